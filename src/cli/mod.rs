@@ -1,0 +1,65 @@
+//! The command line: raw arguments, and the checked configuration made of them.
+//! Nothing here runs anything.
+
+mod args;
+mod config;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use thiserror::Error;
+
+pub use args::{Args, Command};
+pub use config::{Config, Format, Pace};
+
+/// What the person asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Trace this machine.
+    Trace(Config),
+    /// Trace connections of our own making.
+    Demo(Config),
+    /// Print a text to stdout: help, version, or the kernel program's source.
+    Print(String),
+}
+
+/// Arguments without sense. The exit code is 2.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// Reads a command line, the program's name first.
+pub fn parse<I>(line: I) -> Result<Request, UsageError>
+where
+    I: IntoIterator,
+    I::Item: Into<std::ffi::OsString> + Clone,
+{
+    let args = match Args::try_parse_from(line) {
+        Ok(args) => args,
+        Err(error) => return told(&error),
+    };
+    match args.command {
+        Some(Command::Demo { seconds, microseconds }) => {
+            config::demo(&seconds, microseconds).map(Request::Demo)
+        }
+        None if args.trace.ebpf => Ok(Request::Print(crate::kernel::program_text())),
+        None => config::trace(&args.trace).map(Request::Trace),
+    }
+}
+
+/// Help and version are texts to print; anything else is one line.
+fn told(error: &clap::Error) -> Result<Request, UsageError> {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Request::Print(text)),
+        _ => {
+            // With two numbers given clap takes a third word for a command.
+            let text = text.replace("the subcommand '", "unexpected argument '");
+            let what = text.split("\n\n").next().unwrap_or_default();
+            let line: Vec<_> = what.split_whitespace().collect();
+            let line = line.join(" ");
+            let line = line.strip_prefix("error: ").unwrap_or(&line);
+            let line = line.split(" cannot be used with").next().unwrap_or(line);
+            Err(UsageError(format!("{line}; see tcpcong --help")))
+        }
+    }
+}

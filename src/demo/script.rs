@@ -1,0 +1,187 @@
+//! What the router does to the traffic, and when: a table that repeats for ever.
+//! It only looks up and describes; `link` carries the effects out.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What happens to packets while a phase lasts. It concerns only packets with
+/// payload, so that handshakes and acknowledgements stay whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing but the queue, the rate and the delay.
+    Clean,
+    /// One packet in so many is marked "congestion experienced": CWR.
+    MarkCe { one_in: u32 },
+    /// One packet in so many comes `late`, behind its followers: Disorder.
+    Delay { one_in: u32, late: Duration },
+    /// One packet in so many is lost, and others report the gap: Recovery.
+    Drop { one_in: u32 },
+    /// Nothing passes of one service class, so that the retransmission timers
+    /// of its connections have to fire: Loss.
+    Silence { class: Class },
+}
+
+/// A service class: the DSCP of the IPv4 header (RFC 2474). Each connection
+/// has one, and a silence hits one at a time, so that the connections differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Class {
+    pub(super) dscp: u8,
+}
+
+/// Best effort.
+pub(super) const CLASS_A: Class = Class { dscp: 0 };
+/// AF11 (RFC 2597).
+pub(super) const CLASS_B: Class = Class { dscp: 10 };
+
+/// An effect and how long it lasts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Phase {
+    pub(super) effect: Effect,
+    pub(super) lasts: Duration,
+}
+
+const fn phase(lasts_ms: u64, effect: Effect) -> Phase {
+    Phase { effect, lasts: Duration::from_millis(lasts_ms) }
+}
+
+/// The script: twice the same, but for the class that falls silent. Any 4 s of
+/// it, from wherever, have each effect for long enough to show its state.
+///
+/// - The counts are primes, so that they do not fall into step with bursts and
+///   hit the same connection each time.
+/// - A packet is late by less than a quarter of the round trip without queue
+///   (16 ms): that is how long RACK waits before it takes a late packet for a
+///   lost one (`tcp_rack_reo_wnd`), which would be Recovery, not Disorder.
+/// - The silence outlasts the first retransmission timeout (at least 200 ms,
+///   `TCP_RTO_MIN`, and the tail loss probe before it) and ends before the
+///   second, which has twice the interval, brings the connections back.
+pub(super) const SCRIPT: [Phase; 12] = [
+    phase(300, Effect::Clean),
+    phase(700, MARK),
+    phase(700, LATE),
+    phase(600, DROP),
+    phase(300, Effect::Clean),
+    phase(600, Effect::Silence { class: CLASS_A }),
+    phase(300, Effect::Clean),
+    phase(700, MARK),
+    phase(700, LATE),
+    phase(600, DROP),
+    phase(300, Effect::Clean),
+    phase(600, Effect::Silence { class: CLASS_B }),
+];
+
+const MARK: Effect = Effect::MarkCe { one_in: 37 };
+const LATE: Effect = Effect::Delay { one_in: 13, late: Duration::from_millis(3) };
+const DROP: Effect = Effect::Drop { one_in: 61 };
+
+/// How long one run through `script` takes.
+pub(super) fn period(script: &[Phase]) -> Duration {
+    script.iter().map(|phase| phase.lasts).sum()
+}
+
+/// What `script` does, in its order and each effect once, in words.
+pub(super) fn summary(script: &[Phase]) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for phase in script {
+        let effect = phase.effect.to_string();
+        if !words.contains(&effect) {
+            words.push(effect);
+        }
+    }
+    words.join(", ")
+}
+
+/// The effect that is on at `elapsed` after the start of `script`, which starts
+/// again each time it ends.
+pub(super) fn effect_at(script: &[Phase], elapsed: Duration) -> Effect {
+    let period_ns = period(script).as_nanos().max(1);
+    let mut left_ns = elapsed.as_nanos() % period_ns;
+    for phase in script {
+        let lasts_ns = phase.lasts.as_nanos();
+        if left_ns < lasts_ns {
+            return phase.effect;
+        }
+        left_ns -= lasts_ns;
+    }
+    Effect::Clean
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clean => f.write_str("leaves all as it is"),
+            Self::MarkCe { one_in } => write!(f, "ECN-marks 1 packet in {one_in}"),
+            Self::Delay { one_in, late } => {
+                write!(f, "holds 1 in {one_in} back for {} ms", late.as_millis())
+            }
+            Self::Drop { one_in } => write!(f, "drops 1 in {one_in}"),
+            Self::Silence { class } => write!(f, "drops all of DSCP {}", class.dscp),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: [Phase; 2] = [phase(100, Effect::Clean), phase(50, MARK)];
+
+    fn at(elapsed_ms: u64) -> Effect {
+        effect_at(&TWO, Duration::from_millis(elapsed_ms))
+    }
+
+    #[test]
+    fn a_phase_ends_where_the_next_starts() {
+        assert_eq!(at(0), Effect::Clean);
+        assert_eq!(at(99), Effect::Clean);
+        assert_eq!(at(100), MARK);
+        assert_eq!(at(149), MARK);
+    }
+
+    #[test]
+    fn the_script_repeats() {
+        assert_eq!(period(&TWO), Duration::from_millis(150));
+        assert_eq!(at(150), Effect::Clean);
+        assert_eq!(at(150 * 1_000_000 + 120), MARK);
+    }
+
+    #[test]
+    fn an_empty_script_does_nothing() {
+        assert_eq!(effect_at(&[], Duration::from_secs(5)), Effect::Clean);
+    }
+
+    /// How long `wanted` is on within 4 s from `from_ms`.
+    fn share_ms(from_ms: u64, wanted: fn(&Effect) -> bool) -> usize {
+        (from_ms..from_ms + 4_000)
+            .filter(|at_ms| wanted(&effect_at(&SCRIPT, Duration::from_millis(*at_ms))))
+            .count()
+    }
+
+    #[test]
+    fn any_four_seconds_have_every_effect() {
+        let period_ms = u64::try_from(period(&SCRIPT).as_millis()).unwrap();
+        for from_ms in (0..period_ms).step_by(50) {
+            assert!(share_ms(from_ms, |e| matches!(e, Effect::MarkCe { .. })) >= 600);
+            assert!(share_ms(from_ms, |e| matches!(e, Effect::Delay { .. })) >= 600);
+            assert!(share_ms(from_ms, |e| matches!(e, Effect::Drop { .. })) >= 600);
+            assert!(share_ms(from_ms, |e| matches!(e, Effect::Silence { .. })) >= 600);
+        }
+    }
+
+    #[test]
+    fn each_class_falls_silent() {
+        for class in [CLASS_A, CLASS_B] {
+            let silence = Effect::Silence { class };
+            assert!(SCRIPT.iter().any(|phase| phase.effect == silence));
+        }
+    }
+
+    #[test]
+    fn the_summary_says_each_effect_once() {
+        assert_eq!(
+            summary(&SCRIPT),
+            "leaves all as it is, ECN-marks 1 packet in 37, holds 1 in 13 back for 3 ms, \
+             drops 1 in 61, drops all of DSCP 0, drops all of DSCP 10"
+        );
+    }
+}

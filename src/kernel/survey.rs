@@ -1,0 +1,140 @@
+//! Meets every socket of every namespace: at the start, and again at times, to
+//! find what no event told. Costs at most a hundredth of the time.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use libbpf_rs::{Iter, Link, MapCore, MapFlags};
+
+use super::namespaces::{self, Namespaces};
+use super::raw::Words;
+use super::tracer::monotonic_ns;
+use crate::model::Spell;
+use crate::wire::FlowRecord;
+
+/// Pause after a survey, in times of how long it took, ...
+const PAUSE_TIMES: u64 = 100;
+/// ... and at least, nanoseconds.
+const PAUSE_LEAST_NS: u64 = 1_000_000_000;
+/// A record whose socket so many surveys have not met is of a socket that is
+/// gone. One might have passed it by while it was moving.
+const ROUNDS_UNMET: u32 = 2;
+
+/// Runs the survey's iterator in every namespace.
+pub(super) struct Surveyor {
+    iterator: Link,
+    round: u32,
+    /// When the last survey began and ended, nanoseconds.
+    began_ns: u64,
+    ended_ns: u64,
+    due_ns: u64,
+    reached: BTreeSet<u32>,
+    /// Inode numbers of those that were found, or met with in a flow, but not
+    /// entered.
+    unreached: BTreeSet<u32>,
+    /// There may be one more.
+    hidden: bool,
+}
+
+impl Surveyor {
+    pub(super) fn new(iterator: Link) -> Self {
+        Self {
+            iterator,
+            round: 0,
+            began_ns: 0,
+            ended_ns: 0,
+            due_ns: 0,
+            reached: BTreeSet::new(),
+            unreached: BTreeSet::new(),
+            hidden: false,
+        }
+    }
+
+    /// Namespaces that the last survey entered.
+    pub(super) fn reached(&self) -> usize {
+        self.reached.len()
+    }
+
+    /// Namespaces that the last survey could not enter, as far as it can know.
+    pub(super) fn unreached(&self) -> usize {
+        self.unreached.len() + usize::from(self.hidden)
+    }
+
+    /// Notes the namespaces that flows are in although none was entered.
+    pub(super) fn note_unreached(&mut self, flows: &[FlowRecord]) {
+        for flow in flows.iter().map(FlowRecord::latest) {
+            // A namespace made since the last survey will be found by the next.
+            if flow.id.born_ns < self.began_ns && !self.reached.contains(&flow.netns) {
+                self.unreached.insert(flow.netns);
+            }
+        }
+    }
+
+    pub(super) fn survey_if_due(
+        &mut self,
+        words: &Words<'_>,
+        surveyed: &impl MapCore,
+    ) -> Result<()> {
+        if monotonic_ns() < self.due_ns { Ok(()) } else { self.survey(words, surveyed) }
+    }
+
+    /// Meets every socket, and puts the namespaces of which that is true into
+    /// the map `surveyed`.
+    pub(super) fn survey(&mut self, words: &Words<'_>, surveyed: &impl MapCore) -> Result<()> {
+        self.round += 1;
+        self.began_ns = monotonic_ns();
+        words.survey_round.store(self.round, Ordering::SeqCst);
+        let found = Namespaces::find();
+        self.reached.clear();
+        self.unreached.clear();
+        self.hidden = found.hidden;
+        for (inode, path) in &found.paths {
+            if self.survey_one(path)? {
+                self.reached.insert(*inode);
+                // Where the map is full, a missed birth there goes unnoticed.
+                _ = surveyed.update(&inode.to_ne_bytes(), &[1], MapFlags::ANY);
+            } else {
+                self.unreached.insert(*inode);
+            }
+        }
+        self.ended_ns = monotonic_ns();
+        let took = self.ended_ns - self.began_ns;
+        self.due_ns = self.ended_ns + (took * PAUSE_TIMES).max(PAUSE_LEAST_NS);
+        Ok(())
+    }
+
+    /// False where the namespace cannot be entered.
+    ///
+    /// The iterator lists the namespace of the thread that makes it, so each
+    /// namespace gets a thread, which need not find its way back.
+    fn survey_one(&self, path: &Path) -> Result<bool> {
+        thread::scope(|scope| {
+            let surveying = scope.spawn(|| {
+                if path != Path::new(namespaces::OWN) && namespaces::enter(path).is_err() {
+                    // It has ended meanwhile, or may not be entered.
+                    return Ok(!path.exists());
+                }
+                let mut sockets = Iter::new(&self.iterator).context("listing the TCP sockets")?;
+                let mut nothing = Vec::new();
+                sockets.read_to_end(&mut nothing).context("listing the TCP sockets")?;
+                Ok(true)
+            });
+            surveying.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the survey panicked")))
+        })
+    }
+
+    /// When the record's socket was found gone, nanoseconds; nothing if it was
+    /// met, or might have been missed.
+    pub(super) fn found_gone_at(&self, record: &FlowRecord) -> Option<u64> {
+        let flow = record.latest();
+        let Spell::Open { since_ns, .. } = flow.tally.spell else { return None };
+        let unmet = self.round.saturating_sub(record.surveyed) >= ROUNDS_UNMET;
+        // Nothing of it may have happened since the survey began.
+        (unmet && since_ns < self.began_ns && self.reached.contains(&flow.netns))
+            .then_some(self.ended_ns)
+    }
+}

@@ -1,0 +1,39 @@
+//! Parses, runs, and turns an error into an exit code. Nothing else.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use tcpcong::cli::{self, Request};
+use tcpcong::kernel::Missing;
+use tcpcong::{command, demo};
+
+fn main() -> ExitCode {
+    let request = match cli::parse(std::env::args_os()) {
+        Ok(request) => request,
+        Err(error) => return failed(&error, 2),
+    };
+    let outcome = match request {
+        Request::Print(text) => io::stdout().write_all(text.as_bytes()).map_err(Into::into),
+        Request::Trace(config) => command::trace(&config),
+        Request::Demo(config) => command::demo(&config),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if reader_has_gone(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Missing>() || error.is::<demo::StageError>() => {
+            failed(&format_args!("{error:#}"), 3)
+        }
+        Err(error) => failed(&format_args!("{error:#}"), 1),
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
+    // Where stderr is gone too, the code alone tells.
+    _ = writeln!(io::stderr(), "tcpcong: {error}");
+    ExitCode::from(code)
+}
+
+/// `tcpcong 1 | head` ends quietly.
+fn reader_has_gone(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,176 @@
+//! Differences: takes snapshots one after the other and says what came between.
+//! Not here: where the snapshots come from.
+
+use std::collections::HashMap;
+
+use super::{
+    Blind, FlowId, OpenSpells, Reading, Report, Row, Snapshot, Spell, StateTimes, Tally, Totals,
+};
+
+/// What has been reported of a flow so far.
+#[derive(Debug, Clone, Copy)]
+struct Reported {
+    spent: StateTimes,
+    changes: u32,
+    repeated_rtos: u32,
+    missed: u32,
+    doubtful_ns: u64,
+    found_late: bool,
+}
+
+/// Remembers the last snapshot's figures of every flow that has ever left Open.
+///
+/// A flow that never did needs no memory: it was in its first state all along.
+#[derive(Debug)]
+pub struct Ledger {
+    list_quiet: bool,
+    last_ns: u64,
+    reported: HashMap<FlowId, Reported>,
+    blind: Blind,
+    ended_quiet: u64,
+}
+
+impl Ledger {
+    /// A ledger whose first interval begins at `started_ns`
+    /// (`CLOCK_MONOTONIC`). `list_quiet`: flows that stayed in Open have a row
+    /// too.
+    #[must_use]
+    pub fn new(started_ns: u64, list_quiet: bool) -> Self {
+        Self {
+            list_quiet,
+            last_ns: started_ns,
+            reported: HashMap::new(),
+            blind: Blind::default(),
+            ended_quiet: 0,
+        }
+    }
+
+    /// The report of the interval that ends with `snapshot`.
+    pub fn report(&mut self, snapshot: Snapshot) -> Report {
+        let mut report = Report {
+            at: snapshot.at,
+            from_ns: self.last_ns,
+            to_ns: snapshot.at_ns,
+            rows: Vec::new(),
+            totals: Totals::default(),
+            flows_alive: 0,
+            flows_quiet: 0,
+            flows_ended: 0,
+            flows_ended_quiet: snapshot.ended_quiet - self.ended_quiet,
+            open_spells: [OpenSpells::default(); 5],
+            spells: snapshot.spells,
+            blind: snapshot.blind.since(&self.blind),
+            namespaces_unreached: snapshot.namespaces_unreached,
+        };
+        report.flows_ended = report.flows_ended_quiet;
+        let mut reported = HashMap::new();
+        for reading in &snapshot.flows {
+            self.take(reading, &mut report, &mut reported);
+        }
+        report.rows.sort_by_key(|row| {
+            let ends = row.ends;
+            (ends.lport, ends.laddr, ends.raddr, ends.rport, row.id)
+        });
+        self.reported = reported;
+        self.last_ns = snapshot.at_ns;
+        self.blind = snapshot.blind;
+        self.ended_quiet = snapshot.ended_quiet;
+        report
+    }
+
+    fn take(
+        &self,
+        reading: &Reading,
+        report: &mut Report,
+        reported: &mut HashMap<FlowId, Reported>,
+    ) {
+        let alive = note_spell(&reading.tally, report);
+        if reading.tally.stayed_open() && !self.list_quiet {
+            *(if alive { &mut report.flows_quiet } else { &mut report.flows_ended_quiet }) += 1;
+            return;
+        }
+        let row = self.row(reading, report.to_ns);
+        if alive && !reading.tally.stayed_open() {
+            reported.insert(reading.id, Reported::of(&reading.tally, report.to_ns));
+        }
+        let quiet = row.is_quiet();
+        if quiet {
+            *(if alive { &mut report.flows_quiet } else { &mut report.flows_ended_quiet }) += 1;
+        }
+        if !quiet || self.list_quiet {
+            report.totals.add(&row);
+            report.rows.push(row);
+        }
+    }
+
+    fn row(&self, reading: &Reading, to_ns: u64) -> Row {
+        let tally = &reading.tally;
+        let before = self.reported.get(&reading.id).copied().unwrap_or_else(|| Reported {
+            spent: reading.untouched_until(self.last_ns),
+            ..Reported::NOTHING
+        });
+        let missed = tally.missed.saturating_sub(before.missed);
+        let (spell_ns, ended) = match tally.spell {
+            Spell::Open { since_ns, .. } => (to_ns.saturating_sub(since_ns), false),
+            Spell::Ended { .. } => (0, true),
+        };
+        let times = tally.spent_until(to_ns).since(&before.spent);
+        Row {
+            id: reading.id,
+            ends: reading.ends,
+            netns: reading.netns,
+            cookie: reading.cookie,
+            state: tally.state(),
+            times,
+            changes: tally.changes.saturating_sub(before.changes),
+            repeated_rtos: tally.repeated_rtos.saturating_sub(before.repeated_rtos),
+            spell_ns,
+            exact: missed == 0 && !tally.found_late && !before.found_late,
+            doubtful_ns: tally.doubtful_ns.saturating_sub(before.doubtful_ns),
+            ended,
+        }
+    }
+}
+
+impl Reported {
+    const NOTHING: Self = Self {
+        spent: StateTimes([0; 5]),
+        changes: 0,
+        repeated_rtos: 0,
+        missed: 0,
+        doubtful_ns: 0,
+        found_late: false,
+    };
+
+    fn of(tally: &Tally, at_ns: u64) -> Self {
+        Self {
+            spent: tally.spent_until(at_ns),
+            changes: tally.changes,
+            repeated_rtos: tally.repeated_rtos,
+            missed: tally.missed,
+            doubtful_ns: tally.doubtful_ns,
+            found_late: tally.found_late,
+        }
+    }
+}
+
+/// Counts the flow as alive, with its open spell, or as ended.
+fn note_spell(tally: &Tally, report: &mut Report) -> bool {
+    match tally.spell {
+        Spell::Open { state, since_ns } => {
+            let open = &mut report.open_spells[state as usize];
+            open.count += 1;
+            open.longest_ns = open.longest_ns.max(report.to_ns.saturating_sub(since_ns));
+            report.flows_alive += 1;
+            true
+        }
+        Spell::Ended { .. } => {
+            report.flows_ended += 1;
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -1,0 +1,66 @@
+//! Formats: each turns reports into text and knows nothing of where they come
+//! from. Figures are printed here and nowhere else.
+
+mod histogram;
+mod json;
+mod table;
+mod trust;
+
+use std::io::{self, Write};
+
+pub use histogram::HistogramView;
+pub use json::{Filters, JsonView};
+pub use table::TableView;
+
+use crate::model::{Report, Start, Summary};
+
+/// What the time columns count in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Milliseconds.
+    Milliseconds,
+    /// Microseconds.
+    Microseconds,
+}
+
+impl Unit {
+    /// Nanoseconds in one.
+    #[must_use]
+    pub fn ns(self) -> u64 {
+        match self {
+            Self::Milliseconds => 1_000_000,
+            Self::Microseconds => 1_000,
+        }
+    }
+}
+
+/// Where a view writes: data, and remarks to the person.
+pub struct Output<'a> {
+    /// Data, stdout.
+    pub data: &'a mut dyn Write,
+    /// Everything else, stderr.
+    pub remarks: &'a mut dyn Write,
+}
+
+/// One way to show a run.
+pub trait View {
+    /// Before the first report.
+    fn start(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()>;
+    /// One interval.
+    fn report(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()>;
+    /// After the last report.
+    fn end(&mut self, summary: &Summary, out: &mut Output<'_>) -> io::Result<()>;
+}
+
+/// The line the old tool begins with.
+const BANNER: &str = "Tracing tcp congestion control status duration... Hit Ctrl-C to end.";
+
+/// A report's blank line, and the time of day where it is asked for.
+fn head(report: &Report, timestamp: bool, data: &mut dyn Write) -> io::Result<()> {
+    writeln!(data)?;
+    if timestamp {
+        let local = report.at.to_zoned(jiff::tz::TimeZone::system());
+        writeln!(data, "{:<8}", local.strftime("%H:%M:%S"))?;
+    }
+    Ok(())
+}

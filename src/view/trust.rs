@@ -1,0 +1,108 @@
+//! In words, for a person: how far the figures can be trusted.
+//! Which figures those are is the model's business.
+
+use std::io::{self, Write};
+
+use crate::model::{Report, Start, State, Summary};
+
+/// Before the first report, only if there is something to say.
+pub(super) fn at_start(start: &Start, to: &mut dyn Write) -> io::Result<()> {
+    if start.namespaces_unreached > 0 {
+        writeln!(to, "tcpcong: {}", unreached(start.namespaces_unreached))?;
+    }
+    Ok(())
+}
+
+/// After a report, only if there is something to say.
+pub(super) fn at_report(report: &Report, to: &mut dyn Write) -> io::Result<()> {
+    if report.is_exact() {
+        return Ok(());
+    }
+    let mut summary = Summary::of(report);
+    summary.namespaces_unreached = 0; // said at the start and at the end
+    let remarks = remarks(&summary);
+    let inexact = match report.totals.inexact {
+        0 => String::new(),
+        1 => " in 1 row".to_owned(),
+        rows => format!(" in {rows} rows"),
+    };
+    let why = if remarks.is_empty() {
+        "a transition was missed before".to_owned()
+    } else {
+        remarks.join("; ")
+    };
+    writeln!(to, "tcpcong: not exact{inexact}: {why}")
+}
+
+/// Spells that are still open, which a histogram does not show.
+pub(super) fn open_spells(report: &Report, to: &mut dyn Write) -> io::Result<()> {
+    let open: Vec<_> = State::ALL
+        .iter()
+        .zip(report.open_spells)
+        .filter(|(_, spells)| spells.count > 0)
+        .map(|(state, spells)| {
+            let (count, longest) = (spells.count, milliseconds(spells.longest_ns));
+            format!("{} {count} (longest {longest} ms)", state.name())
+        })
+        .collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    writeln!(to, "tcpcong: spells not ended yet: {}", open.join(", "))
+}
+
+/// After the last report, always.
+pub(super) fn at_end(summary: &Summary, to: &mut dyn Write) -> io::Result<()> {
+    let remarks = remarks(summary);
+    let seen = format!(
+        "{} in {}",
+        counted(summary.changes, "transition"),
+        counted(summary.reports, "report")
+    );
+    if remarks.is_empty() {
+        writeln!(to, "tcpcong: exact: {seen}, nothing missed")
+    } else {
+        writeln!(to, "tcpcong: not exact: {seen}; {}", remarks.join("; "))
+    }
+}
+
+fn remarks(summary: &Summary) -> Vec<String> {
+    let blind = &summary.blind;
+    let mut remarks = Vec::new();
+    let mut remark = |count: u64, noun: &str, what: &str| {
+        if count > 0 {
+            remarks.push(format!("{} {what}", counted(count, noun)));
+        }
+    };
+    remark(blind.transitions_missed, "transition", "learned of only afterwards");
+    remark(blind.births_missed, "flow", "whose beginning was not seen");
+    remark(blind.ends_missed, "flow", "whose end was not seen");
+    remark(blind.flows_refused, "flow", "without a record (raise --max-flows)");
+    remark(blind.events_unaccounted, "event", "of flows without a record (raise --max-flows)");
+    remark(blind.rows_lost, "ended flow", "without a row (raise --max-flows)");
+    remark(blind.runs_skipped, "run", "of a program skipped by the kernel");
+    if summary.doubtful_ns > 0 {
+        let most = milliseconds(summary.doubtful_ns);
+        remarks.push(format!("at most {most} ms counted in a wrong state"));
+    }
+    if summary.namespaces_unreached > 0 {
+        remarks.push(unreached(summary.namespaces_unreached));
+    }
+    remarks
+}
+
+fn unreached(namespaces: usize) -> String {
+    format!(
+        "{} could not be entered (CAP_SYS_ADMIN and CAP_SYS_PTRACE are needed): sockets that were \
+         open there before the start show only from their first event on",
+        counted(namespaces as u64, "network namespace")
+    )
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn milliseconds(ns: u64) -> String {
+    format!("{:.1}", ns as f64 / 1e6)
+}

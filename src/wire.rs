@@ -1,0 +1,210 @@
+//! Bytes of the kernel side's structs (`bpf/wire.h`) become model types.
+//! Pure: no system call here, and no differences.
+
+use std::mem::{offset_of, size_of};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use thiserror::Error;
+
+use crate::kernel::layout;
+use crate::model::{Ends, FlowId, Reading, Spell, State, StateTimes, Tally};
+
+/// Size of a flow's record, bytes.
+pub const FLOW_BYTES: usize = size_of::<layout::flow>();
+/// Size of an ended flow's key, bytes.
+pub const ENDED_KEY_BYTES: usize = size_of::<layout::ended_key>();
+
+const STATE_ENDED: u64 = 7;
+const TALLY_FOUND_LATE: u32 = 1;
+const TALLY_LAST_STATE_SHIFT: u32 = 8;
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+
+/// Bytes that are no record.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum WireError {
+    /// Too short or too long.
+    #[error("a record has {found} bytes, not {expected}")]
+    Length {
+        /// What a record has.
+        expected: usize,
+        /// What came.
+        found: usize,
+    },
+    /// Copied while it was being written.
+    #[error("a record was being written while it was copied")]
+    Torn,
+    /// A state that this version does not know.
+    #[error("a record holds the unknown congestion state {0}")]
+    State(u64),
+    /// An address family that this version does not know.
+    #[error("a record holds the unknown address family {0}")]
+    Family(u8),
+}
+
+/// One flow's record: its figures now, and as they stood at a boundary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowRecord {
+    now: Reading,
+    frozen: Option<(u64, Tally)>,
+    /// The last survey that met the socket.
+    pub surveyed: u32,
+}
+
+impl FlowRecord {
+    /// Decodes a `struct flow` that stood under the key `socket`.
+    pub fn decode(socket: u64, bytes: &[u8]) -> Result<Self, WireError> {
+        if bytes.len() != FLOW_BYTES {
+            return Err(WireError::Length { expected: FLOW_BYTES, found: bytes.len() });
+        }
+        let head = u64_at(bytes, offset_of!(layout::flow, guard_head));
+        let tail = u64_at(bytes, offset_of!(layout::flow, guard_tail));
+        if head != tail || head % 2 == 1 {
+            return Err(WireError::Torn);
+        }
+        let born_ns = u64_at(bytes, offset_of!(layout::flow, born_ns));
+        let now = tally(bytes, offset_of!(layout::flow, now))?;
+        // The spells so far fill the life: what sums to anything else was torn.
+        let begun = match now.spell {
+            Spell::Open { since_ns, .. } => since_ns,
+            Spell::Ended { at_ns, .. } => at_ns,
+        };
+        if now.ended_spells.total_ns() != begun.wrapping_sub(born_ns) {
+            return Err(WireError::Torn);
+        }
+        let frozen = match u64_at(bytes, offset_of!(layout::flow, frozen_at)) {
+            0 => None,
+            at_ns => Some((at_ns, tally(bytes, offset_of!(layout::flow, frozen))?)),
+        };
+        let cookie = u64_at(bytes, offset_of!(layout::flow, cookie));
+        Ok(Self {
+            now: Reading {
+                id: FlowId { socket, born_ns },
+                ends: ends(bytes)?,
+                netns: u32_at(bytes, offset_of!(layout::flow, netns)),
+                cookie: (cookie != 0).then_some(cookie),
+                first_state: state(bytes[offset_of!(layout::flow, first_state)].into())?,
+                tally: now,
+            },
+            frozen,
+            surveyed: u32_at(bytes, offset_of!(layout::flow, surveyed)),
+        })
+    }
+
+    /// The flow as it stood at `boundary_ns`; nothing if it was born later.
+    #[must_use]
+    pub fn at(&self, boundary_ns: u64) -> Option<Reading> {
+        if self.now.id.born_ns >= boundary_ns {
+            return None;
+        }
+        match self.frozen {
+            Some((at_ns, tally)) if at_ns == boundary_ns => Some(Reading { tally, ..self.now }),
+            _ => Some(self.now),
+        }
+    }
+
+    /// The flow as it is now.
+    #[must_use]
+    pub fn latest(&self) -> &Reading {
+        &self.now
+    }
+
+    /// The same record, ended at `at_ns`, because its socket was found gone.
+    #[must_use]
+    pub fn found_gone(mut self, at_ns: u64) -> Self {
+        let tally = &mut self.now.tally;
+        if let Spell::Open { state, since_ns } = tally.spell {
+            let at_ns = at_ns.max(since_ns);
+            tally.ended_spells[state] += at_ns - since_ns;
+            tally.doubtful_ns += at_ns - since_ns;
+            tally.missed += 1;
+            tally.spell = Spell::Ended { at_ns, last: state };
+        }
+        self.frozen = None;
+        self
+    }
+}
+
+/// The socket of a `struct ended_key`.
+pub fn ended_socket(bytes: &[u8]) -> Result<u64, WireError> {
+    if bytes.len() != ENDED_KEY_BYTES {
+        return Err(WireError::Length { expected: ENDED_KEY_BYTES, found: bytes.len() });
+    }
+    Ok(u64_at(bytes, offset_of!(layout::ended_key, socket)))
+}
+
+fn tally(bytes: &[u8], at: usize) -> Result<Tally, WireError> {
+    let word = u64_at(bytes, at + offset_of!(layout::tally, spell));
+    let flags = u32_at(bytes, at + offset_of!(layout::tally, flags));
+    let spell = match word & 7 {
+        STATE_ENDED => Spell::Ended {
+            at_ns: word >> 3,
+            last: state((flags >> TALLY_LAST_STATE_SHIFT).into())?,
+        },
+        open => Spell::Open { state: state(open)?, since_ns: word >> 3 },
+    };
+    let mut ended_spells = StateTimes::default();
+    for (slot, time) in ended_spells.0.iter_mut().enumerate() {
+        *time = u64_at(bytes, at + offset_of!(layout::tally, spent_ns) + slot * size_of::<u64>());
+    }
+    Ok(Tally {
+        spell,
+        ended_spells,
+        changes: u32_at(bytes, at + offset_of!(layout::tally, changes)),
+        repeated_rtos: u32_at(bytes, at + offset_of!(layout::tally, repeated_rtos)),
+        missed: u32_at(bytes, at + offset_of!(layout::tally, missed)),
+        found_late: flags & TALLY_FOUND_LATE != 0,
+        doubtful_ns: u64_at(bytes, at + offset_of!(layout::tally, doubtful_ns)),
+    })
+}
+
+fn state(number: u64) -> Result<State, WireError> {
+    State::from_kernel(number).ok_or(WireError::State(number))
+}
+
+fn ends(bytes: &[u8]) -> Result<Ends, WireError> {
+    let laddr = offset_of!(layout::flow, laddr);
+    let raddr = offset_of!(layout::flow, raddr);
+    let (laddr, raddr) = match bytes[offset_of!(layout::flow, family)] {
+        AF_INET => (v4_at(bytes, laddr), v4_at(bytes, raddr)),
+        AF_INET6 => (v6_at(bytes, laddr), v6_at(bytes, raddr)),
+        family => return Err(WireError::Family(family)),
+    };
+    Ok(Ends {
+        laddr,
+        lport: u16_at(bytes, offset_of!(layout::flow, lport)),
+        raddr,
+        rport: u16_at(bytes, offset_of!(layout::flow, rport)),
+    })
+}
+
+fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&bytes[at..at + N]);
+    array
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_ne_bytes(array_at(bytes, at))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_ne_bytes(array_at(bytes, at))
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_ne_bytes(array_at(bytes, at))
+}
+
+fn v4_at(bytes: &[u8], at: usize) -> IpAddr {
+    Ipv4Addr::from(array_at::<4>(bytes, at)).into()
+}
+
+/// An IPv4-mapped address becomes the IPv4 address that travels.
+fn v6_at(bytes: &[u8], at: usize) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::from(array_at::<16>(bytes, at))).to_canonical()
+}
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;
