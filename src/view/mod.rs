@@ -64,3 +64,7 @@ fn head(report: &Report, timestamp: bool, data: &mut dyn Write) -> io::Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "view_tests.rs"]
+mod tests;

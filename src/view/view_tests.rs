@@ -1,0 +1,235 @@
+//! Every format of one report, to the letter. Blanks at a line's end count.
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::model::{
+    Blind, Ends, FlowId, OpenSpells, Report, Row, SpellLengths, Start, State, StateTimes, Totals,
+};
+
+fn row(lport: u16, addrs: (&str, &str), times_ms: [u64; 5]) -> Row {
+    let mut times = StateTimes::default();
+    for (time, ms) in times.0.iter_mut().zip(times_ms) {
+        *time = ms * 1_000_000 + 999;
+    }
+    Row {
+        id: FlowId { socket: 1, born_ns: 0 },
+        ends: Ends {
+            laddr: addrs.0.parse().unwrap(),
+            lport,
+            raddr: addrs.1.parse().unwrap(),
+            rport: 5201,
+        },
+        netns: 4_026_531_833,
+        cookie: Some(12),
+        state: State::Loss,
+        times,
+        changes: 66,
+        repeated_rtos: 2,
+        spell_ns: 5_000,
+        exact: true,
+        doubtful_ns: 0,
+        ended: false,
+    }
+}
+
+fn report() -> Report {
+    let rows = vec![
+        row(39_684, ("10.1.0.1", "10.2.0.1"), [280, 1, 3, 703, 15]),
+        row(40_000, ("fd77::1", "2001:db8:0:1:2:3:4:5"), [123_456, 20, 30, 40, 50]),
+        row(50_000, ("192.168.100.100", "192.168.100.200"), [0, 0, 0, 0, 1000]),
+    ];
+    let mut totals = Totals::default();
+    rows.iter().for_each(|row| totals.add(row));
+    Report {
+        at: Timestamp::from_second(1_700_000_000).unwrap(),
+        from_ns: 500,
+        to_ns: 1_000_000_500,
+        rows,
+        totals,
+        flows_alive: 12,
+        flows_quiet: 9,
+        flows_ended: 4,
+        flows_ended_quiet: 4,
+        open_spells: [OpenSpells::default(); 5],
+        spells: None,
+        blind: Blind::default(),
+        namespaces_unreached: 0,
+    }
+}
+
+fn shown(view: &mut dyn View, report: &Report) -> (String, String) {
+    let (mut data, mut remarks) = (Vec::new(), Vec::new());
+    view.report(report, &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
+    (String::from_utf8(data).unwrap(), String::from_utf8(remarks).unwrap())
+}
+
+#[test]
+fn the_table_is_the_old_tools() {
+    let (data, remarks) = shown(&mut TableView::new(Unit::Milliseconds, false), &report());
+    let lines: Vec<_> = data.split('\n').collect();
+    assert_eq!(
+        lines,
+        [
+            "",
+            "LAddrPort            RAddrPort             Open_ms Dod_ms Rcov_ms Cwr_ms  Los_ms Chgs ",
+            "10.1.0.1/39684        10.2.0.1/5201         280     1      703     3       15     66   ",
+            "192.168.100.100/50000 192.168.100.200/5201  0       0      0       0       1000   66   ",
+            "LAddrPort6                       RAddrPort6                       Open_ms Dod_ms Rcov_ms Cwr_ms  Los_ms Chgs ",
+            "fd77::1/40000                    2001:db8:0:1:2:3:4:5/5201        123456  20      40      30     50     66   ",
+            "",
+        ]
+    );
+    assert_eq!(remarks, "");
+}
+
+#[test]
+fn microseconds_are_cut_not_rounded_and_an_empty_report_is_a_blank_line() {
+    let mut view = TableView::new(Unit::Microseconds, false);
+    let mut report = report();
+    report.rows.truncate(1);
+    let (data, _) = shown(&mut view, &report);
+    assert_eq!(
+        data.lines().nth(2),
+        Some(
+            "10.1.0.1/39684        10.2.0.1/5201         280000  1000   703000  3000    15000  66   "
+        )
+    );
+    assert!(data.contains("Open_us Dod_us Rcov_us Cwr_us  Los_us Chgs "), "{data}");
+    report.rows.clear();
+    assert_eq!(shown(&mut view, &report).0, "\n");
+}
+
+#[test]
+fn the_time_of_day_has_a_line_of_its_own() {
+    let (data, _) = shown(&mut TableView::new(Unit::Milliseconds, true), &report());
+    let line = data.lines().nth(1).unwrap_or_default();
+    assert_eq!(line.len(), 8, "{line}");
+    assert_eq!(line.match_indices(':').map(|found| found.0).collect::<Vec<_>>(), [2, 5], "{line}");
+}
+
+#[test]
+fn histograms_are_the_old_tools() {
+    let mut report = report();
+    let mut counts: [Vec<u64>; 5] = std::array::from_fn(|_| vec![0; 64]);
+    counts[State::Recovery as usize][..5].copy_from_slice(&[3, 33, 62, 0, 14]);
+    counts[State::Loss as usize][40] = 1;
+    report.spells = Some(SpellLengths { unit_ns: 1_000_000, counts });
+    report.open_spells[State::Loss as usize] = OpenSpells { count: 2, longest_ns: 3_210_000_000 };
+    let (data, remarks) = shown(&mut HistogramView::new(Unit::Milliseconds, false), &report);
+    let lines: Vec<_> = data.lines().collect();
+    assert_eq!(
+        lines[..9],
+        [
+            "",
+            "",
+            "tcp_congest_state = recovery",
+            "     msecs               : count     distribution",
+            "         0 -> 1          : 3        |*                                       |",
+            "         2 -> 3          : 33       |*********************                   |",
+            "         4 -> 7          : 62       |****************************************|",
+            "         8 -> 15         : 0        |                                        |",
+            "        16 -> 31         : 14       |*********                               |",
+        ]
+    );
+    assert_eq!(
+        lines[9..12],
+        [
+            "",
+            "tcp_congest_state = loss",
+            "               msecs                         : count     distribution"
+        ]
+    );
+    assert_eq!(
+        lines.last().copied(),
+        Some("       1099511627776 -> 2199023255551        : 1        |********************|")
+    );
+    assert_eq!(remarks, "tcpcong: spells not ended yet: loss 2 (longest 3210.0 ms)\n");
+}
+
+#[test]
+fn json_has_a_line_a_flow_and_one_for_the_report() {
+    let mut view = JsonView::new(None, Filters { lport: None, rport: Some([1, 9]) }, false);
+    let mut report = report();
+    report.rows.truncate(1);
+    report.totals = Totals::default();
+    report.totals.add(&report.rows[0]);
+    let (data, remarks) = shown(&mut view, &report);
+    assert_eq!(
+        data,
+        concat!(
+            r#"{"type":"flow","time":"2023-11-14T22:13:20Z","interval_ns":1000000000,"family":"ipv4","#,
+            r#""laddr":"10.1.0.1","lport":39684,"raddr":"10.2.0.1","rport":5201,"netns":4026531833,"#,
+            r#""cookie":12,"state":"loss","open_ns":280000999,"disorder_ns":1000999,"cwr_ns":3000999,"#,
+            r#""recovery_ns":703000999,"loss_ns":15000999,"changes":66,"repeated_rtos":2,"#,
+            r#""spell_ns":5000,"exact":true,"doubtful_ns":0,"ended":false}"#,
+            "\n",
+            r#"{"type":"report","time":"2023-11-14T22:13:20Z","interval_ns":1000000000,"#,
+            r#""end_ns":1000000500,"flows":1,"flows_alive":12,"flows_quiet":9,"flows_ended":4,"#,
+            r#""flows_ended_quiet":4,"open_ns":280000999,"disorder_ns":1000999,"cwr_ns":3000999,"#,
+            r#""recovery_ns":703000999,"loss_ns":15000999,"changes":66,"repeated_rtos":2,"#,
+            r#""exact":true,"inexact_flows":0,"doubtful_ns":0,"flows_refused":0,"births_missed":0,"#,
+            r#""ends_missed":0,"transitions_missed":0,"events_unaccounted":0,"rows_lost":0,"#,
+            r#""runs_skipped":0,"namespaces_unreached":0}"#,
+            "\n"
+        )
+    );
+    assert_eq!(remarks, "");
+}
+
+#[test]
+fn json_begins_with_what_the_run_is() {
+    let mut view = JsonView::new(Some(1), Filters { lport: None, rport: Some([1, 9]) }, false);
+    let start = Start {
+        at: Timestamp::UNIX_EPOCH,
+        at_ns: 5,
+        kernel: "6.18.0".into(),
+        attach: "tp_btf".into(),
+        max_flows: 10,
+        namespaces: 2,
+        namespaces_unreached: 0,
+    };
+    let (mut data, mut remarks) = (Vec::new(), Vec::new());
+    view.start(&start, &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
+    assert_eq!(
+        String::from_utf8(data).unwrap(),
+        concat!(
+            r#"{"type":"start","schema":1,"tool":"tcpcong","version":""#,
+            env!("CARGO_PKG_VERSION"),
+            r#"","time":"1970-01-01T00:00:00Z","start_ns":5,"kernel":"6.18.0","attach":"tp_btf","#,
+            r#""interval_ns":1,"filters":{"lport":null,"rport":[1,9]},"max_flows":10,"#,
+            r#""namespaces":2,"namespaces_unreached":0}"#,
+            "\n"
+        )
+    );
+}
+
+#[test]
+fn what_was_not_seen_is_said_at_the_report_and_at_the_end() {
+    let mut report = report();
+    report.blind.transitions_missed = 2;
+    report.blind.flows_refused = 1;
+    report.rows[0].exact = false;
+    report.rows[0].doubtful_ns = 340_000_000;
+    report.totals = Totals::default();
+    report.rows.iter().for_each(|row| report.totals.add(row));
+    let mut view = TableView::new(Unit::Milliseconds, false);
+    let what = "2 transitions learned of only afterwards; \
+                1 flow without a record (raise --max-flows); \
+                at most 340.0 ms counted in a wrong state";
+    let (_, remarks) = shown(&mut view, &report);
+    assert_eq!(remarks, format!("tcpcong: not exact in 1 row: {what}\n"));
+
+    let mut end = |summary: &Summary| {
+        let (mut data, mut remarks) = (Vec::new(), Vec::new());
+        view.end(summary, &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
+        assert_eq!(data, b"");
+        String::from_utf8(remarks).unwrap()
+    };
+    let line = end(&Summary::of(&report));
+    assert_eq!(line, format!("tcpcong: not exact: 198 transitions in 1 report; {what}\n"));
+    assert_eq!(
+        end(&Summary { reports: 2, changes: 1, ..Summary::default() }),
+        "tcpcong: exact: 1 transition in 2 reports, nothing missed\n"
+    );
+}
