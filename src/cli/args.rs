@@ -44,6 +44,7 @@ pub struct Args {
 
 /// How to trace.
 #[derive(Debug, Group)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 pub struct Trace {
     /// Local ports to show, one or an inclusive range (filtered in the kernel)
     #[arg(short = 'L', long = "localport", value_name = "PORT[-PORT]", allow_hyphen_values = true)]

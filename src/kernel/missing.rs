@@ -89,7 +89,7 @@ fn lacking() -> Vec<&'static str> {
     CAPABILITIES.iter().filter(|(bit, _)| has & (1 << bit) == 0).map(|(_, name)| *name).collect()
 }
 
-/// The effective set of /proc/PID/status, proc_pid_status(5).
+/// The effective set of /proc/PID/status, `proc_pid_status(5)`.
 fn effective(status: &str) -> Option<u64> {
     let hex = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
     u64::from_str_radix(hex.trim(), 16).ok()

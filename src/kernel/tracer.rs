@@ -73,7 +73,7 @@ pub struct Tracer<'s> {
     /// The end of the present interval, if it has one.
     boundary_ns: Option<u64>,
     /// 0 or 1, in turn: the lowest bit of the boundary's word.
-    parity: u64,
+    parity: u32,
     /// Ended flows taken from the kernel and not yet handed over.
     held: Vec<FlowRecord>,
     max_held: usize,
@@ -141,7 +141,7 @@ impl<'s> Tracer<'s> {
     }
 
     fn publish(&self, at_ns: u64) {
-        self.words.set_boundary(at_ns | self.parity);
+        self.words.set_boundary(at_ns | u64::from(self.parity));
     }
 
     /// Takes the ended flows out of the kernel.
@@ -251,7 +251,7 @@ impl<'s> Tracer<'s> {
         let Some(unit_ns) = self.histogram_unit_ns else { return Ok(None) };
         let mut counts: [Vec<u64>; 5] = Default::default();
         for (state, counts) in State::ALL.iter().zip(&mut counts) {
-            let key = self.parity as u32 * 5 + *state as u32;
+            let key = self.parity * 5 + *state as u32;
             let per_cpu = self
                 .skel
                 .maps
@@ -319,7 +319,7 @@ impl Source for Tracer<'_> {
         Ok(Snapshot {
             at,
             at_ns,
-            flows: merged(living, &over, &self.held, at_ns),
+            flows: merged(&living, &over, &self.held, at_ns),
             ended_quiet,
             spells,
             blind,
@@ -345,7 +345,7 @@ fn configure(open: &mut skeleton::OpenTcpcongSkel<'_>, options: &Options) -> Res
 /// All flows at `at_ns`, each once. One that ended while the living were read
 /// is in both sets, and the record of its end is the complete one.
 fn merged(
-    living: Vec<FlowRecord>,
+    living: &[FlowRecord],
     over: &[FlowRecord],
     held: &[FlowRecord],
     at_ns: u64,

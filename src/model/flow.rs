@@ -15,7 +15,7 @@ pub struct FlowId {
     pub born_ns: u64,
 }
 
-/// What travels: IPv4 for an AF_INET6 socket with an IPv4-mapped peer.
+/// What travels: IPv4 for an `AF_INET6` socket with an IPv4-mapped peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IpVersion {
     /// IPv4.

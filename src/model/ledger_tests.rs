@@ -166,12 +166,11 @@ fn lives(socket: u64, events: &[(u64, Event)], until_ns: u64) -> Vec<Life> {
                 changes_at: Vec::new(),
                 rtos_at: Vec::new(),
             }),
-            (Event::Set(next), Some((life, state, _))) if State::ALL[*next] == state => {
-                if state == State::Loss {
-                    life.reading.tally.repeated_rtos += 1;
-                    life.rtos_at.push(now);
-                }
+            (Event::Set(4), Some((life, State::Loss, _))) => {
+                life.reading.tally.repeated_rtos += 1;
+                life.rtos_at.push(now);
             }
+            (Event::Set(next), Some((_, state, _))) if State::ALL[*next] == state => {}
             (Event::Set(_) | Event::Close, Some((life, state, since_ns))) => {
                 life.reading.tally.ended_spells[state] += now - since_ns;
                 life.spells.push((state, since_ns, now));

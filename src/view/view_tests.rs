@@ -40,7 +40,9 @@ fn report() -> Report {
         row(50_000, ("192.168.100.100", "192.168.100.200"), [0, 0, 0, 0, 1000]),
     ];
     let mut totals = Totals::default();
-    rows.iter().for_each(|row| totals.add(row));
+    for row in &rows {
+        totals.add(row);
+    }
     Report {
         at: Timestamp::from_second(1_700_000_000).unwrap(),
         from_ns: 500,
@@ -212,7 +214,9 @@ fn what_was_not_seen_is_said_at_the_report_and_at_the_end() {
     report.rows[0].exact = false;
     report.rows[0].doubtful_ns = 340_000_000;
     report.totals = Totals::default();
-    report.rows.iter().for_each(|row| report.totals.add(row));
+    for row in &report.rows {
+        report.totals.add(row);
+    }
     let mut view = TableView::new(Unit::Milliseconds, false);
     let what = "2 transitions learned of only afterwards; \
                 1 flow without a record (raise --max-flows); \

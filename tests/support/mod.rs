@@ -1,0 +1,14 @@
+//! What the tests share: the kernel's own account of every flow, and networks to make flows in.
+//! Not the tests themselves, and nothing of the crate under test: the truth owes it no line.
+#![allow(dead_code)] // Every test file includes the whole and uses a part.
+
+pub(crate) mod format;
+pub(crate) mod lab;
+pub(crate) mod ledger;
+pub(crate) mod needs;
+pub(crate) mod netns;
+pub(crate) mod replay;
+pub(crate) mod ring;
+pub(crate) mod server;
+pub(crate) mod traffic;
+pub(crate) mod truth;
