@@ -1,7 +1,8 @@
 //! What the tests share: the kernel's own account of every flow, and networks to make flows in.
-//! Not the tests themselves, and nothing of the crate under test: the truth owes it no line.
+//! Not the tests themselves, and nothing of the crate but its binary: the truth owes it no line.
 #![allow(dead_code)] // Every test file includes the whole and uses a part.
 
+pub(crate) mod compare;
 pub(crate) mod format;
 pub(crate) mod lab;
 pub(crate) mod ledger;
@@ -10,5 +11,6 @@ pub(crate) mod netns;
 pub(crate) mod replay;
 pub(crate) mod ring;
 pub(crate) mod server;
+pub(crate) mod tool;
 pub(crate) mod traffic;
 pub(crate) mod truth;
