@@ -64,7 +64,8 @@ fn stars(count: u64, most: u64, width: usize) -> usize {
 impl View for HistogramView {
     fn start(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
         trust::at_start(start, out.remarks)?;
-        writeln!(out.data, "{BANNER}")
+        writeln!(out.data, "{BANNER}")?;
+        out.data.flush()
     }
 
     fn report(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {

@@ -68,7 +68,8 @@ impl TableView {
 impl View for TableView {
     fn start(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
         trust::at_start(start, out.remarks)?;
-        writeln!(out.data, "{BANNER}")
+        writeln!(out.data, "{BANNER}")?;
+        out.data.flush()
     }
 
     fn report(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {

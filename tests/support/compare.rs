@@ -79,7 +79,8 @@ pub(crate) fn compare(
     }
     let Outcome { cells, errors_ns, events, beyond_bound, .. } = outcome;
     ensure!(
-        beyond_bound <= cells / INTERRUPTED_ONE_IN + 1 && errors_ns <= 2 * BOUND_NS * events + SLACK_NS,
+        beyond_bound <= cells / INTERRUPTED_ONE_IN + 1
+            && errors_ns <= 2 * BOUND_NS * events + SLACK_NS,
         "too far from the truth: {outcome:?}"
     );
     Ok(outcome)

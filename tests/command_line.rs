@@ -1,0 +1,309 @@
+//! The binary as a shell meets it: messages, exit codes, signals, pipes.
+//! What the figures are is `accuracy`'s and `lives`' business.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::lab::Lab;
+use support::needs::{need, need_root};
+use support::server::Server;
+use support::tool::{command, pause};
+use support::traffic::{Amount, Dial, Ending, Sender};
+
+const BANNER: &str = "Tracing tcp congestion control status duration... Hit Ctrl-C to end.\n";
+
+fn run(arguments: &[&str]) -> Result<Output> {
+    command().args(arguments).output().context("running tcpcong")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Starts it and reads the banner.
+fn started(arguments: &[&str]) -> Result<(Child, BufReader<std::process::ChildStdout>)> {
+    let mut child =
+        command().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("no stdout")?);
+    let mut line = String::new();
+    lines.read_line(&mut line)?;
+    ensure!(line == BANNER, "{line}");
+    Ok((child, lines))
+}
+
+fn signal(child: &Child, signal: Signal) -> Result<()> {
+    Ok(kill(Pid::from_raw(i32::try_from(child.id())?), signal)?)
+}
+
+#[test]
+fn bad_input_is_one_line_and_exit_code_2() -> Result<()> {
+    let lines: [&[&str]; 12] = [
+        &["-L", "0"],
+        &["-R", "70000"],
+        &["-L", "a-b"],
+        &["-L", "1-2-3"],
+        &["0"],
+        &["-1"],
+        &["abc"],
+        &["1", "0"],
+        &["1", "x"],
+        &["--max-flows", "0"],
+        &["--format", "xml"],
+        &["--no-such-option"],
+    ];
+    for arguments in lines {
+        let output = run(arguments)?;
+        let message = stderr(&output);
+        ensure!(output.status.code() == Some(2), "{arguments:?}: {output:?}");
+        ensure!(output.stdout.is_empty(), "{arguments:?}: {output:?}");
+        ensure!(message.starts_with("tcpcong: ") && message.lines().count() == 1, "{message}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_program_is_printed_without_any_privilege() -> Result<()> {
+    let output = run(&["--ebpf"])?;
+    ensure!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    ensure!(String::from_utf8(output.stdout)?.contains("SEC(\"tp_btf/tcp_cong_state_set\")"));
+    Ok(())
+}
+
+#[test]
+fn without_privilege_it_says_which_and_how_to_give_it() -> Result<()> {
+    if !need_root("without_privilege_it_says_which_and_how_to_give_it") {
+        return Ok(());
+    }
+    // A copy where another user can reach it.
+    let folder = tempfile::tempdir_in("/tmp")?;
+    let copy = folder.path().join("tcpcong");
+    std::fs::copy(env!("CARGO_BIN_EXE_tcpcong"), &copy)?;
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open)?;
+    let output = Command::new(&copy).arg("1").uid(65_534).gid(65_534).output()?;
+    let message = stderr(&output);
+    ensure!(output.status.code() == Some(3), "{output:?}");
+    ensure!(output.stdout.is_empty() && message.lines().count() == 1, "{output:?}");
+    for part in ["CAP_BPF", "CAP_PERFMON", "sudo", "setcap"] {
+        ensure!(message.contains(part), "{part} is not in: {message}");
+    }
+    let demo = Command::new(&copy).arg("demo").uid(65_534).gid(65_534).output()?;
+    ensure!(demo.status.code() == Some(3), "{demo:?}");
+    Ok(())
+}
+
+#[test]
+fn either_signal_gives_the_last_report_and_exit_code_0() -> Result<()> {
+    if !need_root("either_signal_gives_the_last_report_and_exit_code_0") {
+        return Ok(());
+    }
+    for asked in [Signal::SIGINT, Signal::SIGTERM] {
+        for arguments in [&[][..], &["60"][..]] {
+            let (mut child, mut lines) = started(arguments)?;
+            signal(&child, asked)?;
+            let mut rest = String::new();
+            lines.read_to_string(&mut rest)?;
+            ensure!(rest.starts_with('\n'), "no last report: {rest:?}");
+            let status = child.wait()?;
+            ensure!(status.code() == Some(0), "{asked}: {status}");
+            let mut remarks = String::new();
+            child.stderr.take().context("no stderr")?.read_to_string(&mut remarks)?;
+            ensure!(remarks.lines().last().is_some_and(|line| line.starts_with("tcpcong: ")));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_second_signal_ends_at_once() -> Result<()> {
+    if !need_root("a_second_signal_ends_at_once") {
+        return Ok(());
+    }
+    let (mut child, _lines) = started(&["60"])?;
+    // Stopped, it meets both signals together, in whatever it is doing.
+    signal(&child, Signal::SIGSTOP)?;
+    signal(&child, Signal::SIGINT)?;
+    signal(&child, Signal::SIGTERM)?;
+    signal(&child, Signal::SIGCONT)?;
+    let status = child.wait()?;
+    ensure!(matches!(status.code(), Some(130 | 143)), "{status}");
+    Ok(())
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() -> Result<()> {
+    if !need_root("a_reader_that_goes_away_ends_it_quietly") {
+        return Ok(());
+    }
+    // With an interval it notices when it writes, without one while it waits.
+    for arguments in [&["0.1"][..], &[][..]] {
+        let (mut child, lines) = started(arguments)?;
+        drop(lines);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            ensure!(Instant::now() < deadline, "{arguments:?}: it goes on without a reader");
+            pause(Duration::from_millis(20));
+        };
+        let mut remarks = String::new();
+        child.stderr.take().context("no stderr")?.read_to_string(&mut remarks)?;
+        ensure!(status.code() == Some(0) && remarks.is_empty(), "{status}: {remarks}");
+    }
+    Ok(())
+}
+
+#[test]
+fn killed_it_leaves_nothing_in_the_kernel() -> Result<()> {
+    if !need_root("killed_it_leaves_nothing_in_the_kernel") {
+        return Ok(());
+    }
+    let (mut child, _lines) = started(&["60"])?;
+    let mine = ids_held_by(child.id())?;
+    ensure!(mine.len() >= 4, "{mine:?}");
+    signal(&child, Signal::SIGKILL)?;
+    let status = child.wait()?;
+    ensure!(status.signal() == Some(Signal::SIGKILL as i32), "{status}");
+    // The kernel frees them a moment later.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let there: Vec<_> = libbpf_rs::query::ProgInfoIter::default()
+            .map(|program| program.id)
+            .filter(|id| mine.contains(id))
+            .collect();
+        if there.is_empty() {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "the programs {there:?} are still loaded");
+        pause(Duration::from_millis(20));
+    }
+}
+
+/// The ids of the BPF programs that a process holds, by `/proc/PID/fdinfo`.
+fn ids_held_by(pid: u32) -> Result<Vec<u32>> {
+    let mut ids = Vec::new();
+    for entry in std::fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
+        let info = std::fs::read_to_string(entry?.path()).unwrap_or_default();
+        let is_program = info.lines().any(|line| line.starts_with("prog_type:"));
+        let id = info.lines().find_map(|line| line.strip_prefix("prog_id:"));
+        if let (true, Some(id)) = (is_program, id) {
+            ids.push(id.trim().parse()?);
+        }
+    }
+    Ok(ids)
+}
+
+#[test]
+fn the_demo_shows_all_five_states() -> Result<()> {
+    let test = "the_demo_shows_all_five_states";
+    let tun = std::path::Path::new("/dev/net/tun").exists();
+    if !need_root(test) || !need(test, tun, "/dev/net/tun") {
+        return Ok(());
+    }
+    let output = run(&["demo", "--seconds", "8", "-u"])?;
+    ensure!(output.status.success(), "{output:?}");
+    let table = String::from_utf8(output.stdout)?;
+    let rows = table.lines().filter(|line| line.starts_with("198.18."));
+    let mut sums = [0_u64; 5];
+    for row in rows {
+        for (sum, time) in sums.iter_mut().zip(row.split_whitespace().skip(2)) {
+            *sum += time.parse::<u64>()?;
+        }
+    }
+    ensure!(sums.iter().all(|time_us| *time_us > 0), "{sums:?} in\n{table}");
+    ensure!(table.matches("LAddrPort").count() == 8, "{table}");
+    Ok(())
+}
+
+/// Header and row shape: where each column begins.
+fn shape(line: &str) -> Vec<usize> {
+    let bytes = line.as_bytes();
+    let begins = |at: &usize| bytes[*at] != b' ' && (*at == 0 || bytes[at - 1] == b' ');
+    (0..bytes.len()).filter(begins).collect()
+}
+
+/// bcc's tool and ours, at the same time over the same traffic.
+#[test]
+fn banner_headers_and_columns_are_the_old_tools() -> Result<()> {
+    let test = "banner_headers_and_columns_are_the_old_tools";
+    if !need_root(test) {
+        return Ok(());
+    }
+    let tries = Command::new("timeout")
+        .args(["-s", "INT", "20", "/usr/bin/python3", "-u", "/usr/sbin/tcpcong-bpfcc", "1", "1"])
+        .output()?;
+    let runs = String::from_utf8_lossy(&tries.stdout).starts_with(BANNER);
+    if !need(test, runs, "a bcc tcpcong that runs here (package bpfcc-tools, kernel headers)") {
+        return Ok(());
+    }
+    let lab = Lab::new("old")?;
+    lab.bottleneck("100mbit", "32k", "60k")?;
+    for (arguments, address) in [
+        (&["1", "2"][..], lab.server_v4()),
+        (&["-uT", "1", "2"][..], lab.server_v6()),
+        (&["-d", "1", "2"][..], lab.server_v4()),
+    ] {
+        let server = Server::listen(&lab.server, (address, 0).into())?;
+        let dial = Dial::to(server.address()).congestion_control("cubic");
+        let start = |_| Sender::start(&lab.client, &dial, Amount::UntilStopped);
+        let senders = (0..4).map(start).collect::<Result<Vec<_>>>()?;
+        let old = Command::new("/usr/bin/python3")
+            .args(["-u", "/usr/sbin/tcpcong-bpfcc"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let new = command().args(arguments).stdout(Stdio::piped()).spawn()?;
+        let text = |child: Child| -> Result<String> {
+            Ok(String::from_utf8(child.wait_with_output()?.stdout)?)
+        };
+        let (old, new) = (text(old)?, text(new)?);
+        for sender in senders {
+            sender.stop(Ending::Reset)?;
+        }
+        same_look(&old, &new).with_context(|| format!("{arguments:?}\n{old}\n{new}"))?;
+    }
+    Ok(())
+}
+
+/// Every kind of line in both, and each kind alike.
+fn same_look(old: &str, new: &str) -> Result<()> {
+    ensure!(old.starts_with(BANNER) && new.starts_with(BANNER), "banner");
+    let second = |text: &str| text.lines().nth(1).map(str::to_owned);
+    ensure!(second(old) == second(new), "the blank line");
+    let kinds = |text: &str, is: fn(&str) -> bool| -> Vec<String> {
+        text.lines().filter(|line| is(line)).map(str::to_owned).collect()
+    };
+    let header: fn(&str) -> bool = |line| line.starts_with("LAddrPort");
+    let section: fn(&str) -> bool = |line| line.contains("distribution");
+    for is in [header, section] {
+        for line in kinds(new, is) {
+            ensure!(kinds(old, is).contains(&line), "only ours has {line:?}");
+        }
+    }
+    let row: fn(&str) -> bool =
+        |line| line.contains('/') && line.starts_with(|first: char| first.is_ascii_hexdigit());
+    let (old_rows, new_rows) = (kinds(old, row), kinds(new, row));
+    ensure!(old_rows.is_empty() == new_rows.is_empty(), "rows");
+    for line in &new_rows {
+        ensure!(shape(line) == shape(&old_rows[0]), "{line:?} against {:?}", old_rows[0]);
+    }
+    let bar: fn(&str) -> bool = |line| line.contains(" -> ");
+    let titles: fn(&str) -> bool = |line| line.starts_with("tcp_congest_state = ");
+    ensure!(kinds(old, bar).is_empty() == kinds(new, bar).is_empty(), "histograms");
+    if let (Some(old), Some(new)) = (kinds(old, bar).first(), kinds(new, bar).first()) {
+        let at = |line: &str| line.find(':').zip(line.find('|')).zip(line.rfind('|'));
+        ensure!(at(old) == at(new), "{old:?} against {new:?}");
+    }
+    let recovery = "tcp_congest_state = recovery".to_owned();
+    let both = kinds(old, titles).contains(&recovery) == kinds(new, titles).contains(&recovery);
+    ensure!(both, "section titles");
+    Ok(())
+}
