@@ -77,6 +77,15 @@ fn the_program_is_printed_without_any_privilege() -> Result<()> {
 }
 
 #[test]
+fn the_man_page_is_the_one_made_from_the_options() -> Result<()> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(tcpcong::cli::definition()).section("8").render(&mut page)?;
+    let kept = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/man/tcpcong.8"))?;
+    ensure!(page == kept, "man/tcpcong.8 is out of date: run make man");
+    Ok(())
+}
+
+#[test]
 fn without_privilege_it_says_which_and_how_to_give_it() -> Result<()> {
     if !need_root("without_privilege_it_says_which_and_how_to_give_it") {
         return Ok(());
@@ -261,10 +270,10 @@ fn banner_headers_and_columns_are_the_old_tools() -> Result<()> {
             .stdout(Stdio::piped())
             .spawn()?;
         let new = command().args(arguments).stdout(Stdio::piped()).spawn()?;
-        let text = |child: Child| -> Result<String> {
+        let printed = |child: Child| -> Result<String> {
             Ok(String::from_utf8(child.wait_with_output()?.stdout)?)
         };
-        let (old, new) = (text(old)?, text(new)?);
+        let (old, new) = (printed(old)?, printed(new)?);
         for sender in senders {
             sender.stop(Ending::Reset)?;
         }

@@ -4,8 +4,8 @@
 mod args;
 mod config;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 use thiserror::Error;
 
 pub use args::{Args, Command};
@@ -44,6 +44,12 @@ where
         None if args.trace.ebpf => Ok(Request::Print(crate::kernel::program_text())),
         None => config::trace(&args.trace).map(Request::Trace),
     }
+}
+
+/// The options as clap knows them, for what is generated from them.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Args::command()
 }
 
 /// Help and version are texts to print; anything else is one line.

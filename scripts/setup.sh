@@ -1,0 +1,41 @@
+#!/bin/sh
+# Installs what building and testing needs and is missing, with apt; says what it cannot do.
+# usage: setup.sh build|test
+set -eu
+what=${1:-build}
+cd "$(dirname "$0")/.."
+
+if ! command -v cargo >/dev/null 2>&1; then
+    echo "setup: cargo (Rust 1.88 or later) is missing: install it from rustup.rs, or your distribution's package rustup" >&2
+    exit 1
+fi
+
+missing=
+need() { # PACKAGE PROBE...: PACKAGE is missing where PROBE fails
+    package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+need clang command -v clang
+need gcc command -v gcc
+need libelf-dev test -e /usr/include/libelf.h
+need zlib1g-dev test -e /usr/include/zlib.h
+need make command -v make
+need pkg-config command -v pkg-config
+if [ "$what" = test ]; then
+    PATH=$PATH:/usr/sbin:/sbin
+    need iproute2 command -v ip
+    need nftables command -v nft
+fi
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "setup: missing:$missing (Debian's names; see README.md for those of dnf and pacman)" >&2
+    exit 1
+fi
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+echo "setup: installing$missing" >&2
+$sudo apt-get update -qq
+# shellcheck disable=SC2086 # one word a package
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
