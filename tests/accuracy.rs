@@ -3,13 +3,14 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use support::compare::{Outcome, compare};
 use support::lab::Lab;
-use support::ledger::{CWR, DISORDER, LOSS, Ledger, RECOVERY};
+use support::ledger::{CWR, DISORDER, LOSS, Ledger, Life, RECOVERY};
 use support::needs::{need, need_root};
 use support::server::{Counts, Server};
 use support::tool::{Tool, pause};
@@ -140,5 +141,63 @@ fn ipv4_mapped_peers_are_ipv4() -> Result<()> {
     let workload = Workload { mapped: true, ..Workload::new(&lab, "reno") };
     let outcome = workload.run(|server| until_read(server, 25_000_000))?;
     ensure!(outcome.by_state_ns[usize::from(RECOVERY)] > 0, "{outcome:?}");
+    Ok(())
+}
+
+/// Ended spells by state, in the log2 slots of their lengths in microseconds.
+type Slots = [BTreeMap<u64, u64>; 5];
+
+#[test]
+fn a_histogram_counts_each_ended_spell_once() -> Result<()> {
+    if !need_root("a_histogram_counts_each_ended_spell_once") {
+        return Ok(());
+    }
+    let lab = Lab::new("spells")?;
+    lab.bottleneck("100mbit", "32k", "60k")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let port = server.address().port();
+    let dial = Dial::to(server.address()).congestion_control("cubic");
+    let truth = Truth::start()?;
+    let tool = Tool::start(&["-d", "-u", "-R", &port.to_string(), "0.3"])?;
+    let start = |_| Sender::start(&lab.client, &dial, Amount::UntilStopped);
+    let senders = (0..SENDERS).map(start).collect::<Result<Vec<_>>>()?;
+    until_read(&server, 25_000_000)?;
+    for sender in senders {
+        sender.stop(Ending::Reset)?;
+    }
+    let reports = tool.finish()?;
+    let ledger = Ledger::new(&truth.finish()?);
+
+    let mut shown = Slots::default();
+    for line in reports.iter().flat_map(|report| &report.histograms) {
+        let names = ["open", "disorder", "cwr", "recovery", "loss"];
+        let state = names.iter().position(|name| line["state"] == *name).context("no state")?;
+        for bucket in line["spells"].as_array().context("no spells")? {
+            let number = |name: &str| bucket[name].as_u64().context("no number");
+            *shown[state].entry(number("low")?).or_default() += number("count")?;
+        }
+    }
+    let ours = || ledger.flows.iter().filter(|life| life.remote.port() == port);
+    let mut expected = Slots::default();
+    for spell in ours().flat_map(Life::ended_spells) {
+        let length_us = (spell.to_ns - spell.from_ns) / 1_000;
+        let low = if length_us < 2 { 0 } else { 1 << length_us.ilog2() };
+        *expected[usize::from(spell.state)].entry(low).or_default() += 1;
+    }
+    // Two clocks may find a length on two sides of a slot's edge.
+    let counts = |slots: &Slots| slots.each_ref().map(|slots| slots.values().sum::<u64>());
+    let hidden: usize = ours().map(|life| life.doubtful.len()).sum();
+    let apart: u64 = (0..5)
+        .flat_map(|state| (0..64).map(move |slot| (state, if slot == 0 { 0 } else { 1 << slot })))
+        .map(|(state, low)| {
+            let of = |slots: &Slots| slots[state].get(&low).copied().unwrap_or(0);
+            of(&shown).abs_diff(of(&expected))
+        })
+        .sum();
+    let (mine, truth) = (counts(&shown), counts(&expected));
+    println!("spells by state: {mine:?}, truth {truth:?}, {apart} apart, {hidden} events hidden");
+    ensure!(hidden > 0 || mine == truth, "{mine:?}, not {truth:?}");
+    let near_an_edge = truth.iter().sum::<u64>() / 20;
+    ensure!(apart <= near_an_edge + 4 * hidden as u64, "{shown:?}, not {expected:?}");
     Ok(())
 }

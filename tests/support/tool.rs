@@ -40,6 +40,8 @@ pub(crate) struct Report {
     pub(crate) from_ns: u64,
     pub(crate) to_ns: u64,
     pub(crate) flows: Vec<Flow>,
+    /// With `-d`, in place of flows.
+    pub(crate) histograms: Vec<Value>,
     /// The line that sums up.
     pub(crate) sums: Value,
 }
@@ -73,14 +75,15 @@ impl Tool {
 
     /// The next report; nothing when the tool has ended.
     pub(crate) fn report(&mut self) -> Result<Option<Report>> {
-        let mut flows = Vec::new();
+        let (mut flows, mut histograms) = (Vec::new(), Vec::new());
         while let Some(line) = next_line(&mut self.lines)? {
             match line["type"].as_str() {
                 Some("flow") => flows.push(flow(&line)?),
+                Some("histogram") => histograms.push(line),
                 Some("report") => {
                     let to_ns = number(&line, "end_ns")?;
                     let from_ns = to_ns - number(&line, "interval_ns")?;
-                    return Ok(Some(Report { from_ns, to_ns, flows, sums: line }));
+                    return Ok(Some(Report { from_ns, to_ns, flows, histograms, sums: line }));
                 }
                 other => anyhow::bail!("a line of the unknown type {other:?}"),
             }
