@@ -162,9 +162,14 @@ static __always_inline void doubt(struct flow *f, __u64 now)
 
 static __always_inline bool ports_match(__u16 lport, __u16 rport)
 {
-	/* A port that is not known yet decides nothing. */
-	return (!lport || (lport >= lport_first && lport <= lport_last)) &&
-	       (!rport || (rport >= rport_first && rport <= rport_last));
+	return lport >= lport_first && lport <= lport_last &&
+	       rport >= rport_first && rport <= rport_last;
+}
+
+/* The same at a birth, where a port that is not known yet decides nothing. */
+static __always_inline bool ports_may_match(__u16 lport, __u16 rport)
+{
+	return ports_match(lport ? lport : lport_first, rport ? rport : rport_first);
 }
 
 /*
@@ -263,7 +268,7 @@ static __always_inline struct flow *enter(struct sock *sk, __u8 tcp_state, __u32
 	struct flow f = {};
 
 	read_ends(&f, sk, tcp_state);
-	if (!ports_match(f.lport, f.rport))
+	if (!ports_may_match(f.lport, f.rport))
 		return NULL;
 	if (how != BORN) {
 		f.flags = FLOW_FOUND | FLOW_ENDS_KNOWN;

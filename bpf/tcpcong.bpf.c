@@ -110,7 +110,8 @@ int BPF_PROG(on_sock_state, struct sock *sk, int old, int new)
 			return 0;
 	}
 	write_begin(f, now);
-	if (!ends_known(f, sk, old))
+	/* At ->CLOSE the port may be in inet_sport alone, whatever came before. */
+	if (!ends_known(f, sk, alive_after ? old : new))
 		return 0;
 	if (SPELL_STATE(f->now.spell) != state) {
 		doubt(f, now);

@@ -1,7 +1,7 @@
 //! The commands: puts a source, a view and a run together.
 //! Each part's work is its own.
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
 
@@ -30,14 +30,28 @@ pub fn demo(config: &Config) -> Result<()> {
     // First the tracer, so that it sees the connections begin.
     let mut tracer = Tracer::start(&mut storage, &config.options)?;
     let stage = Stage::raise()?;
-    eprintln!("{}", stage.describe());
+    _ = writeln!(Remarks, "{}", stage.describe());
     show(&config, &mut tracer, &mut interrupts)
 }
 
 fn show(config: &Config, source: &mut dyn Source, waiter: &mut dyn Waiter) -> Result<()> {
     let mut data = BufWriter::new(io::stdout().lock());
-    let mut out = Output { data: &mut data, remarks: &mut io::stderr() };
+    let mut out = Output { data: &mut data, remarks: &mut Remarks };
     run(source, view(config).as_mut(), &mut out, waiter, config.pace, config.list_quiet)
+}
+
+/// stderr, whose loss does not end a run.
+struct Remarks;
+
+impl Write for Remarks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        _ = io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn view(config: &Config) -> Box<dyn View> {

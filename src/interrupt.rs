@@ -71,7 +71,9 @@ impl Waiter for Interrupts {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        let gone = fds[1].revents().is_some_and(|events| events.contains(PollFlags::POLLERR));
+        let gone = fds[1]
+            .revents()
+            .is_some_and(|events| events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP));
         let mut byte = [0];
         if (&self.signals).read(&mut byte).is_ok_and(|read| read > 0) {
             return Ok(Wake::Signal);

@@ -171,6 +171,22 @@ fn a_reader_that_goes_away_ends_it_quietly() -> Result<()> {
 }
 
 #[test]
+fn remarks_that_cannot_be_written_cost_no_data() -> Result<()> {
+    if !need_root("remarks_that_cannot_be_written_cost_no_data") {
+        return Ok(());
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full")?;
+    let output = command().args(["-d", "0.1", "3"]).stderr(full).output()?;
+    ensure!(output.status.code() == Some(0), "{output:?}");
+    let data = String::from_utf8(output.stdout)?;
+    ensure!(data.starts_with(&format!("{BANNER}\n")), "{data}");
+    let data = std::fs::File::options().write(true).open("/dev/full")?;
+    let output = command().args(["0.1", "3"]).stdout(data).output()?;
+    ensure!(output.status.code() == Some(1), "{output:?}");
+    Ok(())
+}
+
+#[test]
 fn killed_it_leaves_nothing_in_the_kernel() -> Result<()> {
     if !need_root("killed_it_leaves_nothing_in_the_kernel") {
         return Ok(());
@@ -264,12 +280,14 @@ fn banner_headers_and_columns_are_the_old_tools() -> Result<()> {
         let dial = Dial::to(server.address()).congestion_control("cubic");
         let start = |_| Sender::start(&lab.client, &dial, Amount::UntilStopped);
         let senders = (0..4).map(start).collect::<Result<Vec<_>>>()?;
+        // Other tests' connections must not show in one of the two alone.
+        let port = server.address().port().to_string();
         let old = Command::new("/usr/bin/python3")
-            .args(["-u", "/usr/sbin/tcpcong-bpfcc"])
+            .args(["-u", "/usr/sbin/tcpcong-bpfcc", "-R", &port])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()?;
-        let new = command().args(arguments).stdout(Stdio::piped()).spawn()?;
+        let new = command().args(["-R", &port]).args(arguments).stdout(Stdio::piped()).spawn()?;
         let printed = |child: Child| -> Result<String> {
             Ok(String::from_utf8(child.wait_with_output()?.stdout)?)
         };

@@ -256,3 +256,39 @@ fn a_map_made_too_small_is_said_and_what_fits_is_right() -> Result<()> {
     ensure!(reports.iter().any(|report| report.sums["exact"] == false), "{reports:?}");
     Ok(())
 }
+
+#[test]
+fn a_port_filter_keeps_everything_else_out() -> Result<()> {
+    if !need_root("a_port_filter_keeps_everything_else_out") {
+        return Ok(());
+    }
+    let lab = Lab::new("filter")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let port = server.address().port();
+    let within = Dial::to(server.address()).from(lab.client_v4(), 34_101);
+    let range = Tool::start(&["--all", "-L", "34110-34100", "0.5"])?;
+    let nothing = Tool::start(&["--all", "-L", "1-5", "0.5"])?;
+    let both = Tool::start(&["--all", "-L", "34101", "-R", &port.to_string(), "0.5"])?;
+    let sender = Sender::start(&lab.client, &within, Amount::Bytes(100_000))?;
+    let other = Dial::to(server.address()).from(lab.client_v4(), 34_111);
+    let others = Sender::start(&lab.client, &other, Amount::Bytes(100_000))?;
+    sender.wait()?;
+    others.wait()?;
+    // Refused before it is established: the port it had counts all the same.
+    let closed = SocketAddr::new(lab.server_v4(), if port == 9 { 10 } else { 9 });
+    for from in [34_102, 34_112] {
+        let refused = Dial::to(closed).from(lab.client_v4(), from).connect(&lab.client, SECOND);
+        ensure!(refused.is_err(), "somebody is at {closed}");
+    }
+    for (tool, expected) in [(range, &[34_101, 34_102][..]), (nothing, &[]), (both, &[34_101])] {
+        let reports = tool.finish()?;
+        let rows = reports.iter().flat_map(|report| &report.flows);
+        let mut ports: Vec<_> = rows.map(|row| row.local.port()).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        let missed = reports.iter().map(|it| it.sum("births_missed")).sum::<Result<u64>>()?;
+        ensure!(ports == expected || missed > 0, "{ports:?} in place of {expected:?}");
+        ensure!(ports.iter().all(|port| expected.contains(port)), "{ports:?}");
+    }
+    Ok(())
+}

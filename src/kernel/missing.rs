@@ -7,6 +7,8 @@ use std::path::Path;
 use thiserror::Error;
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";
+/// The type by which a `tp_btf` program finds the tracepoint.
+const TRACEPOINT_TYPE: &str = "btf_trace_tcp_cong_state_set";
 
 /// Capabilities by their bit (include/uapi/linux/capability.h) and name.
 const CAPABILITIES: [(u32, &str); 2] = [(39, "CAP_BPF"), (38, "CAP_PERFMON")];
@@ -19,8 +21,8 @@ pub enum Missing {
     #[error(
         "the kernel did not let the programs {what}: this process lacks {}. Run it as root \
          (sudo tcpcong), or give it what it needs: \
-         sudo setcap cap_bpf,cap_perfmon,cap_sys_admin+ep $(command -v tcpcong) \
-         (cap_sys_admin to see the sockets that were there before in other network namespaces)",
+         sudo setcap cap_bpf,cap_perfmon,cap_sys_admin,cap_sys_ptrace+ep $(command -v tcpcong) \
+         (the last two to see the sockets that were there before in other network namespaces)",
         lacking.join(" and ")
     )]
     Capabilities {
@@ -28,6 +30,16 @@ pub enum Missing {
         what: &'static str,
         /// Their names.
         lacking: Vec<&'static str>,
+    },
+    /// Root of a user namespace, whose capabilities the kernel does not ask.
+    #[error(
+        "the kernel did not let the programs {what}: this process is root of a user namespace \
+         (a container without privileges?), and CAP_BPF and CAP_PERFMON count in the machine's own \
+         alone. Run it there: sudo tcpcong"
+    )]
+    UserNamespace {
+        /// Load or attach.
+        what: &'static str,
     },
     /// No BTF.
     #[error(
@@ -68,11 +80,15 @@ impl Missing {
         if !lacking.is_empty() && answer.kind() == libbpf_rs::ErrorKind::PermissionDenied {
             return Self::Capabilities { what, lacking };
         }
-        if !Path::new(BTF).exists() {
-            return Self::Btf;
+        if answer.kind() == libbpf_rs::ErrorKind::PermissionDenied && in_user_namespace() {
+            return Self::UserNamespace { what };
         }
-        if answer.kind() == libbpf_rs::ErrorKind::NotFound || log.contains("btf_trace_") {
-            return Self::Tracepoint { kernel: super::kernel_release() };
+        match fs::read(BTF) {
+            Err(_) if !Path::new(BTF).exists() => return Self::Btf,
+            Ok(types) if !has_name(&types, TRACEPOINT_TYPE) => {
+                return Self::Tracepoint { kernel: super::kernel_release() };
+            }
+            _ => {}
         }
         Self::Refused { what, answer: answer.to_string(), log }
     }
@@ -89,6 +105,20 @@ fn lacking() -> Vec<&'static str> {
     CAPABILITIES.iter().filter(|(bit, _)| has & (1 << bit) == 0).map(|(_, name)| *name).collect()
 }
 
+/// Whether a kernel's type information has a type of this name: its names stand
+/// in it with a zero byte on either side.
+fn has_name(types: &[u8], name: &str) -> bool {
+    let name = [b"\0", name.as_bytes(), b"\0"].concat();
+    types.windows(name.len()).any(|window| window == name)
+}
+
+/// Whether user ids are mapped, `user_namespaces(7)`.
+fn in_user_namespace() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let numbers: Vec<_> = map.split_whitespace().collect();
+    !numbers.is_empty() && numbers != ["0", "0", "4294967295"]
+}
+
 /// The effective set of /proc/PID/status, `proc_pid_status(5)`.
 fn effective(status: &str) -> Option<u64> {
     let hex = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
@@ -98,6 +128,13 @@ fn effective(status: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tracepoint_is_looked_for_by_its_whole_name() {
+        let types = b"\0btf_trace_tcp_probe\0btf_trace_tcp_cong_state_set_2\0";
+        assert!(has_name(types, "btf_trace_tcp_probe"));
+        assert!(!has_name(types, TRACEPOINT_TYPE));
+    }
 
     #[test]
     fn effective_set_is_read_as_proc_prints_it() {

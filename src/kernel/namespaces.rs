@@ -1,7 +1,7 @@
 //! Every network namespace that this process can find and enter.
 //! What is done in one is the caller's business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -10,15 +10,24 @@ use std::path::{Path, PathBuf};
 use nix::sched::{CloneFlags, setns};
 
 /// The namespace of the process itself.
-pub(super) const OWN: &str = "/proc/self/ns/net";
+const OWN: &str = "/proc/self/ns/net";
 /// Where named namespaces are kept: ip-netns(8)'s and Docker's folders.
 const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];
 
-/// The namespaces found, and whether some thread would not show its own.
+/// A namespace, held open: whoever led to it may go away.
+#[derive(Debug)]
+pub(super) struct Namespace {
+    file: File,
+    path: PathBuf,
+}
+
+/// The namespaces found, by inode number, and what stayed unknown.
 #[derive(Debug, Default)]
 pub(super) struct Namespaces {
-    /// A path that leads to each, by inode number.
-    pub paths: BTreeMap<u32, PathBuf>,
+    /// Those that could be opened.
+    pub open: BTreeMap<u32, Namespace>,
+    /// Those that are there, but could not be.
+    pub closed: BTreeSet<u32>,
     /// Some thread's namespace could not be looked at: it may be one more.
     pub hidden: bool,
 }
@@ -49,19 +58,32 @@ impl Namespaces {
         found
     }
 
-    /// False where permission is denied.
+    /// False where permission to look is denied.
     fn note(&mut self, path: PathBuf) -> bool {
-        match fs::metadata(&path) {
-            Ok(meta) => {
-                // The kernel's inode numbers of namespaces have 32 bits.
-                if let Ok(inode) = u32::try_from(meta.ino()) {
-                    self.paths.entry(inode).or_insert(path);
-                }
-                true
-            }
+        let inode = match fs::metadata(&path) {
+            // The kernel's inode numbers of namespaces have 32 bits.
+            Ok(meta) => u32::try_from(meta.ino()).unwrap_or(0),
             // A thread that is gone has no namespace to miss.
-            Err(error) => error.kind() != io::ErrorKind::PermissionDenied,
+            Err(error) => return error.kind() != io::ErrorKind::PermissionDenied,
+        };
+        if self.open.contains_key(&inode) {
+            return true;
         }
+        match File::open(&path) {
+            Ok(file) => {
+                // What is behind the path may have changed in between.
+                let opened = file.metadata().map(|meta| meta.ino());
+                if opened.is_ok_and(|opened| opened == u64::from(inode)) {
+                    self.closed.remove(&inode);
+                    self.open.insert(inode, Namespace { file, path });
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                self.closed.insert(inode);
+            }
+            Err(_) => {}
+        }
+        true
     }
 
     /// Whether a thread that does not show its namespace has one of those found.
@@ -69,18 +91,24 @@ impl Namespaces {
     fn shares_one(&self, thread: &Path) -> bool {
         let file = |thread: &Path| fs::metadata(thread.join("net/dev")).map(|meta| meta.ino());
         let Ok(its) = file(thread) else { return false };
-        self.paths
+        self.open
             .values()
-            .filter(|path| path.starts_with("/proc"))
-            .filter_map(|path| path.parent()?.parent())
+            .filter(|namespace| namespace.path.starts_with("/proc"))
+            .filter_map(|namespace| namespace.path.parent()?.parent())
             .any(|other| file(other).is_ok_and(|others| others == its))
     }
 }
 
-/// Takes the calling thread into the namespace at `path`. It should be a thread
-/// that ends afterwards.
-pub(super) fn enter(path: &Path) -> io::Result<()> {
-    setns(File::open(path)?, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)
+impl Namespace {
+    /// Takes the calling thread into the namespace, unless it is there anyway.
+    /// It should be a thread that ends afterwards.
+    pub(super) fn enter(&self) -> io::Result<()> {
+        // Even going nowhere would need CAP_SYS_ADMIN.
+        if self.path == Path::new(OWN) {
+            return Ok(());
+        }
+        setns(&self.file, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)
+    }
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread;
 
 use anyhow::{Context as _, Result};
 use libbpf_rs::{Iter, Link, MapCore, MapFlags};
 
-use super::namespaces::{self, Namespaces};
+use super::namespaces::{Namespace, Namespaces};
 use super::raw::Words;
 use super::tracer::monotonic_ns;
 use crate::model::Spell;
@@ -32,7 +31,10 @@ pub(super) struct Surveyor {
     began_ns: u64,
     ended_ns: u64,
     due_ns: u64,
+    /// Inode numbers of those that the last survey met, the one before, and any.
     reached: BTreeSet<u32>,
+    reached_before: BTreeSet<u32>,
+    ever_reached: BTreeSet<u32>,
     /// Inode numbers of those that were found, or met with in a flow, but not
     /// entered.
     unreached: BTreeSet<u32>,
@@ -49,6 +51,8 @@ impl Surveyor {
             ended_ns: 0,
             due_ns: 0,
             reached: BTreeSet::new(),
+            reached_before: BTreeSet::new(),
+            ever_reached: BTreeSet::new(),
             unreached: BTreeSet::new(),
             hidden: false,
         }
@@ -67,8 +71,9 @@ impl Surveyor {
     /// Notes the namespaces that flows are in although none was entered.
     pub(super) fn note_unreached(&mut self, flows: &[FlowRecord]) {
         for flow in flows.iter().map(FlowRecord::latest) {
-            // A namespace made since the last survey will be found by the next.
-            if flow.id.born_ns < self.began_ns && !self.reached.contains(&flow.netns) {
+            // A namespace made since the last survey will be found by the next;
+            // one that was met and now has no process left has been met.
+            if flow.id.born_ns < self.began_ns && !self.ever_reached.contains(&flow.netns) {
                 self.unreached.insert(flow.netns);
             }
         }
@@ -89,11 +94,11 @@ impl Surveyor {
         self.began_ns = monotonic_ns();
         words.survey_round.store(self.round, Ordering::SeqCst);
         let found = Namespaces::find();
-        self.reached.clear();
-        self.unreached.clear();
+        self.reached_before = std::mem::take(&mut self.reached);
+        self.unreached = found.closed;
         self.hidden = found.hidden;
-        for (inode, path) in &found.paths {
-            if self.survey_one(path)? {
+        for (inode, namespace) in &found.open {
+            if self.survey_one(namespace)? {
                 self.reached.insert(*inode);
                 // Where the map is full, a missed birth there goes unnoticed.
                 _ = surveyed.update(&inode.to_ne_bytes(), &[1], MapFlags::ANY);
@@ -101,22 +106,22 @@ impl Surveyor {
                 self.unreached.insert(*inode);
             }
         }
+        self.ever_reached.extend(&self.reached);
         self.ended_ns = monotonic_ns();
         let took = self.ended_ns - self.began_ns;
         self.due_ns = self.ended_ns + (took * PAUSE_TIMES).max(PAUSE_LEAST_NS);
         Ok(())
     }
 
-    /// False where the namespace cannot be entered.
+    /// False where the namespace may not be entered.
     ///
     /// The iterator lists the namespace of the thread that makes it, so each
     /// namespace gets a thread, which need not find its way back.
-    fn survey_one(&self, path: &Path) -> Result<bool> {
+    fn survey_one(&self, namespace: &Namespace) -> Result<bool> {
         thread::scope(|scope| {
             let surveying = scope.spawn(|| {
-                if path != Path::new(namespaces::OWN) && namespaces::enter(path).is_err() {
-                    // It has ended meanwhile, or may not be entered.
-                    return Ok(!path.exists());
+                if namespace.enter().is_err() {
+                    return Ok(false);
                 }
                 let mut sockets = Iter::new(&self.iterator).context("listing the TCP sockets")?;
                 let mut nothing = Vec::new();
@@ -133,8 +138,9 @@ impl Surveyor {
         let flow = record.latest();
         let Spell::Open { since_ns, .. } = flow.tally.spell else { return None };
         let unmet = self.round.saturating_sub(record.surveyed) >= ROUNDS_UNMET;
+        let looked =
+            self.reached.contains(&flow.netns) && self.reached_before.contains(&flow.netns);
         // Nothing of it may have happened since the survey began.
-        (unmet && since_ns < self.began_ns && self.reached.contains(&flow.netns))
-            .then_some(self.ended_ns)
+        (unmet && looked && since_ns < self.began_ns).then_some(self.ended_ns)
     }
 }

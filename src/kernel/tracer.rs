@@ -1,6 +1,7 @@
 //! The programs' life: settings, load, attach, boundaries, snapshots.
 //! What the records mean is `wire`'s and the model's business.
 
+use std::collections::HashSet;
 use std::mem::{MaybeUninit, offset_of};
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -30,6 +31,8 @@ const NOTICE_NS: u64 = 1_000_000;
 const SETTLE: Duration = Duration::from_micros(200);
 /// The word of an interval without an end yet.
 const NO_BOUNDARY: u64 = !1;
+/// So many ended flows are kept until a report, at most: some 300 MB.
+const MAX_HELD: usize = 1 << 20;
 /// A record that was being written is read again, this often at most.
 const TORN_RETRIES: usize = 1000;
 
@@ -76,7 +79,6 @@ pub struct Tracer<'s> {
     parity: u32,
     /// Ended flows taken from the kernel and not yet handed over.
     held: Vec<FlowRecord>,
-    max_held: usize,
     /// What user space itself could not keep or see.
     own_blind: Blind,
     /// Spells counted so far, for each parity.
@@ -123,7 +125,6 @@ impl<'s> Tracer<'s> {
             boundary_ns: None,
             parity: 0,
             held: Vec::new(),
-            max_held: options.max_flows as usize,
             own_blind: Blind::default(),
             spells_before: [None, None],
             histogram_unit_ns: options.histogram_unit_ns,
@@ -146,14 +147,14 @@ impl<'s> Tracer<'s> {
 
     /// Takes the ended flows out of the kernel.
     fn take_ended(&mut self) -> Result<()> {
-        let (held, blind, max) = (&mut self.held, &mut self.own_blind, self.max_held);
+        let (held, blind) = (&mut self.held, &mut self.own_blind);
         let mut broken = None;
         raw::read_all(&self.skel.maps.ended, After::Delete, |key, value| match wire::ended_socket(
             key,
         )
         .and_then(|socket| FlowRecord::decode(socket, value))
         {
-            Ok(_) if held.len() >= max => blind.rows_lost += 1,
+            Ok(_) if held.len() >= MAX_HELD => blind.rows_lost += 1,
             Ok(record) => held.push(record),
             Err(error) => broken = Some(error),
         })
@@ -196,25 +197,34 @@ impl<'s> Tracer<'s> {
         anyhow::bail!("a flow's record stays half written: {:?}", WireError::Torn)
     }
 
-    /// Ends the records whose socket two surveys have not met: its end was not
-    /// seen, and it was not seen being destroyed either.
-    fn without_gone(&mut self, living: Vec<FlowRecord>) -> Result<Vec<FlowRecord>> {
-        let mut there = Vec::with_capacity(living.len());
-        for record in living {
-            let Some(at_ns) = self.surveyor.found_gone_at(&record) else {
-                there.push(record);
-                continue;
-            };
-            self.skel.maps.flows.delete(&record.latest().id.socket.to_ne_bytes()).or_else(
-                |error| match error.kind() {
-                    libbpf_rs::ErrorKind::NotFound => Ok(()),
-                    _ => Err(error),
-                },
-            )?;
-            self.own_blind.ends_missed += 1;
-            self.held.push(record.found_gone(at_ns));
+    /// Takes out the records whose socket two surveys have not met: its end was
+    /// not seen, and it was not seen being destroyed either.
+    fn remove_gone(&self, living: &mut Vec<FlowRecord>) -> Result<Vec<FlowRecord>> {
+        let mut gone = Vec::new();
+        for record in living.iter() {
+            let Some(at_ns) = self.surveyor.found_gone_at(record) else { continue };
+            let id = record.latest().id;
+            // The address may be a new socket's by now.
+            let still = self.read_again(id.socket)?.is_some_and(|now| now.latest().id == id);
+            if still && self.skel.maps.flows.delete(&id.socket.to_ne_bytes()).is_ok() {
+                gone.push(record.found_gone(at_ns));
+            }
         }
-        Ok(there)
+        let ids: HashSet<_> = gone.iter().map(|record| record.latest().id).collect();
+        living.retain(|record| !ids.contains(&record.latest().id));
+        Ok(gone)
+    }
+
+    /// Keeps the records found gone, but for those that ended in the kernel
+    /// after all.
+    fn hold_gone(&mut self, gone: Vec<FlowRecord>) {
+        let ended: HashSet<_> = self.held.iter().map(|record| record.latest().id).collect();
+        for record in gone {
+            if !ended.contains(&record.latest().id) {
+                self.own_blind.ends_missed += 1;
+                self.held.push(record);
+            }
+        }
     }
 
     fn counters(&self) -> Result<(Blind, u64)> {
@@ -277,6 +287,10 @@ impl Source for Tracer<'_> {
     }
 
     fn end_interval_at(&mut self, at_ns: u64) -> u64 {
+        // One that is here, or about to be, has its events already.
+        if let Some(near_ns) = self.boundary_ns.filter(|near| *near <= monotonic_ns() + NOTICE_NS) {
+            return near_ns;
+        }
         loop {
             // Even, because the lowest bit is the parity's.
             let chosen = at_ns.max(monotonic_ns() + 2 * NOTICE_NS) & !1;
@@ -302,10 +316,11 @@ impl Source for Tracer<'_> {
         let left = Duration::from_nanos(at_ns.saturating_sub(monotonic_ns()));
         thread::sleep(left + SETTLE);
         let at = Timestamp::now() - Duration::from_nanos(monotonic_ns() - at_ns);
-        let living = self.living()?;
+        let mut living = self.living()?;
         self.surveyor.note_unreached(&living);
-        let living = self.without_gone(living)?;
+        let gone = self.remove_gone(&mut living)?;
         self.take_ended()?;
+        self.hold_gone(gone);
         let (blind, ended_quiet) = self.counters()?;
         let spells = self.spells()?;
         self.parity ^= 1;
@@ -350,8 +365,7 @@ fn merged(
     held: &[FlowRecord],
     at_ns: u64,
 ) -> Vec<crate::model::Reading> {
-    let ended: std::collections::HashSet<_> =
-        over.iter().chain(held).map(|record| record.latest().id).collect();
+    let ended: HashSet<_> = over.iter().chain(held).map(|record| record.latest().id).collect();
     living
         .iter()
         .filter(|record| !ended.contains(&record.latest().id))

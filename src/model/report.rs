@@ -118,9 +118,9 @@ impl Report {
         self.to_ns - self.from_ns
     }
 
-    /// Whether every figure of the report is exact.
+    /// Whether every figure of the report is exact, and no row can be missing.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        self.blind.is_exact() && self.totals.inexact == 0
+        self.blind.is_exact() && self.totals.inexact == 0 && self.namespaces_unreached == 0
     }
 }

@@ -15,11 +15,11 @@ pub(super) fn at_start(start: &Start, to: &mut dyn Write) -> io::Result<()> {
 
 /// After a report, only if there is something to say.
 pub(super) fn at_report(report: &Report, to: &mut dyn Write) -> io::Result<()> {
-    if report.is_exact() {
-        return Ok(());
+    if report.blind.is_exact() && report.totals.inexact == 0 {
+        return Ok(()); // what cannot be entered is said at the start and at the end
     }
     let mut summary = Summary::of(report);
-    summary.namespaces_unreached = 0; // said at the start and at the end
+    summary.namespaces_unreached = 0;
     let remarks = remarks(&summary);
     let inexact = match report.totals.inexact {
         0 => String::new(),
@@ -79,7 +79,11 @@ fn remarks(summary: &Summary) -> Vec<String> {
     remark(blind.ends_missed, "flow", "whose end was not seen");
     remark(blind.flows_refused, "flow", "without a record (raise --max-flows)");
     remark(blind.events_unaccounted, "event", "of flows without a record (raise --max-flows)");
-    remark(blind.rows_lost, "ended flow", "without a row (raise --max-flows)");
+    remark(
+        blind.rows_lost,
+        "ended flow",
+        "without a row (a shorter interval or more --max-flows helps)",
+    );
     remark(blind.runs_skipped, "run", "of a program skipped by the kernel");
     if summary.doubtful_ns > 0 {
         let most = milliseconds(summary.doubtful_ns);

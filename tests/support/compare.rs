@@ -18,6 +18,8 @@ const INTERRUPTED_NS: u64 = 1_000_000;
 /// bears on two states, but for the one interruption that a short test may meet.
 const INTERRUPTED_ONE_IN: usize = 10;
 const SLACK_NS: u64 = 100_000;
+/// In a test of a handful of events each finds every cache cold.
+const FEW: usize = 2;
 /// An event so close to a boundary may be booked on its other side.
 const NEAR_NS: u64 = 10_000;
 
@@ -30,6 +32,8 @@ pub(crate) struct Outcome {
     pub(crate) doubtful: usize,
     /// Of those, the ones that the tool itself marked.
     pub(crate) marked: usize,
+    /// Flow-intervals left out: an event lies too close to a boundary.
+    pub(crate) near: usize,
     pub(crate) changes: usize,
     pub(crate) repeated: usize,
     pub(crate) by_state_ns: [u64; 5],
@@ -60,6 +64,7 @@ pub(crate) fn compare(
                 || life.eventful_near(report.to_ns, NEAR_NS);
             if cell.doubtful || near {
                 outcome.doubtful += usize::from(cell.doubtful);
+                outcome.near += usize::from(near && !cell.doubtful);
                 outcome.marked += usize::from(cell.doubtful && rows.iter().any(|row| !row.exact));
                 continue;
             }
@@ -79,7 +84,7 @@ pub(crate) fn compare(
     }
     let Outcome { cells, errors_ns, events, beyond_bound, .. } = outcome;
     ensure!(
-        beyond_bound <= cells / INTERRUPTED_ONE_IN + 1
+        beyond_bound <= cells / INTERRUPTED_ONE_IN + FEW
             && errors_ns <= 2 * BOUND_NS * events + SLACK_NS,
         "too far from the truth: {outcome:?}"
     );
