@@ -242,8 +242,8 @@ fn a_map_made_too_small_is_said_and_what_fits_is_right() -> Result<()> {
     let start = |_| Sender::start(&lab.client, &dial, Amount::UntilStopped);
     let senders = (0..10).map(start).collect::<Result<Vec<_>>>()?;
     until(&server, |counts| counts.read_bytes > 1_000_000)?;
-    let first = tool.report()?.context("no report")?;
-    let mut reports = vec![first];
+    let next = |tool: &mut Tool| tool.report()?.context("no report");
+    let mut reports = vec![next(&mut tool)?, next(&mut tool)?];
     reports.extend(tool.finish()?);
     drop(senders);
     let refused: u64 =
@@ -251,6 +251,14 @@ fn a_map_made_too_small_is_said_and_what_fits_is_right() -> Result<()> {
     let most = reports.iter().map(|report| report.flows.len()).max().unwrap_or(0);
     println!("room for 4, 10 connections: {refused} refused, {most} rows");
     ensure!(most == 4, "{most} rows in a map for 4");
+    // Born in the first interval, alive until the end.
+    for report in &reports[1..] {
+        let whole = report.to_ns - report.from_ns;
+        // One whose birth the machine hid is met later, and marked.
+        let exact = report.flows.iter().filter(|row| row.exact);
+        let sums = exact.map(|row| row.times_ns.iter().sum::<u64>());
+        ensure!(sums.clone().all(|sum| sum == whole), "{:?} of {whole}", sums.collect::<Vec<_>>());
+    }
     // Of the six, the machine may have hidden a birth.
     ensure!((5..=6).contains(&refused), "{refused} refused");
     ensure!(reports.iter().any(|report| report.sums["exact"] == false), "{reports:?}");
