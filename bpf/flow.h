@@ -1,67 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
 /*
- * The maps, and the accounting of one flow: how a (socket, old state, new
- * state) that some program has learned becomes time in a state. How it is
- * learned is no concern of this file. All calls for one socket come under its
- * lock (socket owner or softirq), so a record has one writer at a time.
+ * The accounting of one flow: the record of a socket's life, and time that
+ * becomes time in a state. All changes of a record are made under its socket's
+ * lock (owner or softirq), so it has one writer at a time.
  */
 #ifndef TCPCONG_FLOW_H
 #define TCPCONG_FLOW_H
 
-/* Set before load. */
-const volatile __u16 lport_first = 0, lport_last = 65535;
-const volatile __u16 rport_first = 0, rport_last = 65535;
-const volatile bool keep_quiet = false;    /* list flows that stayed Open too */
-const volatile __u64 spell_unit_ns = 0;    /* of the histogram; 0: none */
-
-/* Written by user space while the programs run. */
-volatile __u64 started_ns = 0; /* 0: nothing counts yet */
-/* The end of the present interval, always an even number of nanoseconds; the
- * lowest bit is the interval's parity. */
-volatile __u64 boundary = ~1ULL;
-volatile __u32 survey_round = 0;
-
-/* Written by the programs. */
-volatile bool ever_refused = false;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 262144);
-	__type(key, __u64); /* the socket's address */
-	__type(value, struct flow);
-} flows SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
-	__type(key, struct ended_key);
-	__type(value, struct flow);
-} ended SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct counters);
-} counters SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2 * STATES); /* by the interval's parity, then state */
-	__type(key, __u32);
-	__type(value, struct spell_slots);
-} spells SEC(".maps");
-
-/* Network namespaces, by inode number, all of whose sockets have been met. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 4096);
-	__type(key, __u32);
-	__type(value, __u8);
-} surveyed SEC(".maps");
+#include "maps.h"
+#include "cost.h"
 
 #define barrier() asm volatile("" ::: "memory")
 
@@ -156,8 +103,18 @@ static __always_inline void doubt(struct flow *f, __u64 now)
 {
 	__u64 since = SPELL_SINCE(f->now.spell);
 
+	f->undo = UNDO_UNKNOWN;
 	f->now.missed += 1;
 	f->now.doubtful_ns += now > since ? now - since : 0;
+}
+
+/* The same, and `state` is what it is found in. */
+static __always_inline void find_in(struct flow *f, __u32 state, __u64 now)
+{
+	doubt(f, now);
+	count(transitions_missed);
+	turn_to(f, state, now);
+	f->now.flags |= TALLY_FOUND_LATE;
 }
 
 static __always_inline bool ports_match(__u16 lport, __u16 rport)
@@ -172,28 +129,118 @@ static __always_inline bool ports_may_match(__u16 lport, __u16 rport)
 	return ports_match(lport ? lport : lport_first, rport ? rport : rport_first);
 }
 
+/* A socket at the moment of an event. */
+struct subject {
+	struct sock *sk;
+	__u8 tcp_state;
+	__u32 state; /* its congestion state */
+	/* The program knows the pointer's type (BTF), so helpers take it. */
+	bool typed;
+};
+
+/* 0 where it is not known: before 5.12, and for an untyped pointer, it shows
+ * only once somebody has asked for it (net/core/sock_diag.c). */
+static __always_inline __u64 cookie_of(const struct subject *it)
+{
+	struct sock *sk = it->sk;
+
+	if (it->typed && cookie_helper)
+		return bpf_get_socket_cookie(sk);
+	return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+}
+
+static __always_inline bool address_matches(const __u8 address[16], __u8 family,
+					    const volatile struct prefix *prefix)
+{
+	const __be32 *words = (const __be32 *)address;
+	__be32 w[4] = { words[0], words[1], words[2], words[3] };
+
+	if (family == AF_INET) {
+		w[3] = words[0];
+		w[2] = bpf_htonl(0xffff);
+		w[0] = w[1] = 0;
+	}
+	return (w[0] & prefix->mask[0]) == prefix->address[0] &&
+	       (w[1] & prefix->mask[1]) == prefix->address[1] &&
+	       (w[2] & prefix->mask[2]) == prefix->address[2] &&
+	       (w[3] & prefix->mask[3]) == prefix->address[3];
+}
+
+/* Whether the flow is wanted, once both ends are the connection's own. */
+static __always_inline bool ends_match(const struct flow *f)
+{
+	return ports_match(f->who.lport, f->who.rport) &&
+	       address_matches(f->who.laddr, f->who.family, &laddr_prefix) &&
+	       address_matches(f->who.raddr, f->who.family, &raddr_prefix);
+}
+
 /*
  * Reads both ends of the connection. In SYN_SENT before the port is chosen
  * inet_sport may be a former connection's, and at ->CLOSE skc_num is 0 already
  * (inet_put_port), so the one stands in for the other.
  */
-static __always_inline void read_ends(struct flow *f, struct sock *sk, __u8 tcp_state)
+static __always_inline void read_ends(struct flow *f, const struct subject *it)
 {
+	struct sock *sk = it->sk;
 	__u16 num = BPF_CORE_READ(sk, __sk_common.skc_num);
 
-	if (!num && tcp_state != TCP_SYN_SENT)
+	if (!num && it->tcp_state != TCP_SYN_SENT)
 		num = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
-	f->lport = num;
-	f->rport = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	f->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	f->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if (f->family == AF_INET6) {
-		BPF_CORE_READ_INTO(&f->laddr, sk, __sk_common.skc_v6_rcv_saddr);
-		BPF_CORE_READ_INTO(&f->raddr, sk, __sk_common.skc_v6_daddr);
+	f->who.lport = num;
+	f->who.rport = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	f->who.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	f->who.family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	/* Without CONFIG_IPV6 there are no such fields, nor such sockets. */
+	if (f->who.family == AF_INET6 && bpf_core_field_exists(struct sock_common, skc_v6_daddr)) {
+		BPF_CORE_READ_INTO(&f->who.laddr, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&f->who.raddr, sk, __sk_common.skc_v6_daddr);
 	} else {
-		*(__be32 *)f->laddr = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
-		*(__be32 *)f->raddr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		*(__be32 *)f->who.laddr = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		*(__be32 *)f->who.raddr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
 	}
+}
+
+static __always_inline void read_cc(__u64 name[2], struct sock *sk)
+{
+	struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
+
+	BPF_CORE_READ_STR_INTO((char(*)[16])name, icsk, icsk_ca_ops, name);
+}
+
+/* Whose the socket is, as far as the socket tells. */
+static __always_inline void read_context(struct flow *f, const struct subject *it)
+{
+	struct sock *sk = it->sk;
+	struct cgroup *cgroup = NULL;
+
+	f->who.cookie = cookie_of(it);
+	if (!context)
+		return;
+	read_cc(f->who.cc, sk);
+	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
+		cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+	/* Once cgroup v1's net_cls or net_prio were used, an odd number (5.14
+	 * and before) stands in the pointer's place. */
+	if (cgroup && !((__u64)cgroup & 1))
+		f->who.cgroup = BPF_CORE_READ(cgroup, kn, id);
+}
+
+/* A connection may be given another congestion control in mid-life. */
+static __always_inline void refresh_cc(struct flow *f, const struct subject *it)
+{
+	if (context)
+		read_cc(f->who.cc, it->sk);
+}
+
+/* A connecting socket's first event comes within connect() or sendto(), so the
+ * task is its process's; at no other event is it known whose the task is. */
+static __always_inline void read_process(struct flow *f)
+{
+	struct task_struct *leader = (struct task_struct *)bpf_get_current_task();
+
+	leader = BPF_CORE_READ(leader, group_leader);
+	f->who.pid = BPF_CORE_READ(leader, tgid);
+	BPF_CORE_READ_STR_INTO((char(*)[16])f->who.comm, leader, comm);
 }
 
 /*
@@ -202,25 +249,58 @@ static __always_inline void read_ends(struct flow *f, struct sock *sk, __u8 tcp_
  * LISTEN->SYN_RECV shows the listener's ends and cookie up to 6.12. Returns
  * false where the port filter now says no; the record is gone then.
  */
-static __always_inline bool ends_known(struct flow *f, struct sock *sk, __u8 tcp_state)
+static __always_inline bool ends_known(struct flow *f, const struct subject *it)
 {
-	__u64 key = (__u64)sk;
+	__u64 key = (__u64)it->sk;
 
 	if (f->flags & FLOW_ENDS_KNOWN)
 		return true;
-	read_ends(f, sk, tcp_state);
-	f->cookie = bpf_get_socket_cookie(sk);
+	read_ends(f, it);
+	read_context(f, it);
 	f->flags |= FLOW_ENDS_KNOWN;
-	if (ports_match(f->lport, f->rport))
+	if (ends_match(f))
 		return true;
 	bpf_map_delete_elem(&flows, &key);
 	return false;
+}
+
+/* Whether the open spell's beginning was seen: not of one that went on already
+ * when the record began, nor of one that was found later. */
+static __always_inline bool began_in_sight(const struct flow *f)
+{
+	if (f->now.flags & TALLY_FOUND_LATE)
+		return false;
+	return !(f->flags & FLOW_FOUND) || SPELL_SINCE(f->now.spell) != f->born_ns;
 }
 
 static __always_inline bool stayed_open(const struct tally *t)
 {
 	return SPELL_STATE(t->spell) == TCP_CA_Open && !t->changes &&
 	       !t->repeated_rtos && !t->missed;
+}
+
+/* Tells of a life's end, and with it of its last spell. */
+static __always_inline void tell_end(const struct flow *f, __u64 key, __u64 now, __u64 spell)
+{
+	struct transition *t;
+
+	if (!explain)
+		return;
+	t = bpf_ringbuf_reserve(&transitions, sizeof(*t), 0);
+	if (!t) {
+		count(transitions_untold);
+		return;
+	}
+	__builtin_memset(t, 0, sizeof(*t));
+	t->at_ns = now;
+	t->socket = key;
+	t->born_ns = f->born_ns;
+	t->spell_ns = now > SPELL_SINCE(spell) ? now - SPELL_SINCE(spell) : 0;
+	t->who = f->who;
+	t->from = SPELL_STATE(spell);
+	t->to = STATE_ENDED;
+	t->exact = began_in_sight(f);
+	bpf_ringbuf_submit(t, 0);
 }
 
 /*
@@ -242,6 +322,7 @@ static __always_inline void leave(struct flow *f, __u64 key, __u64 now, bool see
 	}
 	quiet = stayed_open(&f->now) && !keep_quiet;
 	last = SPELL_STATE(f->now.spell);
+	tell_end(f, key, now, f->now.spell);
 	turn_to(f, STATE_ENDED, now);
 	f->now.flags |= last << TALLY_LAST_STATE_SHIFT;
 	write_end(f);
@@ -260,27 +341,38 @@ enum entry {
 };
 
 /* A record for a socket that is born, or is met in the midst of its life; NULL
- * where the port filter or the lack of room says no. */
-static __always_inline struct flow *enter(struct sock *sk, __u8 tcp_state, __u32 state,
-					  __u64 born, enum entry how, __u32 late)
+ * where a filter or the lack of room says no. */
+static __always_inline struct flow *enter(const struct subject *it, __u64 born,
+					  enum entry how, __u32 late)
 {
-	__u64 key = (__u64)sk;
+	__u64 key = (__u64)it->sk;
 	struct flow f = {};
+	long error;
 
-	read_ends(&f, sk, tcp_state);
-	if (!ports_may_match(f.lport, f.rport))
+	read_ends(&f, it);
+	if (only_netns && f.who.netns != only_netns)
+		return NULL;
+	if (!ports_may_match(f.who.lport, f.who.rport))
+		return NULL;
+	if (how != BORN && !ends_match(&f))
 		return NULL;
 	if (how != BORN) {
 		f.flags = FLOW_FOUND | FLOW_ENDS_KNOWN;
-		f.cookie = bpf_get_socket_cookie(sk);
+		read_context(&f, it);
+	} else if (context && it->tcp_state == TCP_SYN_SENT) {
+		read_process(&f);
 	}
+	/* One that is used again keeps its former life's account. */
+	open_account(&f.cost, it->sk);
 	f.born_ns = born;
 	f.surveyed = survey_round;
-	f.first_state = state;
-	f.now.spell = SPELL(born, state);
+	f.first_state = it->state;
+	f.now.spell = SPELL(born, it->state);
 	f.now.flags = late;
 	f.now.missed = late;
-	if (bpf_map_update_elem(&flows, &key, &f, BPF_ANY)) {
+	/* A survey without the socket's lock may meet it during its event. */
+	error = bpf_map_update_elem(&flows, &key, &f, how == BORN ? BPF_ANY : BPF_NOEXIST);
+	if (error && error != -EEXIST) {
 		ever_refused = true;
 		if (how == MET_AT_EVENT)
 			count(events_unaccounted);
@@ -302,15 +394,14 @@ static __always_inline bool should_be_known(struct sock *sk)
 
 /*
  * A record for a socket whose birth was not seen. One that was there at the
- * start and has shown no event was in `state` since then.
+ * start and has shown no event was in its state since then.
  */
-static __always_inline struct flow *adopt(struct sock *sk, __u8 tcp_state, __u32 state,
-					  __u64 now, enum entry how)
+static __always_inline struct flow *adopt(const struct subject *it, __u64 now, enum entry how)
 {
-	bool late = should_be_known(sk);
+	bool late = should_be_known(it->sk);
 	struct flow *f;
 
-	f = enter(sk, tcp_state, state, late ? now : started_ns, how, late);
+	f = enter(it, late ? now : started_ns, how, late);
 	if (f && late)
 		count(births_missed);
 	return f;

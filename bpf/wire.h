@@ -36,6 +36,46 @@ struct tally {
 #define FLOW_ENDS_KNOWN 1 /* addresses and ports are the connection's own */
 #define FLOW_FOUND 2      /* its birth was not seen */
 
+/* Whether an undo_marker was there when the present Recovery or Loss began. */
+enum {
+	UNDO_NO,
+	UNDO_ARMED,
+	UNDO_UNKNOWN, /* its beginning was not seen */
+};
+
+/* Who a flow is between, and whose. */
+struct who {
+	__u64 cookie; /* 0: not known */
+	__u8 laddr[16]; /* 4 bytes used for AF_INET */
+	__u8 raddr[16];
+	__u16 lport; /* host order, 0: not known yet */
+	__u16 rport;
+	__u32 netns;   /* inode number of the network namespace */
+	__u64 cgroup;  /* kernfs id, the inode number of its folder; 0: not known */
+	__u64 cc[2];   /* the congestion control's name; "": not known */
+	__u8 comm[16]; /* of the process that connected it, then */
+	__u32 pid;     /* and its id; 0: not known */
+	__u8 family;
+	__u8 unused[3];
+};
+
+/* A socket's own account, cumulative. Times are in ticks (jiffies). */
+struct account {
+	__u32 chrono[3]; /* sending; limited by the receiver; by the send buffer */
+	__u32 delivered; /* segments that were acknowledged */
+	__u32 retransmitted; /* segments that were sent again */
+};
+
+/* What of it came while the socket was observed, by congestion state. */
+struct cost {
+	struct account last; /* as it stood when last looked at */
+	__u32 open_ticks[3]; /* while in Open */
+	__u32 other_ticks[3];
+	__u32 delivered[STATES];
+	__u32 retransmitted[STATES];
+	__u32 unused;
+};
+
 /* One TCP socket's life. */
 struct flow {
 	/* Both guards are odd while the record is being written and go up by two
@@ -48,18 +88,56 @@ struct flow {
 	 * after it, so that a report is of one instant though reading takes time. */
 	__u64 frozen_at;
 	struct tally frozen;
-	__u64 cookie; /* 0: not known */
-	__u8 laddr[16]; /* 4 bytes used for AF_INET */
-	__u8 raddr[16];
-	__u16 lport; /* host order, 0: not known yet */
-	__u16 rport;
-	__u32 netns; /* inode number of the network namespace */
-	__u8 family;
-	__u8 flags;
+	struct who who;
+	struct cost cost; /* all 0 where it was not asked for */
+	/* From here on in one cache line with the guard, as each event takes both. */
+	__u32 surveyed;   /* the last survey that met the socket */
+	__u8 flags;       /* FLOW_ */
 	__u8 first_state; /* when the record began */
+	/* For telling the next transition's cause; see explain.h. */
+	__u8 undo;
 	__u8 unused;
-	__u32 surveyed; /* the last survey that met the socket */
+	__u32 cwnd;     /* after the last transition; 0: none was told */
+	__u32 ssthresh;
 	__u64 guard_tail;
+};
+
+/* Why a transition was made. */
+enum {
+	CAUSE_UNKNOWN,
+	CAUSE_RTO,
+	CAUSE_RTO_REPEAT,
+	CAUSE_SYN_TIMEOUT,
+	CAUSE_PMTU,
+	CAUSE_FAST_RETRANSMIT,
+	CAUSE_RACK_TIMER,
+	CAUSE_ECN,
+	CAUSE_LOCAL_DROP,
+	CAUSE_TLP,
+	CAUSE_REORDERING,
+	CAUSE_RECOVERED,
+	CAUSE_UNDO, /* the window was restored, and how is not known, or: */
+	CAUSE_UNDO_DSACK,
+	CAUSE_UNDO_TIMESTAMPS,
+	CAUSE_UNDO_FRTO,
+};
+
+/* One transition, or Loss set again, as it is told; or, where `to` is
+ * STATE_ENDED, the end of a life, without figures. */
+struct transition {
+	__u64 at_ns;
+	__u64 socket;
+	__u64 born_ns;
+	__u64 spell_ns; /* of the spell that ended, or goes on where from == to */
+	struct who who;
+	/* Segments, as the kernel counts them; 0 before: not known. */
+	__u32 cwnd_before, cwnd_after;
+	__u32 ssthresh_before, ssthresh_after;
+	__u32 packets_out, sacked_out, lost_out, retrans_out;
+	__u32 srtt_us;
+	__u8 from, to;
+	__u8 cause; /* CAUSE_ */
+	__u8 exact; /* the spell's beginning was seen */
 };
 
 /* The key of a life that is over: the socket's address alone may be in use
@@ -78,6 +156,7 @@ struct counters {
 	__u64 events_unaccounted; /* transitions of sockets without a record */
 	__u64 ends_refused;       /* records of ended flows lost for lack of room */
 	__u64 ended_quiet;        /* flows that ended without leaving Open */
+	__u64 transitions_untold; /* for lack of room in the ring buffer */
 };
 
 #define SPELL_SLOTS 64
@@ -89,9 +168,11 @@ struct spell_slots {
 };
 
 _Static_assert(sizeof(struct tally) == 72, "tally");
-_Static_assert(sizeof(struct flow) == 232, "flow");
+_Static_assert(sizeof(struct who) == 96, "who");
+_Static_assert(sizeof(struct flow) == 376, "flow");
+_Static_assert(sizeof(struct transition) == 168, "transition");
 _Static_assert(sizeof(struct ended_key) == 16, "ended_key");
-_Static_assert(sizeof(struct counters) == 56, "counters");
+_Static_assert(sizeof(struct counters) == 64, "counters");
 _Static_assert(sizeof(struct spell_slots) == 512, "spell_slots");
 
 #endif

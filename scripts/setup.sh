@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what building and testing needs and is missing, with apt; says what it cannot do.
-# usage: setup.sh build|test
+# usage: setup.sh build|test|kernels
 set -eu
 what=${1:-build}
 cd "$(dirname "$0")/.."
@@ -26,6 +26,20 @@ if [ "$what" = test ]; then
     PATH=$PATH:/usr/sbin:/sbin
     need iproute2 command -v ip
     need nftables command -v nft
+fi
+if [ "$what" = kernels ]; then # what scripts/kernels/ takes, for its machines and into them
+    PATH=$PATH:/usr/sbin:/sbin
+    need qemu-system-x86 command -v qemu-system-x86_64
+    # shellcheck disable=SC2016 # for the inner sh
+    need busybox-static sh -c 'command -v busybox && ! ldd "$(command -v busybox)"'
+    need cpio command -v cpio
+    need xz-utils command -v xz
+    need zstd command -v zstd
+    need lz4 command -v lz4
+    need nftables command -v nft
+    need iproute2 command -v ip
+    need libcap2-bin command -v capsh
+    need util-linux command -v setpriv
 fi
 [ -n "$missing" ] || exit 0
 

@@ -10,4 +10,6 @@ pub mod model;
 pub mod run;
 pub mod source;
 pub mod view;
+pub mod whose;
+pub mod why;
 pub mod wire;

@@ -7,7 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 
 use crate::kernel::layout;
-use crate::model::{Ends, FlowId, Reading, Spell, State, StateTimes, Tally};
+use crate::model::{
+    Cause, Change, Cost, Ends, FlowId, LifeEnd, Limits, Name, Process, Reading, Spell, State,
+    StateTimes, Tale, Tally, Transition, Whose,
+};
 
 /// Size of a flow's record, bytes.
 pub const FLOW_BYTES: usize = size_of::<layout::flow>();
@@ -19,6 +22,13 @@ const TALLY_FOUND_LATE: u32 = 1;
 const TALLY_LAST_STATE_SHIFT: u32 = 8;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
+
+/// Size of a transition, bytes.
+pub const TRANSITION_BYTES: usize = size_of::<layout::transition>();
+/// Where a flow's record has its `struct who`.
+const WHO: usize = offset_of!(layout::flow, who);
+/// `TCP_INFINITE_SSTHRESH`, include/net/tcp.h.
+const NO_SSTHRESH: u32 = 0x7fff_ffff;
 
 /// Bytes that are no record.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -43,7 +53,7 @@ pub enum WireError {
 }
 
 /// One flow's record: its figures now, and as they stood at a boundary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowRecord {
     now: Reading,
     frozen: Option<(u64, Tally)>,
@@ -52,8 +62,9 @@ pub struct FlowRecord {
 }
 
 impl FlowRecord {
-    /// Decodes a `struct flow` that stood under the key `socket`.
-    pub fn decode(socket: u64, bytes: &[u8]) -> Result<Self, WireError> {
+    /// Decodes a `struct flow` that stood under the key `socket`. `tick_ns`: the
+    /// kernel's tick, where costs were asked for.
+    pub fn decode(socket: u64, bytes: &[u8], tick_ns: Option<u64>) -> Result<Self, WireError> {
         if bytes.len() != FLOW_BYTES {
             return Err(WireError::Length { expected: FLOW_BYTES, found: bytes.len() });
         }
@@ -76,13 +87,14 @@ impl FlowRecord {
             0 => None,
             at_ns => Some((at_ns, tally(bytes, offset_of!(layout::flow, frozen))?)),
         };
-        let cookie = u64_at(bytes, offset_of!(layout::flow, cookie));
         Ok(Self {
             now: Reading {
                 id: FlowId { socket, born_ns },
-                ends: ends(bytes)?,
-                netns: u32_at(bytes, offset_of!(layout::flow, netns)),
-                cookie: (cookie != 0).then_some(cookie),
+                ends: ends(bytes, WHO)?,
+                netns: u32_at(bytes, WHO + offset_of!(layout::who, netns)),
+                cookie: cookie(bytes, WHO),
+                whose: whose(bytes, WHO),
+                cost: tick_ns.map(|tick_ns| Box::new(cost(bytes, tick_ns))),
                 first_state: state(bytes[offset_of!(layout::flow, first_state)].into())?,
                 tally: now,
             },
@@ -97,10 +109,16 @@ impl FlowRecord {
         if self.now.id.born_ns >= boundary_ns {
             return None;
         }
-        match self.frozen {
-            Some((at_ns, tally)) if at_ns == boundary_ns => Some(Reading { tally, ..self.now }),
-            _ => Some(self.now),
-        }
+        let tally = match self.frozen {
+            Some((at_ns, tally)) if at_ns == boundary_ns => tally,
+            _ => self.now.tally,
+        };
+        Some(Reading { tally, ..self.now.clone() })
+    }
+
+    /// Takes its costs away, which nobody has measured.
+    pub fn drop_cost(&mut self) {
+        self.now.cost = None;
     }
 
     /// The flow as it is now.
@@ -123,6 +141,54 @@ impl FlowRecord {
         self.frozen = None;
         self
     }
+}
+
+/// Decodes a `struct transition`.
+pub fn tale(bytes: &[u8]) -> Result<Tale, WireError> {
+    if bytes.len() != TRANSITION_BYTES {
+        return Err(WireError::Length { expected: TRANSITION_BYTES, found: bytes.len() });
+    }
+    macro_rules! at {
+        ($read:ident, $field:ident) => {
+            $read(bytes, offset_of!(layout::transition, $field))
+        };
+    }
+    let who = offset_of!(layout::transition, who);
+    let id = FlowId { socket: at!(u64_at, socket), born_ns: at!(u64_at, born_ns) };
+    let (at_ns, spell_ns) = (at!(u64_at, at_ns), at!(u64_at, spell_ns));
+    let from = state(bytes[offset_of!(layout::transition, from)].into())?;
+    let to = bytes[offset_of!(layout::transition, to)].into();
+    if to == STATE_ENDED {
+        return Ok(Tale::End(LifeEnd { at_ns, id, last: from, spell_ns }));
+    }
+    let known = |size: u32| (size != 0 && size != NO_SSTHRESH).then_some(size);
+    let out = at!(u32_at, packets_out).wrapping_add(at!(u32_at, retrans_out));
+    let left = at!(u32_at, sacked_out).wrapping_add(at!(u32_at, lost_out));
+    Ok(Tale::Transition(Transition {
+        at_ns,
+        id,
+        ends: ends(bytes, who)?,
+        netns: u32_at(bytes, who + offset_of!(layout::who, netns)),
+        cookie: cookie(bytes, who),
+        whose: whose(bytes, who),
+        from,
+        to: state(to)?,
+        cause: Cause::from_wire(bytes[offset_of!(layout::transition, cause)]),
+        spell_ns,
+        exact: bytes[offset_of!(layout::transition, exact)] != 0,
+        cwnd: Change {
+            before: known(at!(u32_at, cwnd_before)),
+            after: known(at!(u32_at, cwnd_after)),
+        },
+        ssthresh: Change {
+            before: known(at!(u32_at, ssthresh_before)),
+            after: known(at!(u32_at, ssthresh_after)),
+        },
+        srtt_us: at!(u32_at, srtt_us),
+        in_flight: out.saturating_sub(left),
+        lost: at!(u32_at, lost_out),
+        retransmitted: at!(u32_at, retrans_out),
+    }))
 }
 
 /// The socket of a `struct ended_key`.
@@ -162,20 +228,59 @@ fn state(number: u64) -> Result<State, WireError> {
     State::from_kernel(number).ok_or(WireError::State(number))
 }
 
-fn ends(bytes: &[u8]) -> Result<Ends, WireError> {
-    let laddr = offset_of!(layout::flow, laddr);
-    let raddr = offset_of!(layout::flow, raddr);
-    let (laddr, raddr) = match bytes[offset_of!(layout::flow, family)] {
+/// `at`: where the `struct who` begins.
+fn ends(bytes: &[u8], at: usize) -> Result<Ends, WireError> {
+    let laddr = at + offset_of!(layout::who, laddr);
+    let raddr = at + offset_of!(layout::who, raddr);
+    let (laddr, raddr) = match bytes[at + offset_of!(layout::who, family)] {
         AF_INET => (v4_at(bytes, laddr), v4_at(bytes, raddr)),
         AF_INET6 => (v6_at(bytes, laddr), v6_at(bytes, raddr)),
         family => return Err(WireError::Family(family)),
     };
     Ok(Ends {
         laddr,
-        lport: u16_at(bytes, offset_of!(layout::flow, lport)),
+        lport: u16_at(bytes, at + offset_of!(layout::who, lport)),
         raddr,
-        rport: u16_at(bytes, offset_of!(layout::flow, rport)),
+        rport: u16_at(bytes, at + offset_of!(layout::who, rport)),
     })
+}
+
+fn cookie(bytes: &[u8], at: usize) -> Option<u64> {
+    let cookie = u64_at(bytes, at + offset_of!(layout::who, cookie));
+    (cookie != 0).then_some(cookie)
+}
+
+fn whose(bytes: &[u8], at: usize) -> Whose {
+    let cgroup = u64_at(bytes, at + offset_of!(layout::who, cgroup));
+    let pid = u32_at(bytes, at + offset_of!(layout::who, pid));
+    let comm = Name::new(array_at(bytes, at + offset_of!(layout::who, comm)));
+    Whose {
+        cgroup: (cgroup != 0).then_some(cgroup),
+        cc: Name::new(array_at(bytes, at + offset_of!(layout::who, cc))),
+        process: (pid != 0).then_some(Process { pid, comm }),
+    }
+}
+
+fn cost(bytes: &[u8], tick_ns: u64) -> Cost {
+    let at = |field: usize| offset_of!(layout::flow, cost) + field;
+    let words = |field: usize| {
+        move |index: usize| u64::from(u32_at(bytes, at(field) + index * size_of::<u32>()))
+    };
+    let limits = |field: usize| {
+        let ticks = words(field);
+        Limits {
+            sending_ns: ticks(0) * tick_ns,
+            rwnd_ns: ticks(1) * tick_ns,
+            sndbuf_ns: ticks(2) * tick_ns,
+        }
+    };
+    Cost {
+        open: limits(offset_of!(layout::cost, open_ticks)),
+        other: limits(offset_of!(layout::cost, other_ticks)),
+        delivered: std::array::from_fn(words(offset_of!(layout::cost, delivered))),
+        retransmitted: std::array::from_fn(words(offset_of!(layout::cost, retransmitted))),
+        open_idle_ns: 0,
+    }
 }
 
 fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {

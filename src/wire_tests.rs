@@ -7,11 +7,11 @@ impl Bytes {
     fn new() -> Self {
         let mut bytes = Self([0; FLOW_BYTES]);
         bytes.put(offset_of!(layout::flow, born_ns), &1_000_u64.to_ne_bytes());
-        bytes.put(offset_of!(layout::flow, family), &[AF_INET]);
-        bytes.put(offset_of!(layout::flow, laddr), &[10, 0, 0, 1]);
-        bytes.put(offset_of!(layout::flow, raddr), &[10, 0, 0, 2]);
-        bytes.put(offset_of!(layout::flow, lport), &40_000_u16.to_ne_bytes());
-        bytes.put(offset_of!(layout::flow, rport), &443_u16.to_ne_bytes());
+        bytes.put(offset_of!(layout::flow, who.family), &[AF_INET]);
+        bytes.put(offset_of!(layout::flow, who.laddr), &[10, 0, 0, 1]);
+        bytes.put(offset_of!(layout::flow, who.raddr), &[10, 0, 0, 2]);
+        bytes.put(offset_of!(layout::flow, who.lport), &40_000_u16.to_ne_bytes());
+        bytes.put(offset_of!(layout::flow, who.rport), &443_u16.to_ne_bytes());
         bytes.spell(offset_of!(layout::flow, now), 1_300, 4, [200, 0, 0, 100, 0]);
         bytes
     }
@@ -30,7 +30,7 @@ impl Bytes {
     }
 
     fn decode(&self) -> Result<FlowRecord, WireError> {
-        FlowRecord::decode(7, &self.0)
+        FlowRecord::decode(7, &self.0, None)
     }
 }
 
@@ -41,10 +41,18 @@ fn a_record_becomes_a_reading() {
     bytes.put(now + offset_of!(layout::tally, changes), &2_u32.to_ne_bytes());
     bytes.put(now + offset_of!(layout::tally, repeated_rtos), &3_u32.to_ne_bytes());
     bytes.put(now + offset_of!(layout::tally, flags), &TALLY_FOUND_LATE.to_ne_bytes());
-    bytes.put(offset_of!(layout::flow, netns), &4_026_531_833_u32.to_ne_bytes());
-    bytes.put(offset_of!(layout::flow, cookie), &99_u64.to_ne_bytes());
+    bytes.put(offset_of!(layout::flow, who.netns), &4_026_531_833_u32.to_ne_bytes());
+    bytes.put(offset_of!(layout::flow, who.cookie), &99_u64.to_ne_bytes());
+    bytes.put(offset_of!(layout::flow, who.cgroup), &4_711_u64.to_ne_bytes());
+    bytes.put(offset_of!(layout::flow, who.cc), b"bbr");
+    bytes.put(offset_of!(layout::flow, who.pid), &77_u32.to_ne_bytes());
+    bytes.put(offset_of!(layout::flow, who.comm), b"curl");
     let record = bytes.decode().unwrap();
     let flow = record.latest();
+    let name = |text| Name::from_text(text);
+    let process = Process { pid: 77, comm: name("curl") };
+    let whose = Whose { cgroup: Some(4_711), cc: name("bbr"), process: Some(process) };
+    assert_eq!(flow.whose, whose);
     assert_eq!(flow.id, FlowId { socket: 7, born_ns: 1_000 });
     assert_eq!(flow.ends.laddr.to_string(), "10.0.0.1");
     assert_eq!((flow.ends.lport, flow.ends.rport), (40_000, 443));
@@ -59,7 +67,7 @@ fn a_record_becomes_a_reading() {
 #[test]
 fn short_and_long_input_is_refused_with_both_lengths() {
     for found in [0, FLOW_BYTES - 1, FLOW_BYTES + 8] {
-        let refused = FlowRecord::decode(7, &vec![0; found]);
+        let refused = FlowRecord::decode(7, &vec![0; found], None);
         assert_eq!(refused, Err(WireError::Length { expected: FLOW_BYTES, found }));
     }
     assert_eq!(
@@ -74,7 +82,7 @@ fn unknown_states_and_families_are_refused() {
     bytes.spell(offset_of!(layout::flow, now), 1_300, 5, [300, 0, 0, 0, 0]);
     assert_eq!(bytes.decode(), Err(WireError::State(5)));
     let mut bytes = Bytes::new();
-    bytes.put(offset_of!(layout::flow, family), &[1]);
+    bytes.put(offset_of!(layout::flow, who.family), &[1]);
     assert_eq!(bytes.decode(), Err(WireError::Family(1)));
 }
 
@@ -123,10 +131,10 @@ fn an_ended_record_keeps_its_last_state() {
 #[test]
 fn ipv4_mapped_addresses_are_ipv4_and_loopback_is_not_taken_for_one() {
     let mut bytes = Bytes::new();
-    bytes.put(offset_of!(layout::flow, family), &[AF_INET6]);
+    bytes.put(offset_of!(layout::flow, who.family), &[AF_INET6]);
     let mapped = Ipv4Addr::new(10, 0, 0, 9).to_ipv6_mapped().octets();
-    bytes.put(offset_of!(layout::flow, laddr), &mapped);
-    bytes.put(offset_of!(layout::flow, raddr), &Ipv6Addr::LOCALHOST.octets());
+    bytes.put(offset_of!(layout::flow, who.laddr), &mapped);
+    bytes.put(offset_of!(layout::flow, who.raddr), &Ipv6Addr::LOCALHOST.octets());
     let ends = bytes.decode().unwrap().latest().ends;
     assert_eq!((ends.laddr.to_string(), ends.raddr.to_string()), ("10.0.0.9".into(), "::1".into()));
 }

@@ -3,6 +3,8 @@
 
 use clap::{Args as Group, Parser, Subcommand};
 
+use super::show::{Filters, Ports, Show};
+
 const EXAMPLES: &str = "\
 Examples:
   tcpcong                  times since the start, at Ctrl-C
@@ -13,6 +15,12 @@ Examples:
   tcpcong -uT 1            microseconds, and the time of day
   tcpcong -d               how long the spells in each state were
   tcpcong --format json 1  JSON lines
+  tcpcong --state loss 1   connections that met a retransmission timeout
+  tcpcong --by prefix --sort loss --top 10 5
+                           the ten remote networks with the most time in Loss
+  tcpcong -o raddr,loss,comm 1
+                           these columns only
+  tcpcong --attach kprobe  by kprobes, where the better ways are to be kept free
   tcpcong demo             a lossy path of its own making, traced for 10 s";
 
 /// How long every TCP connection of this machine spends in each congestion
@@ -46,18 +54,9 @@ pub struct Args {
 #[derive(Debug, Group)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
 pub struct Trace {
-    /// Local ports to show, one or an inclusive range (filtered in the kernel)
-    #[arg(short = 'L', long = "localport", value_name = "PORT[-PORT]", allow_hyphen_values = true)]
-    pub lport: Option<String>,
-
-    /// Remote ports to show, one or an inclusive range (filtered in the kernel)
-    #[arg(
-        short = 'R',
-        long = "remoteport",
-        value_name = "PORT[-PORT]",
-        allow_hyphen_values = true
-    )]
-    pub rport: Option<String>,
+    /// Which ports.
+    #[command(flatten)]
+    pub ports: Ports,
 
     /// Print the time of day with each report
     #[arg(short = 'T', long)]
@@ -75,8 +74,14 @@ pub struct Trace {
     #[arg(long)]
     pub ebpf: bool,
 
-    /// Print a table for people, or JSON lines for programs
-    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = ["table", "json"])]
+    /// Print a table for people, or JSON lines or comma-separated values for
+    /// programs
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        value_parser = ["table", "json", "csv"]
+    )]
     pub format: String,
 
     /// List connections that stayed in Open as well
@@ -84,8 +89,20 @@ pub struct Trace {
     pub all: bool,
 
     /// Room for so many connections at a time; what does not fit is counted
-    #[arg(long, value_name = "N", default_value = "262144", allow_hyphen_values = true)]
-    pub max_flows: String,
+    /// [default: 262144; 65536 with kprobes or classic tracepoints before Linux 6.1]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub max_flows: Option<String>,
+    /// How to learn of transitions: tracepoint, fentry or kprobe, or one form of
+    /// them, as kprobe:callers
+    #[arg(long, value_name = "WAY", default_value = "auto")]
+    pub attach: String,
+    /// Say on stderr how it attached, why not otherwise, and what each program took to verify
+    #[arg(short = 'v', long)]
+    pub verbose: bool,
+
+    /// What is shown.
+    #[command(flatten)]
+    pub show: Show,
 
     /// Seconds from one report to the next, 0.1 or more [default: one report, at Ctrl-C]
     pub interval: Option<String>,
@@ -94,9 +111,89 @@ pub struct Trace {
     pub outputs: Option<String>,
 }
 
+/// How to trace transitions one by one.
+#[derive(Debug, Group)]
+pub struct Transitions {
+    /// Which ports.
+    #[command(flatten)]
+    pub ports: Ports,
+    /// How long [default: until Ctrl-C]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub seconds: Option<String>,
+    /// Print a table for people, or JSON lines or comma-separated values for programs
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        value_parser = ["table", "json", "csv"]
+    )]
+    pub format: String,
+    /// Columns to show after the time, in this order, in any format; "-o help"
+    /// lists them
+    #[arg(short = 'o', long, value_name = "COLUMN,...")]
+    pub columns: Option<String>,
+    /// How to learn of transitions, as without `trace`
+    #[arg(long, value_name = "WAY", default_value = "auto")]
+    pub attach: String,
+    /// Say on stderr how it attached, as without `trace`
+    #[arg(short = 'v', long)]
+    pub verbose: bool,
+    /// Which lines.
+    #[command(flatten)]
+    pub filters: Filters,
+}
+
+/// What to watch for verdicts.
+#[derive(Debug, Group)]
+pub struct Why {
+    /// Which ports.
+    #[command(flatten)]
+    pub ports: Ports,
+    /// How long
+    #[arg(long, value_name = "N", default_value = "10", allow_hyphen_values = true)]
+    pub seconds: String,
+    /// Print text for people, or JSON lines for programs
+    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = ["table", "json"])]
+    pub format: String,
+    /// How to learn of transitions, as without `why`
+    #[arg(long, value_name = "WAY", default_value = "auto")]
+    pub attach: String,
+    /// Say on stderr how it attached, as without `why`
+    #[arg(short = 'v', long)]
+    pub verbose: bool,
+    /// Which connections.
+    #[command(flatten)]
+    pub filters: Filters,
+    /// One verdict for connections together, by what they have in common: as
+    /// without `why`
+    #[arg(long, value_name = "KEY")]
+    pub by: Option<String>,
+    /// Only the N that were held up most
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub top: Option<String>,
+}
+
 /// What there is besides tracing this machine.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show each transition as it happens, with its cause
+    ///
+    /// One line for each transition, and for each further retransmission timeout
+    /// in Loss: from which state to which, why, how long the spell was that
+    /// ended, the congestion window and slow start threshold before and after
+    /// (segments), the smoothed round-trip time, and the segments in flight, lost
+    /// and retransmitted. What comes too fast to be printed is counted and said.
+    /// Filters choose lines: --state by either of the two states, --min-time by
+    /// the length of the spell that ended, of Open too; --min-changes does not go
+    /// with it.
+    Trace(Box<Transitions>),
+    /// Watch for a while, then say what holds connections up, the worst first
+    ///
+    /// Each connection, or group of them with --by, gets a verdict: path loss,
+    /// receiver window, send buffer, application idle, ECN marking, reordering,
+    /// local queue, spurious timeouts, black hole, or healthy; how sure it is; and
+    /// what it rests on. The README lists the rules.
+    Why(Box<Why>),
     /// Trace connections over a lossy path, all of its own making
     ///
     /// Makes two network namespaces and a router between them that drops,

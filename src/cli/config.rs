@@ -3,10 +3,15 @@
 
 use std::time::Duration;
 
-use super::UsageError;
-use super::args::Trace;
-use crate::kernel::{Options, PortRange};
-use crate::view::Unit;
+use super::args::{Trace, Transitions, Why};
+use super::show::Ports;
+use super::{UsageError, choice};
+use crate::kernel::{Attach, Options, PortRange, Selection};
+use crate::model::Filter;
+use crate::source::Wanted;
+use crate::view::{
+    Arrangement, By, Colour, CsvView, Extras, Field, Form, JsonView, Style, Telling, Unit,
+};
 
 /// The shortest interval.
 const INTERVAL_LEAST: Duration = Duration::from_millis(100);
@@ -14,6 +19,8 @@ const INTERVAL_LEAST: Duration = Duration::from_millis(100);
 const INTERVAL_MOST_S: f64 = 99_999_999.0;
 /// More room would need more than 8 GiB of kernel memory once filled.
 const MAX_FLOWS_MOST: u32 = 1 << 25;
+/// The same, for a trace.
+const TRACE_SECONDS_MOST: u64 = 99_999_999;
 /// Longer than anybody watches.
 const DEMO_SECONDS_MOST: u64 = 3600;
 
@@ -22,10 +29,14 @@ const DEMO_SECONDS_MOST: u64 = 3600;
 pub enum Format {
     /// The old tool's table.
     Table,
+    /// A table of the columns asked for.
+    Columns,
     /// The old tool's histograms.
     Histogram,
     /// JSON lines.
     Json,
+    /// Comma-separated values.
+    Csv,
 }
 
 /// When reports come.
@@ -48,19 +59,52 @@ pub struct Config {
     pub unit: Unit,
     /// The time of day with each report.
     pub timestamp: bool,
+    /// Whether there is colour.
+    pub colour: Colour,
+    /// Columns, in the formats that have any.
+    pub columns: Vec<&'static Field>,
+    /// Which rows stay.
+    pub filter: Filter,
+    /// How they are listed.
+    pub arrangement: Arrangement,
+    /// What stands below each report.
+    pub extras: Extras,
+    /// What must be looked up for all this.
+    pub wanted: Wanted,
     /// Flows that stayed in Open have a row too.
     pub list_quiet: bool,
+    /// How it attached is said on stderr.
+    pub verbose: bool,
     /// What the kernel side is told.
     pub options: Options,
 }
 
 pub(super) fn trace(args: &Trace) -> Result<Config, UsageError> {
     let unit = if args.microseconds { Unit::Microseconds } else { Unit::Milliseconds };
-    let format = match (args.format.as_str(), args.dist) {
-        ("json", _) => Format::Json,
-        (_, true) => Format::Histogram,
-        (_, false) => Format::Table,
+    let (filter, arrangement) =
+        (choice::filter(&args.show.filters)?, choice::arrangement(&args.show)?);
+    let asked_for = choice::columns(&args.show)?;
+    let extras = choice::extras(&args.show)?;
+    if extras.any() && args.format == "csv" {
+        return Err(UsageError(
+            "--matrix and --spells come with a table or JSON, not with csv".to_owned(),
+        ));
+    }
+    // The kernel counts the spells of all connections together: for fewer, or
+    // apart, each is told.
+    let lengths_of_some = args.dist && (!filter.is_of_kernel() || arrangement.by.is_some());
+    let keep_quiet = args.all || lengths_of_some;
+    let format = format(args, asked_for.is_some() || arrangement.by.is_some())?;
+    // The old tool's table and histograms show nothing of whose a flow is.
+    let old = matches!(format, Format::Table | Format::Histogram) && !extras.any();
+    let context = !old || !filter.is_of_kernel() || arrangement != Arrangement::default();
+    let is_asked_for = asked_for.is_some();
+    let columns = match asked_for {
+        Some(columns) => columns,
+        None if args.dist => Vec::new(),
+        None => default_columns(format, arrangement.by.as_ref()),
     };
+    let wanted = choice::wanted(&filter, &arrangement, &columns, is_asked_for);
     Ok(Config {
         pace: Pace {
             interval: args.interval.as_deref().map(interval).transpose()?,
@@ -69,14 +113,167 @@ pub(super) fn trace(args: &Trace) -> Result<Config, UsageError> {
         format,
         unit,
         timestamp: args.timestamp,
-        list_quiet: args.all,
-        options: Options {
-            lports: ports("-L", args.lport.as_deref())?,
-            rports: ports("-R", args.rport.as_deref())?,
-            keep_quiet: args.all,
-            histogram_unit_ns: args.dist.then(|| unit.ns()),
-            max_flows: max_flows(&args.max_flows)?,
+        colour: match args.show.color.as_str() {
+            "always" => Colour::Always,
+            "never" => Colour::Never,
+            _ => Colour::Auto,
         },
+        columns,
+        extras,
+        list_quiet: keep_quiet,
+        verbose: args.verbose,
+        options: Options {
+            selection: selection(&args.ports, &filter)?,
+            keep_quiet,
+            histogram_unit_ns: args.dist.then(|| unit.ns()),
+            max_flows: args.max_flows.as_deref().map(max_flows).transpose()?,
+            attach: attach(&args.attach)?,
+            verifier_statistics: args.verbose,
+            context,
+            owners: wanted.owners,
+            costs: wanted.costs,
+            explain: extras.any() || lengths_of_some,
+        },
+        filter,
+        arrangement,
+        wanted,
+    })
+}
+
+/// A run of `tcpcong trace`, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransitionsConfig {
+    /// What they look like.
+    pub form: Form,
+    /// How long; without it there is no end.
+    pub seconds: Option<u64>,
+    /// Which are shown.
+    pub filter: Filter,
+    /// What must be looked up for that.
+    pub wanted: Wanted,
+    /// How it attached is said on stderr.
+    pub verbose: bool,
+    /// What the kernel side is told.
+    pub options: Options,
+}
+
+pub(super) fn transitions(args: &Transitions) -> Result<TransitionsConfig, UsageError> {
+    let seconds = args.seconds.as_deref().map(|text| {
+        whole(text).filter(|seconds| (1..=TRACE_SECONDS_MOST).contains(seconds)).ok_or_else(|| {
+            UsageError(format!(
+                "--seconds {text}: not a whole number of seconds from 1 to {TRACE_SECONDS_MOST}"
+            ))
+        })
+    });
+    let filter = choice::filter(&args.filters)?;
+    if filter.min_changes.is_some() {
+        return Err(UsageError(
+            "--min-changes: not with trace, whose lines are one each".to_owned(),
+        ));
+    }
+    let columns = choice::tellings(args.columns.as_ref())?;
+    let mut wanted = choice::wanted_by(&filter);
+    columns.iter().flatten().for_each(|column| wanted.add(column.wanted()));
+    Ok(TransitionsConfig {
+        form: match (args.format.as_str(), columns) {
+            ("json", columns) => Form::Json(columns.unwrap_or_else(Telling::usual)),
+            ("csv", columns) => Form::Csv(columns.unwrap_or_else(Telling::usual)),
+            (_, Some(columns)) => Form::Columns(columns),
+            (_, None) => Form::Table,
+        },
+        seconds: seconds.transpose()?,
+        verbose: args.verbose,
+        options: Options {
+            selection: selection(&args.ports, &filter)?,
+            attach: attach(&args.attach)?,
+            verifier_statistics: args.verbose,
+            context: true,
+            owners: wanted.owners,
+            explain: true,
+            ..Options::default()
+        },
+        filter,
+        wanted,
+    })
+}
+
+fn format(args: &Trace, has_columns: bool) -> Result<Format, UsageError> {
+    let other = choice::not_for_histograms(&args.show);
+    match (args.format.as_str(), args.dist, other) {
+        ("csv", true, _) => {
+            Err(UsageError("-d: histograms come as a table or as JSON, not as csv".to_owned()))
+        }
+        (_, true, Some(option)) => Err(UsageError(format!(
+            "{option}: not with -d, whose histograms have no columns and are many with --by alone"
+        ))),
+        ("json", ..) => Ok(Format::Json),
+        ("csv", ..) => Ok(Format::Csv),
+        (_, true, None) => Ok(Format::Histogram),
+        _ if has_columns => Ok(Format::Columns),
+        _ => Ok(Format::Table),
+    }
+}
+
+/// What is shown where nobody says what.
+fn default_columns(format: Format, by: Option<&By>) -> Vec<&'static Field> {
+    match (by, format) {
+        (Some(by), _) => by.columns(),
+        (None, Format::Json) => JsonView::default_columns(),
+        (None, Format::Csv) => CsvView::default_columns(),
+        (None, Format::Table | Format::Columns | Format::Histogram) => Vec::new(),
+    }
+}
+
+/// A run of `tcpcong why`, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WhyConfig {
+    /// What the verdicts look like.
+    pub style: Style,
+    /// How long the watch is.
+    pub seconds: u64,
+    /// Which rows are judged.
+    pub filter: Filter,
+    /// Of what there is a verdict, and of how many.
+    pub arrangement: Arrangement,
+    /// What must be looked up for all this.
+    pub wanted: Wanted,
+    /// How it attached is said on stderr.
+    pub verbose: bool,
+    /// What the kernel side is told.
+    pub options: Options,
+}
+
+pub(super) fn why(args: &Why) -> Result<WhyConfig, UsageError> {
+    let seconds = &args.seconds;
+    let seconds =
+        whole(seconds).filter(|n| (1..=TRACE_SECONDS_MOST).contains(n)).ok_or_else(|| {
+            UsageError(format!(
+                "--seconds {seconds}: not a whole number of seconds from 1 to {TRACE_SECONDS_MOST}"
+            ))
+        })?;
+    let filter = choice::filter(&args.filters)?;
+    let (by, top) = (choice::by(args.by.as_ref())?, choice::top(args.top.as_ref())?);
+    let arrangement = Arrangement { by, top, order: None };
+    let wanted = choice::wanted(&filter, &arrangement, &[], false);
+    let wanted = Wanted { owners: true, costs: true, ..wanted };
+    Ok(WhyConfig {
+        style: if args.format == "json" { Style::Json } else { Style::Table },
+        seconds,
+        verbose: args.verbose,
+        options: Options {
+            selection: selection(&args.ports, &filter)?,
+            keep_quiet: true,
+            attach: attach(&args.attach)?,
+            verifier_statistics: args.verbose,
+            context: true,
+            owners: true,
+            costs: true,
+            explain: true,
+            ..Options::default()
+        },
+        filter,
+        arrangement,
+        wanted,
     })
 }
 
@@ -93,15 +290,23 @@ pub(super) fn demo(seconds: &str, microseconds: bool) -> Result<Config, UsageErr
         format: Format::Table,
         unit,
         timestamp: false,
+        colour: Colour::Never,
+        columns: Vec::new(),
+        filter: Filter::default(),
+        arrangement: Arrangement::default(),
+        wanted: Wanted::default(),
+        extras: Extras::default(),
         list_quiet: false,
-        options: Options {
-            lports: PortRange::ALL,
-            rports: PortRange::ALL,
-            keep_quiet: false,
-            histogram_unit_ns: None,
-            max_flows: 1024,
-        },
+        verbose: false,
+        options: Options { max_flows: Some(1024), ..Options::default() },
     })
+}
+
+/// What the kernel side decides.
+fn selection(given: &Ports, filter: &Filter) -> Result<Selection, UsageError> {
+    let lports = ports("-L", given.lport.as_deref())?;
+    let rports = ports("-R", given.rport.as_deref())?;
+    Ok(Selection::new(lports, rports, filter))
 }
 
 /// One port, or an inclusive range; one given backwards is turned round.
@@ -152,8 +357,15 @@ fn max_flows(text: &str) -> Result<u32, UsageError> {
         })
 }
 
+fn attach(name: &str) -> Result<Attach, UsageError> {
+    Attach::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = Attach::NAMES.iter().map(|(name, _)| *name).collect();
+        UsageError(format!("--attach {name}: not one of {}", names.join(", ")))
+    })
+}
+
 /// A number in digits alone: no sign, no blank.
-fn whole(text: &str) -> Option<u64> {
+pub(super) fn whole(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 

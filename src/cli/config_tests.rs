@@ -23,7 +23,7 @@ fn the_old_tools_command_lines_mean_what_they_meant() {
         (plain.format, plain.unit, plain.timestamp),
         (Format::Table, Unit::Milliseconds, false)
     );
-    assert_eq!(plain.options.max_flows, 262_144);
+    assert_eq!(plain.options.max_flows, None);
     let ten = config("1 10");
     assert_eq!(ten.pace, Pace { interval: Some(Duration::from_secs(1)), outputs: Some(10) });
     let both = config("-uT 1");
@@ -40,9 +40,9 @@ fn the_old_tools_command_lines_mean_what_they_meant() {
 #[test]
 fn ports_are_inclusive_ranges_in_either_order() {
     let range = |first, last| PortRange { first, last };
-    assert_eq!(config("-L 1").options.lports, range(1, 1));
-    assert_eq!(config("-L 1-65535").options.lports, range(1, 65_535));
-    assert_eq!(config("-R 9-3").options.rports, range(3, 9));
+    assert_eq!(config("-L 1").options.selection.lports, range(1, 1));
+    assert_eq!(config("-L 1-65535").options.selection.lports, range(1, 65_535));
+    assert_eq!(config("-R 9-3").options.selection.rports, range(3, 9));
     for bad in ["0", "70000", "a-b", "1-2-3", "-5", "1-", "+1", "0-5", "1,2"] {
         let message = refusal(&format!("-L {bad}"));
         assert_eq!(
@@ -73,7 +73,7 @@ fn counts_are_whole_numbers_from_one_up() {
         let message = refusal(&format!("1 {bad}"));
         assert_eq!(message, format!("outputs {bad}: not a whole number of reports from 1 up"));
     }
-    assert_eq!(config("--max-flows 1").options.max_flows, 1);
+    assert_eq!(config("--max-flows 1").options.max_flows, Some(1));
     for bad in ["0", "x", "-3", "4294967296"] {
         assert!(
             refusal(&format!("--max-flows {bad}")).starts_with(&format!("--max-flows {bad}: "))

@@ -2,20 +2,27 @@
 //! Nothing here runs anything.
 
 mod args;
+mod choice;
 mod config;
+mod show;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use thiserror::Error;
 
 pub use args::{Args, Command};
-pub use config::{Config, Format, Pace};
+pub use config::{Config, Format, Pace, TransitionsConfig, WhyConfig};
+pub use show::Show;
 
 /// What the person asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Trace this machine.
     Trace(Config),
+    /// Trace transitions one by one.
+    Transitions(TransitionsConfig),
+    /// Watch, and say what holds connections up.
+    Why(WhyConfig),
     /// Trace connections of our own making.
     Demo(Config),
     /// Print a text to stdout: help, version, or the kernel program's source.
@@ -41,7 +48,15 @@ where
         Some(Command::Demo { seconds, microseconds }) => {
             config::demo(&seconds, microseconds).map(Request::Demo)
         }
+        Some(Command::Why(args)) => config::why(&args).map(Request::Why),
+        Some(Command::Trace(args)) if args.columns.as_deref() == Some("help") => {
+            Ok(Request::Print(choice::telling_help()))
+        }
+        Some(Command::Trace(args)) => config::transitions(&args).map(Request::Transitions),
         None if args.trace.ebpf => Ok(Request::Print(crate::kernel::program_text())),
+        None if args.trace.show.columns.as_deref() == Some("help") => {
+            Ok(Request::Print(choice::column_help()))
+        }
         None => config::trace(&args.trace).map(Request::Trace),
     }
 }

@@ -4,15 +4,16 @@
 use std::fs;
 use std::path::Path;
 
+use caps::Capability;
+use nix::sys::resource::{Resource, getrlimit};
 use thiserror::Error;
 
-const BTF: &str = "/sys/kernel/btf/vmlinux";
-/// The type by which a `tp_btf` program finds the tracepoint.
-const TRACEPOINT_TYPE: &str = "btf_trace_tcp_cong_state_set";
+use super::{log, privilege};
+use crate::model::PassedOver;
 
-/// Capabilities by their bit (include/uapi/linux/capability.h) and name.
-const CAPABILITIES: [(u32, &str); 2] = [(39, "CAP_BPF"), (38, "CAP_PERFMON")];
-const CAP_SYS_ADMIN: u32 = 21;
+const TRACEFS: &str = "/sys/kernel/tracing";
+const PARANOID: &str = "/proc/sys/kernel/perf_event_paranoid";
+const BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// Why the programs cannot run here. The exit code is 3.
 #[derive(Debug, Error)]
@@ -29,7 +30,7 @@ pub enum Missing {
         /// Load or attach.
         what: &'static str,
         /// Their names.
-        lacking: Vec<&'static str>,
+        lacking: Vec<String>,
     },
     /// Root of a user namespace, whose capabilities the kernel does not ask.
     #[error(
@@ -48,68 +49,78 @@ pub enum Missing {
          and later do"
     )]
     Btf,
-    /// No tracepoint.
+    /// Maps count against a limit that this process may not raise.
     #[error(
-        "this kernel has no tracepoint tcp:tcp_cong_state_set, which came with Linux 5.19; this \
-         is {kernel}. A newer kernel has it"
+        "the kernel did not make the tables: before Linux 5.11 they count against the limit on \
+         locked memory, which is {limit_kib} KiB here, and this process lacks CAP_SYS_RESOURCE to \
+         raise it. Raise it: ulimit -l unlimited, or LimitMEMLOCK=infinity in a systemd unit"
     )]
-    Tracepoint {
-        /// Its release.
-        kernel: String,
+    LockedMemory {
+        /// The present limit.
+        limit_kib: u64,
     },
-    /// Something else.
-    #[error("the kernel did not let the programs {what}: {answer}{}", said(log))]
-    Refused {
-        /// Load or attach.
-        what: &'static str,
-        /// What the system answered.
-        answer: String,
-        /// What libbpf said last.
-        log: String,
+    /// None of the ways that may be taken works.
+    #[error("{}: {}", if *.any { "no way to attach works here" } else { "it cannot be attached as \
+        asked (see --attach)" }, listed(ways))]
+    Way {
+        /// Any way might have been taken.
+        any: bool,
+        /// Each with its reason.
+        ways: Vec<PassedOver>,
     },
 }
 
-fn said(log: &str) -> String {
-    if log.is_empty() { String::new() } else { format!(" ({log})") }
+fn listed(ways: &[PassedOver]) -> String {
+    let ways: Vec<_> = ways.iter().map(|way| format!("{}: {}", way.attach, way.why)).collect();
+    ways.join("; ")
 }
 
 impl Missing {
-    /// Finds out why `what` was refused with `answer`.
-    pub(super) fn find(what: &'static str, answer: &libbpf_rs::Error, log: String) -> Self {
-        let lacking = lacking();
-        if !lacking.is_empty() && answer.kind() == libbpf_rs::ErrorKind::PermissionDenied {
-            return Self::Capabilities { what, lacking };
+    /// The privilege that `what` was refused for, if it is that.
+    pub(super) fn privilege(what: &'static str, answer: &libbpf_rs::Error) -> Option<Self> {
+        if answer.kind() != libbpf_rs::ErrorKind::PermissionDenied {
+            return None;
         }
-        if answer.kind() == libbpf_rs::ErrorKind::PermissionDenied && in_user_namespace() {
-            return Self::UserNamespace { what };
+        let lacking = privilege::lacking_to_attach();
+        if !lacking.is_empty() {
+            return Some(Self::Capabilities { what, lacking });
         }
-        match fs::read(BTF) {
-            Err(_) if !Path::new(BTF).exists() => return Self::Btf,
-            Ok(types) if !has_name(&types, TRACEPOINT_TYPE) => {
-                return Self::Tracepoint { kernel: super::kernel_release() };
-            }
-            _ => {}
+        if in_user_namespace() {
+            return Some(Self::UserNamespace { what });
         }
-        Self::Refused { what, answer: answer.to_string(), log }
+        let (limit, _) = getrlimit(Resource::RLIMIT_MEMLOCK).ok()?;
+        let unlimited = limit == nix::libc::RLIM_INFINITY;
+        let tables = log::has("failed to create map") || log::has("Error in bpf_create_map");
+        let raises = privilege::has(Capability::CAP_SYS_RESOURCE);
+        (tables && !unlimited && !raises).then_some(Self::LockedMemory { limit_kib: limit / 1024 })
     }
-}
 
-/// The capabilities that loading needs and this process does not have.
-fn lacking() -> Vec<&'static str> {
-    let has = fs::read_to_string("/proc/self/status").ok().and_then(|status| effective(&status));
-    let Some(has) = has else { return Vec::new() };
-    // CAP_SYS_ADMIN stands for both, as it did before 5.8.
-    if has & (1 << CAP_SYS_ADMIN) != 0 {
-        return Vec::new();
+    /// What would help where a probe could not be attached, after libbpf's line.
+    pub(super) fn hint(what: &str, log: &str) -> Option<String> {
+        let (kprobe, tracepoint) = (log.contains("kprobe"), log.contains("tracepoint"));
+        if what != "attach" || !(kprobe || tracepoint) {
+            return None;
+        }
+        if tracepoint && !Path::new(TRACEFS).join("events").exists() {
+            return Some(format!(
+                " (tracefs is not mounted, or may not be looked into: mount -t tracefs nodev \
+                 {TRACEFS}; as another user than root CAP_DAC_READ_SEARCH opens it)"
+            ));
+        }
+        let paranoid = fs::read_to_string(PARANOID).ok()?;
+        let paranoid: i32 = paranoid.trim().parse().ok()?;
+        (paranoid > 2 && !privilege::has(Capability::CAP_SYS_ADMIN)).then(|| {
+            format!(
+                " (kernel.perf_event_paranoid is {paranoid}: above 2 this needs CAP_SYS_ADMIN, or \
+                 sysctl kernel.perf_event_paranoid=2)"
+            )
+        })
     }
-    CAPABILITIES.iter().filter(|(bit, _)| has & (1 << bit) == 0).map(|(_, name)| *name).collect()
-}
 
-/// Whether a kernel's type information has a type of this name: its names stand
-/// in it with a zero byte on either side.
-fn has_name(types: &[u8], name: &str) -> bool {
-    let name = [b"\0", name.as_bytes(), b"\0"].concat();
-    types.windows(name.len()).any(|window| window == name)
+    /// No way works, each for its reason.
+    pub(super) fn way(any: bool, ways: &[PassedOver]) -> Self {
+        if Path::new(BTF).exists() { Self::Way { any, ways: ways.to_vec() } } else { Self::Btf }
+    }
 }
 
 /// Whether user ids are mapped, `user_namespaces(7)`.
@@ -117,29 +128,4 @@ fn in_user_namespace() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let numbers: Vec<_> = map.split_whitespace().collect();
     !numbers.is_empty() && numbers != ["0", "0", "4294967295"]
-}
-
-/// The effective set of /proc/PID/status, `proc_pid_status(5)`.
-fn effective(status: &str) -> Option<u64> {
-    let hex = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
-    u64::from_str_radix(hex.trim(), 16).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tracepoint_is_looked_for_by_its_whole_name() {
-        let types = b"\0btf_trace_tcp_probe\0btf_trace_tcp_cong_state_set_2\0";
-        assert!(has_name(types, "btf_trace_tcp_probe"));
-        assert!(!has_name(types, TRACEPOINT_TYPE));
-    }
-
-    #[test]
-    fn effective_set_is_read_as_proc_prints_it() {
-        let status = "Name:\ttcpcong\nCapPrm:\t000001ffffffffff\nCapEff:\t000000c000000000\n";
-        assert_eq!(effective(status), Some(1 << 39 | 1 << 38));
-        assert_eq!(effective("Name:\tx\n"), None);
-    }
 }

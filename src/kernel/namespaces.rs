@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, setns};
+use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 
 /// The namespace of the process itself.
 const OWN: &str = "/proc/self/ns/net";
@@ -28,6 +29,8 @@ pub(super) struct Namespaces {
     pub open: BTreeMap<u32, Namespace>,
     /// Those that are there, but could not be.
     pub closed: BTreeSet<u32>,
+    /// The process's own is not among them: there is no /proc.
+    pub own_missing: bool,
     /// Some thread's namespace could not be looked at: it may be one more.
     pub hidden: bool,
 }
@@ -38,6 +41,7 @@ impl Namespaces {
         let mut found = Self::default();
         let mut silent = Vec::new();
         found.note(PathBuf::from(OWN));
+        found.own_missing = found.open.is_empty();
         for process in entries(Path::new("/proc")) {
             let numbered =
                 process.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit());
@@ -51,6 +55,8 @@ impl Namespaces {
                 }
             }
         }
+        // Without /proc there is no telling of others, nor of one's own.
+        found.hidden |= found.open.is_empty();
         for path in NAMED.iter().flat_map(|folder| entries(Path::new(folder))) {
             found.hidden |= !found.note(path);
         }
@@ -70,6 +76,8 @@ impl Namespaces {
             return true;
         }
         match File::open(&path) {
+            // A name whose mount is not to be seen here is a plain file.
+            Ok(file) if fstatfs(&file).is_ok_and(|it| it.filesystem_type() != NSFS_MAGIC) => {}
             Ok(file) => {
                 // What is behind the path may have changed in between.
                 let opened = file.metadata().map(|meta| meta.ino());

@@ -2,7 +2,7 @@
 //! find what no event told. Costs at most a hundredth of the time.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
+use std::io::{self, ErrorKind, Read as _};
 use std::sync::atomic::Ordering;
 use std::thread;
 
@@ -58,6 +58,11 @@ impl Surveyor {
         }
     }
 
+    /// Whether the last survey met the record's socket.
+    pub(super) fn has_met(&self, record: &FlowRecord) -> bool {
+        record.surveyed == self.round
+    }
+
     /// Namespaces that the last survey entered.
     pub(super) fn reached(&self) -> usize {
         self.reached.len()
@@ -97,6 +102,9 @@ impl Surveyor {
         self.reached_before = std::mem::take(&mut self.reached);
         self.unreached = found.closed;
         self.hidden = found.hidden;
+        if found.own_missing {
+            self.survey_here()?;
+        }
         for (inode, namespace) in &found.open {
             if self.survey_one(namespace)? {
                 self.reached.insert(*inode);
@@ -113,6 +121,11 @@ impl Surveyor {
         Ok(())
     }
 
+    fn survey_here(&self) -> Result<()> {
+        let mut sockets = Iter::new(&self.iterator).context("listing the TCP sockets")?;
+        list(&mut sockets).context("listing the TCP sockets")
+    }
+
     /// False where the namespace may not be entered.
     ///
     /// The iterator lists the namespace of the thread that makes it, so each
@@ -123,10 +136,7 @@ impl Surveyor {
                 if namespace.enter().is_err() {
                     return Ok(false);
                 }
-                let mut sockets = Iter::new(&self.iterator).context("listing the TCP sockets")?;
-                let mut nothing = Vec::new();
-                sockets.read_to_end(&mut nothing).context("listing the TCP sockets")?;
-                Ok(true)
+                self.survey_here().map(|()| true)
             });
             surveying.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the survey panicked")))
         })
@@ -142,5 +152,21 @@ impl Surveyor {
             self.reached.contains(&flow.netns) && self.reached_before.contains(&flow.netns);
         // Nothing of it may have happened since the survey began.
         (unmet && looked && since_ns < self.began_ns).then_some(self.ended_ns)
+    }
+}
+
+/// Runs the iterator to its end; its program writes nothing.
+fn list(sockets: &mut Iter) -> io::Result<()> {
+    let mut nothing = [0; 64];
+    loop {
+        match sockets.read(&mut nothing) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            // WouldBlock: after a million sockets it takes a breath
+            // (`MAX_ITER_OBJECTS`, kernel/bpf/bpf_iter.c).
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
+            Err(error) => return Err(error),
+        }
     }
 }

@@ -2,26 +2,29 @@
 //! What the records mean is `wire`'s and the model's business.
 
 use std::collections::HashSet;
-use std::mem::{MaybeUninit, offset_of};
+use std::mem::offset_of;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
-use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
-use libbpf_rs::{Link, MapCore as _, MapFlags, OpenObject};
-use nix::time::{ClockId, clock_gettime};
+use libbpf_rs::skel::Skel as _;
+use libbpf_rs::{Link, MapCore as _, MapFlags, ProgramImpl};
+use nix::time::{ClockId, clock_getres, clock_gettime};
 
-use super::missing::Missing;
-use super::raw::{self, After, Words, layout, skeleton};
+use super::attach::{Storage, attach};
+use super::holders::Holders;
+use super::log::Verified;
+use super::options::Options;
+use super::raw::{self, Words, layout, skeleton};
+use super::reader::Reader;
+use super::stream::Stream;
 use super::survey::Surveyor;
-use crate::model::{Blind, Snapshot, SpellLengths, Start, State};
-use crate::source::Source;
+use crate::model::{Blind, Row, Snapshot, SpellLengths, Start, State, Told};
+use crate::source::{Source, Wanted};
+use crate::whose::Finder;
 use crate::wire::{self, FlowRecord, WireError};
-
-/// Where the loaded object lives; the tracer borrows it.
-pub type Storage = MaybeUninit<OpenObject>;
 
 /// How long before a boundary it is made known, at least: longer than an event's
 /// program takes, so that all that run after the boundary know of it.
@@ -33,45 +36,22 @@ const SETTLE: Duration = Duration::from_micros(200);
 const NO_BOUNDARY: u64 = !1;
 /// So many ended flows are kept until a report, at most: some 300 MB.
 const MAX_HELD: usize = 1 << 20;
+/// Fewer records than the kernel hands over at once (eight pages).
+const ONE_READ: usize = 64;
 /// A record that was being written is read again, this often at most.
 const TORN_RETRIES: usize = 1000;
-
-/// An inclusive range of ports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PortRange {
-    /// The lowest.
-    pub first: u16,
-    /// The highest.
-    pub last: u16,
-}
-
-impl PortRange {
-    /// Every port, and sockets that have none yet.
-    pub const ALL: Self = Self { first: 0, last: u16::MAX };
-}
-
-/// What the kernel side is told before it is loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
-    /// Flows with another local port are left out.
-    pub lports: PortRange,
-    /// Flows with another remote port are left out.
-    pub rports: PortRange,
-    /// Flows that end without having left Open are handed over too.
-    pub keep_quiet: bool,
-    /// Ended spells are counted by length, in units of so many nanoseconds.
-    pub histogram_unit_ns: Option<u64>,
-    /// Room for flows.
-    pub max_flows: u32,
-}
 
 /// The live source. When it is dropped, or the process ends in whatever way,
 /// nothing of it stays in the kernel: nothing is pinned.
 pub struct Tracer<'s> {
     skel: skeleton::TcpcongSkel<'s>,
     words: Words<'s>,
-    _links: [Link; 3],
+    _links: Vec<Link>,
     surveyor: Surveyor,
+    flows: Reader,
+    ended: Reader,
+    /// Sockets that had a record when all were last read.
+    alive_before: HashSet<u64>,
     start: Start,
     /// The end of the present interval, if it has one.
     boundary_ns: Option<u64>,
@@ -84,25 +64,23 @@ pub struct Tracer<'s> {
     /// Spells counted so far, for each parity.
     spells_before: [Option<SpellLengths>; 2],
     histogram_unit_ns: Option<u64>,
+    verified: Vec<Verified>,
+    stream: Option<Stream>,
+    /// The kernel's tick, where costs are measured.
+    tick_ns: Option<u64>,
+    /// The survey measures costs.
+    measures: bool,
+    /// Lists who has the sockets, where they were asked for.
+    holders: Option<Holders>,
+    finder: Finder,
 }
 
 impl<'s> Tracer<'s> {
     /// Loads and attaches the programs, then meets all sockets that are there.
     pub fn start(storage: &'s mut Storage, options: &Options) -> Result<Self> {
-        super::log::keep_warnings();
-        let refused = |what| {
-            move |error: libbpf_rs::Error| Missing::find(what, &error, super::log::last_warning())
-        };
-        let mut open =
-            skeleton::TcpcongSkelBuilder::default().open(storage).map_err(refused("open"))?;
-        configure(&mut open, options)?;
-        let mut skel = open.load().map_err(refused("load"))?;
-        let links = [
-            skel.progs.on_sock_state.attach().map_err(refused("attach"))?,
-            skel.progs.on_destroy.attach().map_err(refused("attach"))?,
-            skel.progs.on_cong_state_set.attach().map_err(refused("attach"))?,
-        ];
-        let iterator = skel.progs.survey.attach().map_err(refused("attach"))?;
+        let attached = attach(storage, options)?;
+        let mut skel = attached.skel;
+        let stream = options.explain.then(|| Stream::new(&skel.maps.transitions)).transpose()?;
         let bss = skel.maps.bss_data.take().context("the object has no .bss")?;
         let data = skel.maps.data_data.take().context("the object has no .data")?;
         let words = Words::new(bss, data);
@@ -111,14 +89,19 @@ impl<'s> Tracer<'s> {
         let mut tracer = Self {
             skel,
             words,
-            _links: links,
-            surveyor: Surveyor::new(iterator),
+            _links: attached.links,
+            surveyor: Surveyor::new(attached.iterator),
+            flows: attached.flows,
+            ended: attached.ended,
+            alive_before: HashSet::new(),
             start: Start {
                 at: Timestamp::now(),
                 at_ns,
                 kernel: super::kernel_release(),
-                attach: "tp_btf".to_owned(),
-                max_flows: options.max_flows,
+                attach: attached.way.to_string(),
+                passed_over: attached.passed_over,
+                cannot_see: attached.cannot_see,
+                max_flows: attached.max_flows,
                 namespaces: 0,
                 namespaces_unreached: 0,
             },
@@ -128,9 +111,37 @@ impl<'s> Tracer<'s> {
             own_blind: Blind::default(),
             spells_before: [None, None],
             histogram_unit_ns: options.histogram_unit_ns,
+            verified: attached.verified,
+            stream,
+            tick_ns: options.costs.then(tick_ns),
+            measures: attached.measures,
+            holders: attached.holders,
+            finder: Finder::default(),
         };
+        if tracer.runs_skipped()?.is_none() {
+            let what = "runs of its programs that the kernel skips (this one does not count them)";
+            tracer.start.cannot_see.push(what.to_owned());
+        }
         tracer.seed()?;
         Ok(tracer)
+    }
+
+    /// What the verifier told of each program, where it was asked to.
+    #[must_use]
+    pub fn verified(&self) -> &[Verified] {
+        &self.verified
+    }
+
+    /// How often the kernel has skipped a program; nothing where it does not tell.
+    fn runs_skipped(&self) -> Result<Option<u64>> {
+        let mut skipped = 0;
+        for program in self.skel.object().progs().filter(ProgramImpl::autoload) {
+            match raw::recursion_misses(&program)? {
+                Some(misses) => skipped += misses,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(skipped))
     }
 
     /// Meets the sockets that were there before the start.
@@ -147,49 +158,79 @@ impl<'s> Tracer<'s> {
 
     /// Takes the ended flows out of the kernel.
     fn take_ended(&mut self) -> Result<()> {
-        let (held, blind) = (&mut self.held, &mut self.own_blind);
+        let (held, blind, tick_ns) = (&mut self.held, &mut self.own_blind, self.tick_ns);
         let mut broken = None;
-        raw::read_all(&self.skel.maps.ended, After::Delete, |key, value| match wire::ended_socket(
-            key,
-        )
-        .and_then(|socket| FlowRecord::decode(socket, value))
-        {
-            Ok(_) if held.len() >= MAX_HELD => blind.rows_lost += 1,
-            Ok(record) => held.push(record),
-            Err(error) => broken = Some(error),
-        })
-        .context("reading the ended flows")?;
+        // A pass goes on by counting records in a bucket out of which it has
+        // taken some, so it passes others over; the next finds them.
+        loop {
+            let mut taken = 0;
+            let read = self.ended.read(|key, value| {
+                taken += 1;
+                let record = wire::ended_socket(key)
+                    .and_then(|socket| FlowRecord::decode(socket, value, tick_ns));
+                match record {
+                    Ok(_) if held.len() >= MAX_HELD => blind.rows_lost += 1,
+                    Ok(record) => held.push(record),
+                    Err(error) => broken = Some(error),
+                }
+            });
+            read.context("reading the ended flows")?;
+            if taken < ONE_READ {
+                break;
+            }
+        }
         broken.map_or(Ok(()), |error| Err(error).context("reading the ended flows"))
     }
 
     /// Every flow that is alive, read in one pass.
     fn living(&mut self) -> Result<Vec<FlowRecord>> {
+        let tick_ns = self.tick_ns;
         let mut records = Vec::new();
         let mut torn = Vec::new();
         let mut broken = None;
-        raw::read_all(&self.skel.maps.flows, After::Keep, |key, value| {
+        let mut known = HashSet::with_capacity(self.alive_before.len());
+        let read = self.flows.read(|key, value| {
             let Ok(socket) = key.try_into().map(u64::from_ne_bytes) else { return };
-            match FlowRecord::decode(socket, value) {
-                Ok(record) => records.push(record),
+            match FlowRecord::decode(socket, value, tick_ns) {
+                Ok(record) if known.insert(socket) => records.push(record),
+                Ok(_) => {} // it came twice
                 Err(WireError::Torn) => torn.push(socket),
                 Err(error) => broken = Some(error),
             }
-        })
-        .context("reading the flows")?;
+        });
+        read.context("reading the flows")?;
         if let Some(error) = broken {
             return Err(error).context("reading the flows");
         }
         for socket in torn {
-            records.extend(self.read_again(socket)?);
+            if known.insert(socket) {
+                records.extend(self.read_again(socket)?);
+            }
         }
         Ok(records)
+    }
+
+    /// What was there before, has not come, and is not among those that ended:
+    /// the reading has passed it over.
+    fn add_passed_over(&mut self, living: &mut Vec<FlowRecord>) -> Result<()> {
+        let sockets = |records: &[FlowRecord]| -> HashSet<u64> {
+            records.iter().map(|record| record.latest().id.socket).collect()
+        };
+        let (mut known, ended) = (sockets(living), sockets(&self.held));
+        for socket in self.alive_before.iter().filter(|socket| !ended.contains(socket)) {
+            if known.insert(*socket) {
+                living.extend(self.read_again(*socket)?);
+            }
+        }
+        self.alive_before = sockets(living);
+        Ok(())
     }
 
     fn read_again(&self, socket: u64) -> Result<Option<FlowRecord>> {
         for _ in 0..TORN_RETRIES {
             let value = self.skel.maps.flows.lookup(&socket.to_ne_bytes(), MapFlags::ANY)?;
             let Some(value) = value else { return Ok(None) };
-            match FlowRecord::decode(socket, &value) {
+            match FlowRecord::decode(socket, &value, self.tick_ns) {
                 Err(WireError::Torn) => thread::yield_now(),
                 read => return Ok(Some(read?)),
             }
@@ -207,7 +248,7 @@ impl<'s> Tracer<'s> {
             // The address may be a new socket's by now.
             let still = self.read_again(id.socket)?.is_some_and(|now| now.latest().id == id);
             if still && self.skel.maps.flows.delete(&id.socket.to_ne_bytes()).is_ok() {
-                gone.push(record.found_gone(at_ns));
+                gone.push(record.clone().found_gone(at_ns));
             }
         }
         let ids: HashSet<_> = gone.iter().map(|record| record.latest().id).collect();
@@ -227,22 +268,22 @@ impl<'s> Tracer<'s> {
         }
     }
 
-    fn counters(&self) -> Result<(Blind, u64)> {
-        let per_cpu = self
-            .skel
+    fn counters_per_cpu(&self) -> Result<Vec<Vec<u8>>> {
+        self.skel
             .maps
             .counters
             .lookup_percpu(&0_u32.to_ne_bytes(), MapFlags::ANY)?
-            .context("the counters are gone")?;
+            .context("the counters are gone")
+    }
+
+    /// What one of the kernel side's counters, by its offset, has come to.
+    fn counter(&self, at: usize) -> Result<u64> {
+        Ok(sum_word(&self.counters_per_cpu()?, at))
+    }
+
+    fn counters(&self) -> Result<(Blind, u64)> {
+        let per_cpu = self.counters_per_cpu()?;
         let sum = |at: usize| sum_word(&per_cpu, at);
-        let mut runs_skipped = 0;
-        for program in [
-            &self.skel.progs.on_cong_state_set,
-            &self.skel.progs.on_sock_state,
-            &self.skel.progs.on_destroy,
-        ] {
-            runs_skipped += raw::recursion_misses(program)?;
-        }
         let own = &self.own_blind;
         let blind = Blind {
             flows_refused: sum(offset_of!(layout::counters, births_refused)),
@@ -251,7 +292,8 @@ impl<'s> Tracer<'s> {
             transitions_missed: sum(offset_of!(layout::counters, transitions_missed)),
             events_unaccounted: sum(offset_of!(layout::counters, events_unaccounted)),
             rows_lost: sum(offset_of!(layout::counters, ends_refused)) + own.rows_lost,
-            runs_skipped,
+            runs_skipped: self.runs_skipped()?.unwrap_or(0),
+            transitions_untold: sum(offset_of!(layout::counters, transitions_untold)),
         };
         Ok((blind, sum(offset_of!(layout::counters, ended_quiet))))
     }
@@ -305,7 +347,8 @@ impl Source for Tracer<'_> {
 
     fn tend(&mut self) -> Result<()> {
         self.take_ended()?;
-        self.surveyor.survey_if_due(&self.words, &self.skel.maps.surveyed)
+        self.surveyor.survey_if_due(&self.words, &self.skel.maps.surveyed)?;
+        self.holders.as_ref().map_or(Ok(()), |holders| self.finder.tend(|| holders.list()))
     }
 
     fn snapshot(&mut self) -> Result<Snapshot> {
@@ -316,11 +359,21 @@ impl Source for Tracer<'_> {
         let left = Duration::from_nanos(at_ns.saturating_sub(monotonic_ns()));
         thread::sleep(left + SETTLE);
         let at = Timestamp::now() - Duration::from_nanos(monotonic_ns() - at_ns);
+        if self.tick_ns.is_some() {
+            // It measures as well.
+            self.surveyor.survey(&self.words, &self.skel.maps.surveyed)?;
+        }
         let mut living = self.living()?;
         self.surveyor.note_unreached(&living);
         let gone = self.remove_gone(&mut living)?;
         self.take_ended()?;
         self.hold_gone(gone);
+        self.add_passed_over(&mut living)?;
+        if self.tick_ns.is_some() {
+            // Elsewhere what came since the last transition is not known.
+            let measured = |record: &FlowRecord| self.measures && self.surveyor.has_met(record);
+            living.iter_mut().filter(|it| !measured(it)).for_each(FlowRecord::drop_cost);
+        }
         let (blind, ended_quiet) = self.counters()?;
         let spells = self.spells()?;
         self.parity ^= 1;
@@ -331,30 +384,30 @@ impl Source for Tracer<'_> {
             .into_iter()
             .partition(|record| record.latest().tally.has_ended_by(at_ns));
         self.held = later;
+        let flows = merged(&living, &over, &self.held, at_ns);
+        self.finder.keep_for(&flows, at_ns);
         Ok(Snapshot {
             at,
             at_ns,
-            flows: merged(&living, &over, &self.held, at_ns),
+            flows,
             ended_quiet,
             spells,
             blind,
             namespaces_unreached: self.surveyor.unreached(),
         })
     }
-}
 
-fn configure(open: &mut skeleton::OpenTcpcongSkel<'_>, options: &Options) -> Result<()> {
-    let rodata = open.maps.rodata_data.as_mut().context("the object has no .rodata")?;
-    rodata.lport_first = options.lports.first;
-    rodata.lport_last = options.lports.last;
-    rodata.rport_first = options.rports.first;
-    rodata.rport_last = options.rports.last;
-    rodata.keep_quiet = options.keep_quiet;
-    rodata.spell_unit_ns = options.histogram_unit_ns.unwrap_or(0);
-    open.maps.flows.set_max_entries(options.max_flows)?;
-    // Emptied every second, so it may be smaller.
-    open.maps.ended.set_max_entries((options.max_flows / 4).max(1024))?;
-    Ok(())
+    fn transitions(&mut self) -> Result<Told> {
+        let Some(stream) = &self.stream else { return Ok(Told::default()) };
+        let told = stream.take()?;
+        let untold = self.counter(offset_of!(layout::counters, transitions_untold))?;
+        Ok(Told { untold, ..told })
+    }
+
+    fn identify(&mut self, rows: &mut [Row], wanted: Wanted) -> Result<()> {
+        let holders = self.holders.as_ref();
+        self.finder.identify(rows, wanted, || holders.map_or(Ok(Vec::new()), Holders::list))
+    }
 }
 
 /// All flows at `at_ns`, each once. One that ended while the living were read
@@ -381,6 +434,12 @@ fn sum_word(per_cpu: &[Vec<u8>], at: usize) -> u64 {
         .filter_map(|cpu| cpu.get(at..at + size_of::<u64>())?.try_into().ok())
         .map(u64::from_ne_bytes)
         .sum()
+}
+
+/// The kernel's tick (`TICK_NSEC`), which is what its coarse clocks go by.
+fn tick_ns() -> u64 {
+    let tick = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE).map(Duration::from);
+    u64::try_from(tick.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// `CLOCK_MONOTONIC`, the clock of `bpf_ktime_get_ns()`.

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{State, StateTimes};
+use super::{Cost, State, StateTimes, Whose};
 
 /// A flow's identity: one life of one socket. Two sockets with the same
 /// addresses, in time or in two namespaces, are two flows.
@@ -134,7 +134,7 @@ impl Tally {
 }
 
 /// One flow as it stood at a snapshot's instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// Which flow.
     pub id: FlowId,
@@ -144,6 +144,10 @@ pub struct Reading {
     pub netns: u32,
     /// The kernel's socket cookie, where it is known.
     pub cookie: Option<u64>,
+    /// Whose it is.
+    pub whose: Whose,
+    /// What came of it, where that was asked for.
+    pub cost: Option<Box<Cost>>,
     /// The state in which the record began.
     pub first_state: State,
     /// Its figures.

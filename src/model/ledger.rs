@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Blind, FlowId, OpenSpells, Reading, Report, Row, Snapshot, Spell, StateTimes, Tally, Totals,
+    Blind, Cost, FlowId, LeftOut, Names, OpenSpells, Reading, Report, Row, Snapshot, Spell, State,
+    StateTimes, Tally, Totals,
 };
 
 /// What has been reported of a flow so far.
@@ -26,6 +27,8 @@ pub struct Ledger {
     list_quiet: bool,
     last_ns: u64,
     reported: HashMap<FlowId, Reported>,
+    /// What had come of the flows, where that was asked for.
+    costs: HashMap<FlowId, Cost>,
     blind: Blind,
     ended_quiet: u64,
 }
@@ -40,6 +43,7 @@ impl Ledger {
             list_quiet,
             last_ns: started_ns,
             reported: HashMap::new(),
+            costs: HashMap::new(),
             blind: Blind::default(),
             ended_quiet: 0,
         }
@@ -52,26 +56,36 @@ impl Ledger {
             from_ns: self.last_ns,
             to_ns: snapshot.at_ns,
             rows: Vec::new(),
+            groups: None,
+            flows: 0,
             totals: Totals::default(),
+            left_out: LeftOut::default(),
             flows_alive: 0,
             flows_quiet: 0,
             flows_ended: 0,
             flows_ended_quiet: snapshot.ended_quiet - self.ended_quiet,
             open_spells: [OpenSpells::default(); 5],
+            ended_spells: Vec::new(),
+            group_spells: Vec::new(),
             spells: snapshot.spells,
             blind: snapshot.blind.since(&self.blind),
             namespaces_unreached: snapshot.namespaces_unreached,
         };
         report.flows_ended = report.flows_ended_quiet;
         let mut reported = HashMap::new();
+        let mut costs = HashMap::new();
         for reading in &snapshot.flows {
-            self.take(reading, &mut report, &mut reported);
+            let cost = self.settled_cost(reading, report.to_ns);
+            costs.extend(cost.map(|cost| (reading.id, cost)));
+            self.take(reading, cost, &mut report, &mut reported);
         }
+        report.flows = report.rows.len();
         report.rows.sort_by_key(|row| {
             let ends = row.ends;
             (ends.lport, ends.laddr, ends.raddr, ends.rport, row.id)
         });
         self.reported = reported;
+        self.costs = costs;
         self.last_ns = snapshot.at_ns;
         self.blind = snapshot.blind;
         self.ended_quiet = snapshot.ended_quiet;
@@ -81,6 +95,7 @@ impl Ledger {
     fn take(
         &self,
         reading: &Reading,
+        cost: Option<Cost>,
         report: &mut Report,
         reported: &mut HashMap<FlowId, Reported>,
     ) {
@@ -89,7 +104,7 @@ impl Ledger {
             *(if alive { &mut report.flows_quiet } else { &mut report.flows_ended_quiet }) += 1;
             return;
         }
-        let row = self.row(reading, report.to_ns);
+        let row = self.row(reading, cost, report.to_ns);
         if alive && !reading.tally.stayed_open() {
             reported.insert(reading.id, Reported::of(&reading.tally, report.to_ns));
         }
@@ -103,7 +118,23 @@ impl Ledger {
         }
     }
 
-    fn row(&self, reading: &Reading, to_ns: u64) -> Row {
+    /// What has come of the flow, its idle time with it.
+    fn settled_cost(&self, reading: &Reading, to_ns: u64) -> Option<Cost> {
+        let mut cost = *reading.cost.as_deref()?;
+        let open_ns = reading.tally.spent_until(to_ns)[State::Open];
+        cost.settle(open_ns, self.costs.get(&reading.id));
+        Some(cost)
+    }
+
+    /// What came since the last snapshot; nothing if it was not known then.
+    fn cost_since(&self, id: FlowId, cost: &Cost) -> Option<Cost> {
+        match self.costs.get(&id) {
+            Some(before) => Some(cost.since(before)),
+            None => (id.born_ns >= self.last_ns).then_some(*cost),
+        }
+    }
+
+    fn row(&self, reading: &Reading, cost: Option<Cost>, to_ns: u64) -> Row {
         let tally = &reading.tally;
         let before = self.reported.get(&reading.id).copied().unwrap_or_else(|| Reported {
             spent: reading.untouched_until(self.last_ns),
@@ -120,10 +151,13 @@ impl Ledger {
             ends: reading.ends,
             netns: reading.netns,
             cookie: reading.cookie,
+            whose: reading.whose,
+            names: Names::default(),
             state: tally.state(),
             times,
             changes: tally.changes.saturating_sub(before.changes),
             repeated_rtos: tally.repeated_rtos.saturating_sub(before.repeated_rtos),
+            cost: cost.and_then(|cost| self.cost_since(reading.id, &cost)).map(Box::new),
             spell_ns,
             exact: missed == 0 && !tally.found_late && !before.found_late,
             doubtful_ns: tally.doubtful_ns.saturating_sub(before.doubtful_ns),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Ends, State};
+use crate::model::{Ends, Limits, Whose};
 
 const START_NS: u64 = 1_000;
 
@@ -19,6 +19,8 @@ fn reading(socket: u64, born_ns: u64, tally: Tally) -> Reading {
         ends: ends(1),
         netns: 1,
         cookie: None,
+        whose: Whose::default(),
+        cost: None,
         first_state: State::Open,
         tally,
     }
@@ -47,7 +49,7 @@ fn three_silent_seconds_in_loss_are_three_rows() {
     flow.tally.spell = Spell::Open { state: State::Loss, since_ns: lost_ns };
     let mut loss = Vec::new();
     for n in 1..=3 {
-        let report = ledger.report(snapshot(START_NS + n * second, vec![flow]));
+        let report = ledger.report(snapshot(START_NS + n * second, vec![flow.clone()]));
         assert_eq!(report.rows.len(), 1, "interval {n}");
         let row = &report.rows[0];
         assert_eq!(row.times.total_ns(), second);
@@ -58,10 +60,25 @@ fn three_silent_seconds_in_loss_are_three_rows() {
 }
 
 #[test]
+fn idle_time_is_what_is_left_of_open_so_far_not_of_each_interval() {
+    let mut ledger = Ledger::new(START_NS, true);
+    let mut flow = reading(1, START_NS, Tally::new(State::Open, START_NS));
+    // Busy throughout, but counted in ticks of 40, which are seen late or early.
+    let idle = [80, 240, 280, 400, 480].map(|busy_ns| {
+        let at_ns = ledger.last_ns + 100;
+        let open = Limits { sending_ns: busy_ns, ..Limits::default() };
+        flow.cost = Some(Box::new(Cost { open, ..Cost::default() }));
+        let row = ledger.report(snapshot(at_ns, vec![flow.clone()])).rows.remove(0);
+        row.cost.map(|cost| cost.open_idle_ns)
+    });
+    assert_eq!(idle, [Some(20), Some(0), Some(0), Some(0), Some(0)]);
+}
+
+#[test]
 fn a_flow_found_in_loss_at_the_start_has_its_row_in_the_first_report() {
     let mut flow = reading(1, START_NS, Tally::new(State::Loss, START_NS));
     flow.first_state = State::Loss;
-    let report = Ledger::new(START_NS, false).report(snapshot(START_NS + 7, vec![flow]));
+    let report = Ledger::new(START_NS, false).report(snapshot(START_NS + 7, vec![flow.clone()]));
     assert_eq!(report.rows[0].times[State::Loss], 7);
     assert_eq!((report.rows[0].changes, report.rows[0].state), (0, State::Loss));
 }
@@ -75,7 +92,7 @@ fn a_flow_first_met_late_counts_only_what_falls_in_the_interval() {
     flow.first_state = State::Loss;
     flow.tally.ended_spells[State::Loss] = 1_400;
     flow.tally.changes = 1;
-    let report = ledger.report(snapshot(3_000, vec![flow]));
+    let report = ledger.report(snapshot(3_000, vec![flow.clone()]));
     assert_eq!(report.rows[0].times, StateTimes([600, 0, 0, 0, 400]));
 }
 
@@ -84,7 +101,7 @@ fn quiet_flows_are_counted_and_listed_only_on_request() {
     let flow = reading(1, START_NS + 10, Tally::new(State::Open, START_NS + 10));
     for list_quiet in [false, true] {
         let mut ledger = Ledger::new(START_NS, list_quiet);
-        let report = ledger.report(snapshot(START_NS + 100, vec![flow]));
+        let report = ledger.report(snapshot(START_NS + 100, vec![flow.clone()]));
         assert_eq!((report.flows_alive, report.flows_quiet), (1, 1));
         let open: Vec<_> = report.rows.iter().map(|row| row.times[State::Open]).collect();
         assert_eq!(open, if list_quiet { vec![90] } else { vec![] });
@@ -98,13 +115,13 @@ fn a_missed_transition_marks_the_row_until_the_next_clean_spell() {
     (flow.tally.missed, flow.tally.found_late, flow.tally.doubtful_ns) = (1, true, 50);
     let mut ledger = Ledger::new(START_NS, false);
     let exact = |report: &Report| (report.rows[0].exact, report.rows[0].doubtful_ns);
-    assert_eq!(exact(&ledger.report(snapshot(START_NS + 100, vec![flow]))), (false, 50));
-    assert_eq!(exact(&ledger.report(snapshot(START_NS + 200, vec![flow]))), (false, 0));
+    assert_eq!(exact(&ledger.report(snapshot(START_NS + 100, vec![flow.clone()]))), (false, 50));
+    assert_eq!(exact(&ledger.report(snapshot(START_NS + 200, vec![flow.clone()]))), (false, 0));
     flow.tally.ended_spells[State::Loss] = 200;
     flow.tally.spell = Spell::Open { state: State::Recovery, since_ns: START_NS + 250 };
     (flow.tally.changes, flow.tally.found_late) = (1, false);
-    assert_eq!(exact(&ledger.report(snapshot(START_NS + 300, vec![flow]))), (false, 0));
-    assert_eq!(exact(&ledger.report(snapshot(START_NS + 400, vec![flow]))), (true, 0));
+    assert_eq!(exact(&ledger.report(snapshot(START_NS + 300, vec![flow.clone()]))), (false, 0));
+    assert_eq!(exact(&ledger.report(snapshot(START_NS + 400, vec![flow.clone()]))), (true, 0));
 }
 
 #[test]
@@ -221,7 +238,7 @@ proptest! {
                 .flat_map(|(events, socket)| lives(socket, events, to))
                 .filter(|life| !life.reading.tally.has_ended_by(from))
                 .collect();
-            let flows = lives.iter().map(|life| life.reading).collect();
+            let flows = lives.iter().map(|life| life.reading.clone()).collect();
             let report = ledger.report(snapshot(to, flows));
             let mut listed = 0;
             for life in &lives {

@@ -17,12 +17,25 @@ pub struct Start {
     pub kernel: String,
     /// How the transitions are learned.
     pub attach: String,
+    /// Other ways that were tried before, or known not to work.
+    pub passed_over: Vec<PassedOver>,
+    /// What is not seen this way on this kernel, each a phrase.
+    pub cannot_see: Vec<String>,
     /// Room for flows.
     pub max_flows: u32,
     /// Network namespaces whose sockets were met at the start.
     pub namespaces: usize,
     /// Network namespaces that are there but could not be entered.
     pub namespaces_unreached: usize,
+}
+
+/// A way to attach that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PassedOver {
+    /// Its name.
+    pub attach: String,
+    /// Why not.
+    pub why: String,
 }
 
 /// Ended spells of one interval by length, in log2 slots: slot `n` counts those
@@ -99,6 +112,8 @@ blind_fields! {
     rows_lost,
     /// Runs of a program that the kernel skipped (`recursion_misses`).
     runs_skipped,
+    /// Transitions, and ends, that were counted but not told one by one.
+    transitions_untold,
 }
 
 /// All flows at one instant.

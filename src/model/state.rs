@@ -3,9 +3,12 @@
 
 use std::ops::{Index, IndexMut};
 
+use serde::Serialize;
+
 /// A TCP socket's congestion state, the kernel's `icsk_ca_state`
 /// (`enum tcp_ca_state`, include/uapi/linux/tcp.h).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum State {
     /// Nothing is amiss.
     Open,

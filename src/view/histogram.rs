@@ -3,8 +3,8 @@
 
 use std::io::{self, Write};
 
-use super::{BANNER, Output, Unit, View, head, trust};
-use crate::model::{Report, Start, State, Summary};
+use super::{BANNER, Output, Subject, Unit, View, head, trust};
+use crate::model::{Report, SpellLengths, Start, State, Summary};
 
 /// Prints reports as histograms.
 #[derive(Debug)]
@@ -18,6 +18,10 @@ impl HistogramView {
     #[must_use]
     pub fn new(unit: Unit, timestamp: bool) -> Self {
         Self { unit, timestamp }
+    }
+
+    fn sections(&self, spells: &SpellLengths, data: &mut dyn Write) -> io::Result<()> {
+        State::ALL.into_iter().try_for_each(|state| self.section(state, spells.of(state), data))
     }
 
     fn section(&self, state: State, counts: &[u64], data: &mut dyn Write) -> io::Result<()> {
@@ -70,17 +74,26 @@ impl View for HistogramView {
 
     fn report(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
         head(report, self.timestamp, out.data)?;
-        for state in State::ALL {
-            let counts = report.spells.as_ref().map_or(&[][..], |spells| spells.of(state));
-            self.section(state, counts, out.data)?;
+        match &report.groups {
+            None => {
+                if let Some(spells) = &report.spells {
+                    self.sections(spells, out.data)?;
+                }
+            }
+            Some(groups) => {
+                for (group, spells) in groups.listed.iter().zip(&report.group_spells) {
+                    writeln!(out.data, "\n{}", Subject::of_group(group).text)?;
+                    self.sections(spells, out.data)?;
+                }
+            }
         }
         out.data.flush()?;
         trust::open_spells(report, out.remarks)?;
         trust::at_report(report, out.remarks)
     }
 
-    fn end(&mut self, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
-        trust::at_end(summary, out.remarks)
+    fn end(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
+        trust::at_end(start, summary, out.remarks)
     }
 }
 

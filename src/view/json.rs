@@ -3,36 +3,65 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 
-use super::{Output, View, histogram::slot_bounds};
-use crate::model::{Blind, IpVersion, Report, Row, SpellLengths, Start, State, Summary};
+use super::arrange::{Listed, listed};
+use super::{FIELDS, Field, Output, Subject, View, histogram::slot_bounds};
+use crate::model::{
+    Blind, Filter, OpenSpells, PassedOver, Report, SpellLengths, Start, State, Summary,
+};
 
 const SCHEMA: u32 = 1;
 
 /// What the run was told, for its first line.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Asked {
+    /// From one report to the next, if it was said.
+    pub interval_ns: Option<u64>,
+    /// Which flows are wanted.
+    pub filters: Filters,
+    /// What flows are put together by.
+    pub by: Option<String>,
+    /// By which column lines are in order, after `-` if the largest is first.
+    pub sort: Option<String>,
+    /// How many lines a report has at most.
+    pub top: Option<usize>,
+}
+
+/// Which flows are wanted.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Filters {
     /// First and last local port, where they are filtered.
     pub lport: Option<[u16; 2]>,
     /// First and last remote port, where they are filtered.
     pub rport: Option<[u16; 2]>,
+    /// What else there is to filter by.
+    #[serde(flatten)]
+    pub rows: Filter,
 }
 
 /// Prints reports as JSON lines.
 #[derive(Debug)]
 pub struct JsonView {
-    interval_ns: Option<u64>,
-    filters: Filters,
+    asked: Asked,
+    columns: Vec<(String, &'static Field)>,
     histogram: bool,
 }
 
 impl JsonView {
-    /// `interval_ns`: the one asked for, if any. `histogram`: histograms take
-    /// the place of flows.
+    /// Flows or groups have these columns after the time and the interval.
+    /// `histogram`: histograms take their place.
     #[must_use]
-    pub fn new(interval_ns: Option<u64>, filters: Filters, histogram: bool) -> Self {
-        Self { interval_ns, filters, histogram }
+    pub fn new(asked: Asked, columns: &[&'static Field], histogram: bool) -> Self {
+        let columns = columns.iter().map(|field| (field.key(), *field)).collect();
+        Self { asked, columns, histogram }
+    }
+
+    /// The columns that flows have unless told otherwise.
+    #[must_use]
+    pub fn default_columns() -> Vec<&'static Field> {
+        FIELDS.iter().filter(|field| !field.on_request).collect()
     }
 }
 
@@ -47,38 +76,19 @@ enum Line<'a> {
         start_ns: u64,
         kernel: &'a str,
         attach: &'a str,
-        interval_ns: Option<u64>,
-        filters: Filters,
+        attach_passed_over: &'a [PassedOver],
+        cannot_see: &'a [String],
+        #[serde(flatten)]
+        asked: &'a Asked,
         max_flows: u32,
         namespaces: usize,
         namespaces_unreached: usize,
     },
-    Flow {
-        time: &'a str,
-        interval_ns: u64,
-        family: &'static str,
-        laddr: String,
-        lport: u16,
-        raddr: String,
-        rport: u16,
-        netns: u32,
-        cookie: Option<u64>,
-        state: &'static str,
-        open_ns: u64,
-        disorder_ns: u64,
-        cwr_ns: u64,
-        recovery_ns: u64,
-        loss_ns: u64,
-        changes: u32,
-        repeated_rtos: u32,
-        spell_ns: u64,
-        exact: bool,
-        doubtful_ns: u64,
-        ended: bool,
-    },
     Histogram {
         time: &'a str,
         interval_ns: u64,
+        #[serde(flatten)]
+        key: serde_json::Map<String, serde_json::Value>,
         state: &'static str,
         unit_ns: u64,
         spells: Vec<Bucket>,
@@ -90,6 +100,12 @@ enum Line<'a> {
         interval_ns: u64,
         end_ns: u64,
         flows: usize,
+        flows_shown: usize,
+        flows_left_out: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        groups: Option<usize>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        groups_shown: Option<usize>,
         flows_alive: u64,
         flows_quiet: u64,
         flows_ended: u64,
@@ -110,6 +126,31 @@ enum Line<'a> {
     },
 }
 
+/// A flow or a group, with the columns that are asked for.
+struct ListedLine<'a> {
+    listed: Listed<'a>,
+    time: &'a str,
+    interval_ns: u64,
+    columns: &'a [(String, &'static Field)],
+}
+
+impl Serialize for ListedLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(Some(self.columns.len() + 3))?;
+        let kind = match self.listed {
+            Listed::Row(_) => "flow",
+            Listed::Group(_) => "group",
+        };
+        line.serialize_entry("type", kind)?;
+        line.serialize_entry("time", self.time)?;
+        line.serialize_entry("interval_ns", &self.interval_ns)?;
+        for (key, field) in self.columns {
+            line.serialize_entry(key, &self.listed.value(field))?;
+        }
+        line.end()
+    }
+}
+
 /// Lengths of `low` to `high` units, both included.
 #[derive(Serialize)]
 struct Bucket {
@@ -128,8 +169,9 @@ impl View for JsonView {
             start_ns: start.at_ns,
             kernel: &start.kernel,
             attach: &start.attach,
-            interval_ns: self.interval_ns,
-            filters: self.filters,
+            attach_passed_over: &start.passed_over,
+            cannot_see: &start.cannot_see,
+            asked: &self.asked,
             max_flows: start.max_flows,
             namespaces: start.namespaces,
             namespaces_unreached: start.namespaces_unreached,
@@ -141,10 +183,23 @@ impl View for JsonView {
     fn report(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
         let time = report.at.to_string();
         match &report.spells {
-            Some(spells) if self.histogram => histograms(report, spells, &time, out.data)?,
+            Some(_) if self.histogram && report.groups.is_some() => {
+                let groups = report.groups.iter().flat_map(|groups| &groups.listed);
+                for (group, spells) in groups.zip(&report.group_spells) {
+                    let key = Subject::of_group(group).columns.into_iter().collect();
+                    let open = OpenSpells::of(group.rows.iter());
+                    histograms(report, &key, spells, &open, &time, out.data)?;
+                }
+            }
+            Some(spells) if self.histogram => {
+                let open = &report.open_spells;
+                histograms(report, &serde_json::Map::new(), spells, open, &time, out.data)?;
+            }
             _ => {
-                for row in &report.rows {
-                    print(&flow(row, report, &time), out.data)?;
+                for listed in listed(report) {
+                    let (time, interval_ns) = (&*time, report.interval_ns());
+                    let columns = &self.columns;
+                    print(&ListedLine { listed, time, interval_ns, columns }, out.data)?;
                 }
             }
         }
@@ -152,53 +207,27 @@ impl View for JsonView {
         out.data.flush()
     }
 
-    fn end(&mut self, _: &Summary, _: &mut Output<'_>) -> io::Result<()> {
+    fn end(&mut self, _: &Start, _: &Summary, _: &mut Output<'_>) -> io::Result<()> {
         // Every report has said what it could not see.
         Ok(())
     }
 }
 
-fn flow<'a>(row: &Row, report: &Report, time: &'a str) -> Line<'a> {
-    let [open_ns, disorder_ns, cwr_ns, recovery_ns, loss_ns] = row.times.0;
-    Line::Flow {
-        time,
-        interval_ns: report.interval_ns(),
-        family: match row.ends.version() {
-            IpVersion::Ipv4 => "ipv4",
-            IpVersion::Ipv6 => "ipv6",
-        },
-        laddr: row.ends.laddr.to_string(),
-        lport: row.ends.lport,
-        raddr: row.ends.raddr.to_string(),
-        rport: row.ends.rport,
-        netns: row.netns,
-        cookie: row.cookie,
-        state: row.state.name(),
-        open_ns,
-        disorder_ns,
-        cwr_ns,
-        recovery_ns,
-        loss_ns,
-        changes: row.changes,
-        repeated_rtos: row.repeated_rtos,
-        spell_ns: row.spell_ns,
-        exact: row.exact,
-        doubtful_ns: row.doubtful_ns,
-        ended: row.ended,
-    }
-}
-
+/// `key`: what the flows have in common, if they are a group.
 fn histograms(
     report: &Report,
+    key: &serde_json::Map<String, serde_json::Value>,
     spells: &SpellLengths,
+    open_spells: &[OpenSpells; 5],
     time: &str,
     data: &mut dyn Write,
 ) -> io::Result<()> {
-    for (state, open) in State::ALL.into_iter().zip(report.open_spells) {
+    for (state, open) in State::ALL.into_iter().zip(open_spells) {
         let buckets = spells.of(state).iter().enumerate().filter(|(_, count)| **count > 0);
         let line = Line::Histogram {
             time,
             interval_ns: report.interval_ns(),
+            key: key.clone(),
             state: state.name(),
             unit_ns: spells.unit_ns,
             spells: buckets
@@ -221,7 +250,11 @@ fn sums<'a>(report: &'a Report, time: &'a str) -> Line<'a> {
         time,
         interval_ns: report.interval_ns(),
         end_ns: report.to_ns,
-        flows: report.rows.len(),
+        flows: report.flows,
+        flows_shown: report.flows_listed(),
+        flows_left_out: report.left_out.rows,
+        groups: report.groups.as_ref().map(|groups| groups.in_all),
+        groups_shown: report.groups.as_ref().map(|groups| groups.listed.len()),
         flows_alive: report.flows_alive,
         flows_quiet: report.flows_quiet,
         flows_ended: report.flows_ended,
@@ -241,7 +274,7 @@ fn sums<'a>(report: &'a Report, time: &'a str) -> Line<'a> {
     }
 }
 
-fn print(line: &Line<'_>, data: &mut dyn Write) -> io::Result<()> {
+fn print(line: &impl Serialize, data: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *data, line).map_err(io::Error::from)?;
     writeln!(data)
 }

@@ -1,16 +1,39 @@
 //! Formats: each turns reports into text and knows nothing of where they come
 //! from. Figures are printed here and nowhere else.
 
+mod arrange;
+mod by;
+mod colour;
+mod columns;
+mod csv;
+mod extras;
+mod field;
+mod fields;
 mod histogram;
 mod json;
+mod lines;
 mod table;
+mod telling;
+mod transitions;
 mod trust;
+mod why;
 
 use std::io::{self, Write};
 
+pub use arrange::{Arrangement, Order};
+pub use by::By;
+pub use colour::Colour;
+pub use columns::ColumnsView;
+pub use csv::CsvView;
+pub use extras::{Extras, WithExtras};
+pub use field::Field;
+pub use fields::{FIELDS, field};
 pub use histogram::HistogramView;
-pub use json::{Filters, JsonView};
+pub use json::{Asked, Filters, JsonView};
 pub use table::TableView;
+pub use telling::Telling;
+pub use transitions::{Form, Style, TransitionsView};
+pub use why::{Subject, WhyView};
 
 use crate::model::{Report, Start, Summary};
 
@@ -24,6 +47,15 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// As in a column's title.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Milliseconds => "ms",
+            Self::Microseconds => "us",
+        }
+    }
+
     /// Nanoseconds in one.
     #[must_use]
     pub fn ns(self) -> u64 {
@@ -49,7 +81,7 @@ pub trait View {
     /// One interval.
     fn report(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()>;
     /// After the last report.
-    fn end(&mut self, summary: &Summary, out: &mut Output<'_>) -> io::Result<()>;
+    fn end(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()>;
 }
 
 /// The line the old tool begins with.
@@ -65,6 +97,15 @@ fn head(report: &Report, timestamp: bool, data: &mut dyn Write) -> io::Result<()
     Ok(())
 }
 
+/// A name that somebody else chose, without what moves a cursor.
+fn harmless(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
+}
+
 #[cfg(test)]
 #[path = "view_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "choice_tests.rs"]
+mod choice_tests;

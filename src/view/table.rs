@@ -88,7 +88,7 @@ impl View for TableView {
         trust::at_report(report, out.remarks)
     }
 
-    fn end(&mut self, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
-        trust::at_end(summary, out.remarks)
+    fn end(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
+        trust::at_end(start, summary, out.remarks)
     }
 }

@@ -3,10 +3,14 @@
 
 use std::io::{self, Write};
 
-use crate::model::{Report, Start, State, Summary};
+use crate::model::{Blind, Report, Start, State, Summary};
 
 /// Before the first report, only if there is something to say.
 pub(super) fn at_start(start: &Start, to: &mut dyn Write) -> io::Result<()> {
+    if !start.cannot_see.is_empty() {
+        let (attach, blind) = (&start.attach, start.cannot_see.join("; "));
+        writeln!(to, "tcpcong: attached by {attach}, which does not see: {blind}")?;
+    }
     if start.namespaces_unreached > 0 {
         writeln!(to, "tcpcong: {}", unreached(start.namespaces_unreached))?;
     }
@@ -15,7 +19,8 @@ pub(super) fn at_start(start: &Start, to: &mut dyn Write) -> io::Result<()> {
 
 /// After a report, only if there is something to say.
 pub(super) fn at_report(report: &Report, to: &mut dyn Write) -> io::Result<()> {
-    if report.blind.is_exact() && report.totals.inexact == 0 {
+    unlisted(report, to)?;
+    if report.blind.is_exact() && report.totals.inexact + report.left_out.inexact == 0 {
         return Ok(()); // what cannot be entered is said at the start and at the end
     }
     let mut summary = Summary::of(report);
@@ -32,6 +37,18 @@ pub(super) fn at_report(report: &Report, to: &mut dyn Write) -> io::Result<()> {
         remarks.join("; ")
     };
     writeln!(to, "tcpcong: not exact{inexact}: {why}")
+}
+
+/// That there are more rows or groups than are listed.
+fn unlisted(report: &Report, to: &mut dyn Write) -> io::Result<()> {
+    let (listed, in_all, noun) = match &report.groups {
+        Some(groups) => (groups.listed.len(), groups.in_all, "group"),
+        None => (report.rows.len(), report.flows, "row"),
+    };
+    if listed == in_all {
+        return Ok(());
+    }
+    writeln!(to, "tcpcong: {listed} of {}", counted(in_all as u64, noun))
 }
 
 /// Spells that are still open, which a histogram does not show.
@@ -52,17 +69,52 @@ pub(super) fn open_spells(report: &Report, to: &mut dyn Write) -> io::Result<()>
 }
 
 /// After the last report, always.
-pub(super) fn at_end(summary: &Summary, to: &mut dyn Write) -> io::Result<()> {
-    let remarks = remarks(summary);
+pub(super) fn at_end(start: &Start, summary: &Summary, to: &mut dyn Write) -> io::Result<()> {
     let seen = format!(
-        "{} in {}",
+        "{} in {}{}",
         counted(summary.changes, "transition"),
-        counted(summary.reports, "report")
+        counted(summary.reports, "report"),
+        selected(summary)
     );
-    if remarks.is_empty() {
+    conclude(start, &seen, &remarks(summary), to)
+}
+
+/// After the last of `told` lines about `noun`, always; filters left out `left_out` more.
+pub(super) fn at_end_of_lines(
+    start: &Start,
+    blind: Blind,
+    (told, noun, left_out): (u64, &str, u64),
+    to: &mut dyn Write,
+) -> io::Result<()> {
+    let seen = match left_out {
+        0 => counted(told, noun),
+        _ => format!("{} (without {left_out} that filters left out)", counted(told, noun)),
+    };
+    conclude(start, &seen, &remarks(&Summary { blind, ..Summary::default() }), to)
+}
+
+fn conclude(start: &Start, seen: &str, remarks: &[String], to: &mut dyn Write) -> io::Result<()> {
+    if remarks.is_empty() && start.cannot_see.is_empty() {
         writeln!(to, "tcpcong: exact: {seen}, nothing missed")
+    } else if remarks.is_empty() {
+        writeln!(to, "tcpcong: exact as far as {} sees: {seen}", start.attach)
     } else {
         writeln!(to, "tcpcong: not exact: {seen}; {}", remarks.join("; "))
+    }
+}
+
+/// What the transitions are of, where filters or `--top` had a say.
+fn selected(summary: &Summary) -> String {
+    let rows = |count: usize| counted(count as u64, "row");
+    match (summary.left_out.rows, summary.unlisted) {
+        (0, 0) => String::new(),
+        (out, 0) => format!(" (without {} that filters left out)", rows(out)),
+        (0, unlisted) => format!(" (with {} that --top did not list)", rows(unlisted)),
+        (out, unlisted) => format!(
+            " (without {} that filters left out, with {} that --top did not list)",
+            rows(out),
+            rows(unlisted)
+        ),
     }
 }
 
@@ -85,6 +137,12 @@ fn remarks(summary: &Summary) -> Vec<String> {
         "without a row (a shorter interval or more --max-flows helps)",
     );
     remark(blind.runs_skipped, "run", "of a program skipped by the kernel");
+    remark(
+        blind.transitions_untold,
+        "transition",
+        "that came too fast for what tells them apart (times are right)",
+    );
+    remark(summary.left_out.inexact, "row", "left out by filters for figures that are not exact");
     if summary.doubtful_ns > 0 {
         let most = milliseconds(summary.doubtful_ns);
         remarks.push(format!("at most {most} ms counted in a wrong state"));

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::model::{
-    Blind, Ends, FlowId, OpenSpells, Report, Row, SpellLengths, Start, State, StateTimes, Totals,
+    Blind, Ends, Filter, FlowId, LeftOut, Names, OpenSpells, PassedOver, Report, Row, SpellLengths,
+    Start, State, StateTimes, Totals, Whose,
 };
 
 fn row(lport: u16, addrs: (&str, &str), times_ms: [u64; 5]) -> Row {
@@ -22,10 +23,13 @@ fn row(lport: u16, addrs: (&str, &str), times_ms: [u64; 5]) -> Row {
         },
         netns: 4_026_531_833,
         cookie: Some(12),
+        whose: Whose::default(),
+        names: Names::default(),
         state: State::Loss,
         times,
         changes: 66,
         repeated_rtos: 2,
+        cost: None,
         spell_ns: 5_000,
         exact: true,
         doubtful_ns: 0,
@@ -47,13 +51,18 @@ fn report() -> Report {
         at: Timestamp::from_second(1_700_000_000).unwrap(),
         from_ns: 500,
         to_ns: 1_000_000_500,
+        flows: rows.len(),
         rows,
+        groups: None,
         totals,
+        left_out: LeftOut::default(),
         flows_alive: 12,
         flows_quiet: 9,
         flows_ended: 4,
         flows_ended_quiet: 4,
         open_spells: [OpenSpells::default(); 5],
+        ended_spells: Vec::new(),
+        group_spells: Vec::new(),
         spells: None,
         blind: Blind::default(),
         namespaces_unreached: 0,
@@ -89,7 +98,7 @@ fn the_table_is_the_old_tools() {
 fn microseconds_are_cut_not_rounded_and_an_empty_report_is_a_blank_line() {
     let mut view = TableView::new(Unit::Microseconds, false);
     let mut report = report();
-    report.rows.truncate(1);
+    report.keep(|row| row.ends.lport == 39_684);
     let (data, _) = shown(&mut view, &report);
     assert_eq!(
         data.lines().nth(2),
@@ -151,11 +160,9 @@ fn histograms_are_the_old_tools() {
 
 #[test]
 fn json_has_a_line_a_flow_and_one_for_the_report() {
-    let mut view = JsonView::new(None, Filters { lport: None, rport: Some([1, 9]) }, false);
+    let mut view = JsonView::new(asked(), &JsonView::default_columns(), false);
     let mut report = report();
-    report.rows.truncate(1);
-    report.totals = Totals::default();
-    report.totals.add(&report.rows[0]);
+    report.keep(|row| row.ends.lport == 39_684);
     let (data, remarks) = shown(&mut view, &report);
     assert_eq!(
         data,
@@ -164,42 +171,63 @@ fn json_has_a_line_a_flow_and_one_for_the_report() {
             r#""laddr":"10.1.0.1","lport":39684,"raddr":"10.2.0.1","rport":5201,"netns":4026531833,"#,
             r#""cookie":12,"state":"loss","open_ns":280000999,"disorder_ns":1000999,"cwr_ns":3000999,"#,
             r#""recovery_ns":703000999,"loss_ns":15000999,"changes":66,"repeated_rtos":2,"#,
-            r#""spell_ns":5000,"exact":true,"doubtful_ns":0,"ended":false}"#,
+            r#""spell_ns":5000,"exact":true,"doubtful_ns":0,"ended":false,"netns_name":null,"#,
+            r#""cgroup_id":null,"cgroup":null,"unit":null,"container":null,"pod":null,"pid":null,"#,
+            r#""comm":null,"cc":null}"#,
             "\n",
             r#"{"type":"report","time":"2023-11-14T22:13:20Z","interval_ns":1000000000,"#,
-            r#""end_ns":1000000500,"flows":1,"flows_alive":12,"flows_quiet":9,"flows_ended":4,"#,
+            r#""end_ns":1000000500,"flows":1,"flows_shown":1,"flows_left_out":2,"flows_alive":12,"flows_quiet":9,"flows_ended":4,"#,
             r#""flows_ended_quiet":4,"open_ns":280000999,"disorder_ns":1000999,"cwr_ns":3000999,"#,
             r#""recovery_ns":703000999,"loss_ns":15000999,"changes":66,"repeated_rtos":2,"#,
             r#""exact":true,"inexact_flows":0,"doubtful_ns":0,"flows_refused":0,"births_missed":0,"#,
             r#""ends_missed":0,"transitions_missed":0,"events_unaccounted":0,"rows_lost":0,"#,
-            r#""runs_skipped":0,"namespaces_unreached":0}"#,
+            r#""runs_skipped":0,"transitions_untold":0,"namespaces_unreached":0}"#,
             "\n"
         )
     );
     assert_eq!(remarks, "");
 }
 
-#[test]
-fn json_begins_with_what_the_run_is() {
-    let mut view = JsonView::new(Some(1), Filters { lport: None, rport: Some([1, 9]) }, false);
-    let start = Start {
+/// What a run may have been told.
+fn asked() -> Asked {
+    let raddr = "10.2.0.0/16".parse().ok();
+    let rows = Filter { raddr, state: Some(vec![State::Loss]), ..Filter::default() };
+    let filters = Filters { lport: None, rport: Some([1, 9]), rows };
+    Asked { filters, ..Asked::default() }
+}
+
+/// By a way that does not see all.
+fn partial_start() -> Start {
+    Start {
         at: Timestamp::UNIX_EPOCH,
         at_ns: 5,
         kernel: "6.18.0".into(),
-        attach: "tp_btf".into(),
+        attach: "fentry:callers".into(),
+        passed_over: vec![PassedOver { attach: "tracepoint:btf".into(), why: "none".into() }],
+        cannot_see: vec!["flashes".into(), "dust".into()],
         max_flows: 10,
         namespaces: 2,
         namespaces_unreached: 0,
-    };
+    }
+}
+
+#[test]
+fn json_begins_with_what_the_run_is() {
+    let mut view = JsonView::new(Asked { interval_ns: Some(1), ..asked() }, &[], false);
     let (mut data, mut remarks) = (Vec::new(), Vec::new());
-    view.start(&start, &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
+    view.start(&partial_start(), &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
     assert_eq!(
         String::from_utf8(data).unwrap(),
         concat!(
             r#"{"type":"start","schema":1,"tool":"tcpcong","version":""#,
             env!("CARGO_PKG_VERSION"),
-            r#"","time":"1970-01-01T00:00:00Z","start_ns":5,"kernel":"6.18.0","attach":"tp_btf","#,
-            r#""interval_ns":1,"filters":{"lport":null,"rport":[1,9]},"max_flows":10,"#,
+            r#"","time":"1970-01-01T00:00:00Z","start_ns":5,"kernel":"6.18.0","#,
+            r#""attach":"fentry:callers","attach_passed_over":[{"attach":"tracepoint:btf","#,
+            r#""why":"none"}],"cannot_see":["flashes","dust"],"#,
+            r#""interval_ns":1,"filters":{"lport":null,"rport":[1,9],"laddr":null,"#,
+            r#""raddr":"10.2.0.0/16","state":["loss"],"min_time_ns":null,"min_changes":null,"#,
+            r#""pid":null,"comm":null,"cc":null,"cgroup":null,"netns":null},"by":null,"sort":null,"#,
+            r#""top":null,"max_flows":10,"#,
             r#""namespaces":2,"namespaces_unreached":0}"#,
             "\n"
         )
@@ -224,16 +252,33 @@ fn what_was_not_seen_is_said_at_the_report_and_at_the_end() {
     let (_, remarks) = shown(&mut view, &report);
     assert_eq!(remarks, format!("tcpcong: not exact in 1 row: {what}\n"));
 
-    let mut end = |summary: &Summary| {
+    let mut start = partial_start();
+    start.cannot_see.clear();
+    let mut end = |start: &Start, summary: &Summary| {
         let (mut data, mut remarks) = (Vec::new(), Vec::new());
-        view.end(summary, &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
+        view.end(start, summary, &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
         assert_eq!(data, b"");
         String::from_utf8(remarks).unwrap()
     };
-    let line = end(&Summary::of(&report));
+    let line = end(&start, &Summary::of(&report));
     assert_eq!(line, format!("tcpcong: not exact: 198 transitions in 1 report; {what}\n"));
     assert_eq!(
-        end(&Summary { reports: 2, changes: 1, ..Summary::default() }),
+        end(&start, &Summary { reports: 2, changes: 1, ..Summary::default() }),
         "tcpcong: exact: 1 transition in 2 reports, nothing missed\n"
+    );
+    assert_eq!(
+        end(&partial_start(), &Summary::default()),
+        "tcpcong: exact as far as fentry:callers sees: 0 transitions in 0 reports\n"
+    );
+}
+
+#[test]
+fn what_a_way_does_not_see_is_said_before_the_first_report() {
+    let (mut data, mut remarks) = (Vec::new(), Vec::new());
+    let mut out = Output { data: &mut data, remarks: &mut remarks };
+    TableView::new(Unit::Milliseconds, false).start(&partial_start(), &mut out).unwrap();
+    assert_eq!(
+        String::from_utf8(remarks).unwrap(),
+        "tcpcong: attached by fentry:callers, which does not see: flashes; dust\n"
     );
 }

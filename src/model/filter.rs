@@ -1,0 +1,122 @@
+//! Which rows of a report are wanted. Decided when the figures are known, so
+//! that it changes none of them. Not here: what the kernel side leaves out
+//! already, nor the words in which a filter is given.
+
+use serde::Serialize;
+
+use super::{AddressPrefix, Report, Row, State, Transition};
+
+/// What a row must be to stay. What is `None` is not asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Filter {
+    /// Its local address is one of these.
+    pub laddr: Option<AddressPrefix>,
+    /// Its remote address is one of these.
+    pub raddr: Option<AddressPrefix>,
+    /// It spent time in one of these states, or is in one at the end.
+    pub state: Option<Vec<State>>,
+    /// It spent this much time in `state`, or else outside Open.
+    pub min_time_ns: Option<u64>,
+    /// It made this many transitions.
+    pub min_changes: Option<u32>,
+    /// The process has this id.
+    pub pid: Option<u32>,
+    /// The process has this name, as it is shown.
+    pub comm: Option<String>,
+    /// The congestion control has this name.
+    pub cc: Option<String>,
+    /// Its cgroup has this path, or is below it.
+    pub cgroup: Option<String>,
+    /// Its network namespace is this one.
+    pub netns: Option<Netns>,
+}
+
+/// A network namespace, as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Netns {
+    /// By its inode number, which it keeps.
+    Inode(u32),
+    /// By its name, which another may have later.
+    Name(String),
+}
+
+impl Filter {
+    /// Whether the kernel side decides all of it by itself.
+    #[must_use]
+    pub fn is_of_kernel(&self) -> bool {
+        let Self { laddr, raddr, netns, .. } = self;
+        let netns = netns.clone().filter(|netns| matches!(netns, Netns::Inode(_)));
+        *self == Self { laddr: *laddr, raddr: *raddr, netns, ..Self::default() }
+    }
+
+    /// Leaves out what the addresses, the congestion control and the figures
+    /// decide. Needs no names.
+    pub fn sift(&self, report: &mut Report) {
+        report.keep(|row| self.fits_ends(row));
+        let inexact = report.totals.inexact;
+        report.keep(|row| self.fits_figures(row));
+        // With the right figures they might have stayed.
+        report.left_out.inexact += inexact - report.totals.inexact;
+    }
+
+    /// Leaves out what the names decide, once they are known.
+    pub fn sift_named(&self, report: &mut Report) {
+        report.keep(|row| self.fits_names(row));
+    }
+
+    fn fits_ends(&self, row: &Row) -> bool {
+        self.laddr.is_none_or(|prefix| prefix.contains(row.ends.laddr))
+            && self.raddr.is_none_or(|prefix| prefix.contains(row.ends.raddr))
+            && is(self.cc.as_ref(), row.whose.cc.as_ref())
+    }
+
+    fn fits_figures(&self, row: &Row) -> bool {
+        let states = self.state.as_deref();
+        let met = |state: &State| row.times[*state] > 0 || row.state == *state;
+        let time_ns = states.map_or(row.times.outside_open_ns(), |states| {
+            states.iter().map(|state| row.times[*state]).sum()
+        });
+        states.is_none_or(|states| states.iter().any(met))
+            && self.min_time_ns.is_none_or(|least| time_ns >= least)
+            && self.min_changes.is_none_or(|least| row.changes >= least)
+    }
+
+    /// Whether a transition is wanted: of its two states, of the spell that
+    /// ended, and of whose it is, as a row made of it tells.
+    #[must_use]
+    pub fn fits_transition(&self, it: &Transition, row: &Row) -> bool {
+        let states = self.state.as_deref();
+        states.is_none_or(|states| states.contains(&it.from) || states.contains(&it.to))
+            && self.min_time_ns.is_none_or(|least| it.spell_ns >= least)
+            && self.fits_ends(row)
+            && self.fits_names(row)
+    }
+
+    fn fits_names(&self, row: &Row) -> bool {
+        let process = row.whose.process;
+        self.pid.is_none_or(|pid| process.is_some_and(|process| process.pid == pid))
+            && is(self.comm.as_ref(), process.and_then(|process| process.comm).as_ref())
+            && self.cgroup.as_ref().is_none_or(|top| {
+                row.names.cgroup.as_ref().is_some_and(|path| is_at_or_below(path, top))
+            })
+            && self.netns.as_ref().is_none_or(|asked| match asked {
+                Netns::Inode(inode) => *inode == row.netns,
+                Netns::Name(name) => row.names.netns.as_ref().is_some_and(|it| **it == **name),
+            })
+    }
+}
+
+/// Whether `known` reads as `asked`; what is unknown does not.
+fn is(asked: Option<&String>, known: Option<&super::Name>) -> bool {
+    asked.is_none_or(|asked| known.is_some_and(|known| known.to_string() == *asked))
+}
+
+fn is_at_or_below(path: &str, top: &str) -> bool {
+    let top = top.trim_end_matches('/');
+    path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+#[path = "filter_tests.rs"]
+mod tests;

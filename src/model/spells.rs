@@ -1,0 +1,118 @@
+//! Spells one by one: the ended ones of an interval, how long they were, and
+//! what came after them. Not here: the time in them, which `Tally` has.
+
+use std::collections::HashSet;
+
+use super::{FlowId, Report, SpellLengths, State, Told};
+
+/// A spell that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndedSpell {
+    /// When, `CLOCK_MONOTONIC` nanoseconds.
+    pub at_ns: u64,
+    /// Which flow's.
+    pub id: FlowId,
+    /// In which state.
+    pub state: State,
+    /// The state after it; nothing if the life ended with it.
+    pub next: Option<State>,
+    /// How long it was.
+    pub length_ns: u64,
+}
+
+/// Spells that have ended and are in no report yet.
+#[derive(Debug, Default)]
+pub struct SpellLog {
+    pending: Vec<EndedSpell>,
+}
+
+impl SpellLog {
+    /// Takes in what was told.
+    pub fn add(&mut self, told: &Told) {
+        let changes = told.transitions.iter().filter(|it| it.from != it.to);
+        self.pending.extend(changes.map(|it| EndedSpell {
+            at_ns: it.at_ns,
+            id: it.id,
+            state: it.from,
+            next: Some(it.to),
+            length_ns: it.spell_ns,
+        }));
+        self.pending.extend(told.ends.iter().map(|it| EndedSpell {
+            at_ns: it.at_ns,
+            id: it.id,
+            state: it.last,
+            next: None,
+            length_ns: it.spell_ns,
+        }));
+    }
+
+    /// Gives the report those of its rows that ended by its end; what came
+    /// later stays for the next.
+    pub fn give(&mut self, report: &mut Report) {
+        let ids: HashSet<_> = report.rows.iter().map(|row| row.id).collect();
+        let end_ns = report.to_ns;
+        let (mut ended, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pending).into_iter().partition(|it| it.at_ns < end_ns);
+        self.pending = later;
+        ended.retain(|it| ids.contains(&it.id));
+        report.ended_spells = ended;
+    }
+}
+
+impl SpellLengths {
+    /// Of these spells.
+    #[must_use]
+    pub fn of_spells<'s>(unit_ns: u64, spells: impl Iterator<Item = &'s EndedSpell>) -> Self {
+        let mut lengths = Self::none(unit_ns);
+        spells.for_each(|spell| lengths.count(spell));
+        lengths
+    }
+
+    /// Of none, with as many slots as the kernel side has.
+    #[must_use]
+    pub fn none(unit_ns: u64) -> Self {
+        Self { unit_ns, counts: std::array::from_fn(|_| vec![0; 64]) }
+    }
+
+    /// Counts one more.
+    pub fn count(&mut self, spell: &EndedSpell) {
+        let units = spell.length_ns / self.unit_ns.max(1);
+        self.counts[spell.state as usize][units.checked_ilog2().unwrap_or(0) as usize] += 1;
+    }
+}
+
+/// How often each state followed each: by the one that ended, then by the one
+/// after it, the life's end last.
+#[must_use]
+pub fn matrix(spells: &[EndedSpell]) -> [[u64; 6]; 5] {
+    let mut counts = [[0; 6]; 5];
+    for spell in spells {
+        counts[spell.state as usize][spell.next.map_or(5, |next| next as usize)] += 1;
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spell(state: State, next: Option<State>, length_ns: u64) -> EndedSpell {
+        EndedSpell { at_ns: 1, id: FlowId { socket: 1, born_ns: 0 }, state, next, length_ns }
+    }
+
+    #[test]
+    fn each_spell_is_counted_once_where_it_belongs() {
+        let spells = [
+            spell(State::Open, Some(State::Loss), 3_999),
+            spell(State::Loss, Some(State::Open), 999),
+            spell(State::Open, None, 4_000),
+        ];
+        let counts = matrix(&spells);
+        assert_eq!(counts[0], [0, 0, 0, 0, 1, 1]);
+        assert_eq!(counts[4], [1, 0, 0, 0, 0, 0]);
+        assert_eq!(counts.iter().flatten().sum::<u64>(), 3);
+        let lengths = SpellLengths::of_spells(1_000, spells.iter());
+        assert_eq!(lengths.of(State::Open)[..3], [0, 1, 1]);
+        assert_eq!(lengths.of(State::Loss)[..2], [1, 0]);
+    }
+}

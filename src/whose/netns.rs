@@ -1,0 +1,152 @@
+//! Names of network namespaces by their inode numbers. Not here: entering them.
+//!
+//! The machine's own is `host`. Others go by their names under `/run/netns` and
+//! `/run/docker/netns`, and one without a name by the process in it that has the
+//! lowest id, as `pid:1234(nginx)`, the id being the one that this process's
+//! `/proc` shows.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::thrift::Thrift;
+use crate::model::Name;
+
+/// Where named namespaces are kept: ip-netns(8)'s and Docker's folders.
+const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];
+/// The machine's own namespace's number since Linux 6.18
+/// (`include/uapi/linux/nsfs.h`, `NET_NS_INIT_INO`); before, no namespace's.
+const FIRST_NETNS: u32 = 0xEFFF_FFF9;
+/// The first pid namespace's number (the same file, `PID_NS_INIT_INO`).
+const FIRST_PIDNS: u32 = 0xEFFF_FFFC;
+
+/// From one look to the next, at least.
+const LOOK_LEAST: Duration = Duration::from_secs(1);
+/// Numbers are used again, and names change: look again after so long.
+const REFRESH: Duration = Duration::from_secs(10);
+
+/// The names of namespaces.
+#[derive(Debug, Default)]
+pub(super) struct NamespaceNames {
+    /// Of all namespaces that the last look met.
+    met: HashMap<u32, Arc<str>>,
+    /// Those given out: of a namespace that is gone, its last.
+    given: HashMap<u32, Arc<str>>,
+    thrift: Thrift,
+}
+
+impl NamespaceNames {
+    /// The name of the namespace of this number, where it has or had one.
+    pub(super) fn find(&mut self, inode: u32) -> Option<Arc<str>> {
+        let unknown = !self.met.contains_key(&inode) && !self.given.contains_key(&inode);
+        if self.thrift.is_due(if unknown { LOOK_LEAST } else { REFRESH }) {
+            self.met = self.thrift.look(look);
+        }
+        if let Some(name) = self.met.get(&inode) {
+            self.given.insert(inode, name.clone());
+        }
+        self.given.get(&inode).cloned()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.given.len()
+    }
+
+    pub(super) fn retain(&mut self, wanted: impl Fn(u32) -> bool) {
+        self.given.retain(|inode, _| wanted(*inode));
+    }
+}
+
+/// Every namespace that shows, with the best of its names.
+fn look() -> HashMap<u32, Arc<str>> {
+    let mut names = HashMap::from([(FIRST_NETNS, "host".into())]);
+    if let Some(inode) = host() {
+        names.insert(inode, "host".into());
+    }
+    for folder in NAMED {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(inode) = inode(&entry.path()) else { continue };
+            names.entry(inode).or_insert_with(|| entry.file_name().to_string_lossy().into());
+        }
+    }
+    for pid in pids() {
+        let Ok(inode) = inode(Path::new(&format!("/proc/{pid}/ns/net"))) else { continue };
+        names.entry(inode).or_insert_with(|| by_process(pid).into());
+    }
+    names
+}
+
+/// The machine's own namespace: that of PID 1, where this process sees the
+/// machine's own PID 1.
+fn host() -> Option<u32> {
+    if inode(Path::new("/proc/self/ns/pid")).ok()? != FIRST_PIDNS {
+        return None;
+    }
+    // Without leave to look at PID 1's namespace: each namespace has files of
+    // its own under /proc/PID/net, which show.
+    inode(Path::new("/proc/1/ns/net")).ok().or_else(|| {
+        let file = |pid: &str| fs::metadata(format!("/proc/{pid}/net/dev")).map(|it| it.ino());
+        let same = file("1").ok()? == file("self").ok()?;
+        same.then(|| inode(Path::new("/proc/self/ns/net")).ok())?
+    })
+}
+
+fn by_process(pid: u32) -> String {
+    let mut bytes = [0; 16];
+    let comm = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let comm = comm.strip_suffix(b"\n").unwrap_or(&comm);
+    for (byte, with) in bytes.iter_mut().zip(comm) {
+        *byte = *with;
+    }
+    Name::new(bytes).map_or_else(|| format!("pid:{pid}"), |comm| format!("pid:{pid}({comm})"))
+}
+
+/// The processes, the lowest id first.
+fn pids() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut pids: Vec<_> =
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// Of a namespace's file; the kernel's numbers of namespaces have 32 bits.
+fn inode(path: &Path) -> io::Result<u32> {
+    fs::metadata(path).map(|meta| u32::try_from(meta.ino()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_namespace_of_this_process_has_a_name() {
+        let own = inode(Path::new("/proc/self/ns/net")).expect("an inode");
+        let name = NamespaceNames::default().find(own).expect("a name");
+        if let Some(host) = host() {
+            assert_eq!(host == own, &*name == "host");
+        }
+    }
+
+    #[test]
+    fn a_process_is_named_as_it_calls_itself() {
+        let pid = std::process::id();
+        let comm = fs::read_to_string("/proc/self/comm").expect("a name");
+        assert_eq!(by_process(pid), format!("pid:{pid}({})", comm.trim_end()));
+        assert!(pids().is_sorted() && pids().contains(&pid));
+    }
+
+    #[test]
+    fn a_namespace_that_is_gone_keeps_its_name_as_long_as_it_is_wanted() {
+        let mut names = NamespaceNames::default();
+        assert_eq!(names.find(7), None);
+        names.given.insert(7, "gone".into());
+        assert_eq!(names.find(7).as_deref(), Some("gone"));
+        names.retain(|inode| inode != 7);
+        assert_eq!((names.find(7), names.len()), (None, 0));
+    }
+}

@@ -1,0 +1,181 @@
+//! What a watch has seen of a connection.
+
+use std::collections::HashMap;
+
+use crate::model::{Cause, Cost, FlowId, Row, State, StateTimes, Transition};
+
+/// How often each cause came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Causes {
+    /// Timeouts, first and further ones.
+    pub rto: u32,
+    /// Of those, timeouts of handshakes.
+    pub syn_timeout: u32,
+    /// Packets too big for the path.
+    pub pmtu: u32,
+    /// Losses that acknowledgements or RACK's timer showed.
+    pub recovery: u32,
+    /// ECN marks.
+    pub ecn: u32,
+    /// Drops in a local queue.
+    pub local_drop: u32,
+    /// Losses that a tail loss probe repaired.
+    pub tlp: u32,
+    /// Acknowledgements out of order.
+    pub reordering: u32,
+    /// Ends of Loss or Recovery with the window restored.
+    pub undo: u32,
+    /// Ends of Loss or Recovery without.
+    pub recovered: u32,
+    /// What could not be told.
+    pub unknown: u32,
+}
+
+impl Causes {
+    fn add(&mut self, it: &Transition) {
+        let count = match it.cause {
+            Cause::Rto | Cause::RtoRepeat => &mut self.rto,
+            Cause::SynTimeout => {
+                self.syn_timeout += 1;
+                &mut self.rto
+            }
+            Cause::Pmtu => &mut self.pmtu,
+            Cause::FastRetransmit | Cause::RackTimer => &mut self.recovery,
+            Cause::Ecn => &mut self.ecn,
+            Cause::LocalDrop => &mut self.local_drop,
+            Cause::Tlp => &mut self.tlp,
+            Cause::Reordering => &mut self.reordering,
+            Cause::Undo(_) => &mut self.undo,
+            Cause::Recovered if matches!(it.from, State::Loss | State::Recovery) => {
+                &mut self.recovered
+            }
+            Cause::Recovered => return,
+            Cause::Unknown => &mut self.unknown,
+        };
+        *count += 1;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let Self {
+            rto,
+            syn_timeout,
+            pmtu,
+            recovery,
+            ecn,
+            local_drop,
+            tlp,
+            reordering,
+            undo,
+            recovered,
+            unknown,
+        } = other;
+        self.rto += rto;
+        self.syn_timeout += syn_timeout;
+        self.pmtu += pmtu;
+        self.recovery += recovery;
+        self.ecn += ecn;
+        self.local_drop += local_drop;
+        self.tlp += tlp;
+        self.reordering += reordering;
+        self.undo += undo;
+        self.recovered += recovered;
+        self.unknown += unknown;
+    }
+}
+
+/// The causes of all flows, while a watch lasts.
+#[derive(Debug, Default)]
+pub struct Watch {
+    causes: HashMap<FlowId, Causes>,
+    /// Transitions that were not told.
+    pub untold: u64,
+}
+
+impl Watch {
+    /// Notes one transition.
+    pub fn note(&mut self, it: &Transition) {
+        self.causes.entry(it.id).or_default().add(it);
+    }
+
+    /// What was seen of the flow that the row is about.
+    #[must_use]
+    pub fn evidence(&self, row: &Row) -> Evidence {
+        Evidence {
+            flows: 1,
+            times: row.times,
+            cost: row.cost.as_deref().copied().unwrap_or_default(),
+            measured: row.cost.is_some(),
+            causes: self.causes.get(&row.id).copied().unwrap_or_default(),
+            doubtful_ns: row.doubtful_ns,
+            all_told: self.untold == 0,
+            exact: row.exact && self.untold == 0,
+        }
+    }
+}
+
+/// What was seen of one flow, or of several together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// How many flows.
+    pub flows: usize,
+    /// Time in each state.
+    pub times: StateTimes,
+    /// What came of it; nothing if it was not `measured`.
+    pub cost: Cost,
+    /// Whether that is known.
+    pub measured: bool,
+    /// Why transitions were made.
+    pub causes: Causes,
+    /// How much of the time may be in a wrong state, nanoseconds.
+    pub doubtful_ns: u64,
+    /// Whether all causes are in it.
+    pub all_told: bool,
+    /// Whether nothing that bears on it went unseen.
+    pub exact: bool,
+}
+
+impl Evidence {
+    /// Of several together.
+    #[must_use]
+    pub fn sum<'e>(all: impl IntoIterator<Item = &'e Self>) -> Self {
+        let mut sum = Self { measured: true, all_told: true, exact: true, ..Self::default() };
+        for one in all {
+            sum.flows += one.flows;
+            sum.times.add(&one.times);
+            sum.cost.add(&one.cost);
+            sum.measured &= one.measured;
+            sum.causes.merge(&one.causes);
+            sum.doubtful_ns += one.doubtful_ns;
+            sum.all_told &= one.all_told;
+            sum.exact &= one.exact;
+        }
+        sum
+    }
+
+    /// Time that was watched, all flows together, nanoseconds.
+    #[must_use]
+    pub fn watched_ns(&self) -> u64 {
+        self.times.total_ns()
+    }
+
+    /// Which part of the time that is. What the kernel counts in ticks, and until
+    /// it is asked, may come to a little more than all.
+    #[must_use]
+    pub fn share(&self, time_ns: u64) -> f64 {
+        (time_ns as f64 / self.watched_ns().max(1) as f64).min(1.0)
+    }
+
+    /// Which part of what was delivered had been sent more than once.
+    #[must_use]
+    pub fn retransmitted_share(&self) -> f64 {
+        let again = self.cost.retransmitted_in_all();
+        again as f64 / (self.cost.delivered_in_all().max(again)).max(1) as f64
+    }
+
+    /// Time in which something other than itself kept it from sending, by which
+    /// the worst come first, nanoseconds.
+    #[must_use]
+    pub fn held_up_ns(&self) -> u64 {
+        self.times.outside_open_ns() + self.cost.open.rwnd_ns + self.cost.open.sndbuf_ns
+    }
+}

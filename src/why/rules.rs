@@ -1,0 +1,248 @@
+//! The rules by which evidence becomes a verdict: one table, tried in its order,
+//! each with its threshold and where that comes from. A rule looks at shares of
+//! the watched time, or at counts; the first that holds gives the verdict.
+//!
+//! The classes are those of T-RAT (Zhang, Breslau, Paxson, Shenker: On the
+//! Characteristics and Origins of Internet Flow Rates, SIGCOMM 2002), whose
+//! "congestion" is split by what showed it, as TAPO does for stalls (Zhou et
+//! al.: Demystifying and Mitigating TCP Stalls at the Server Side, `CoNEXT` 2015);
+//! receiver, buffer and application come from the kernel's chronograph
+//! (net/ipv4/tcp.c). The thresholds are ours where no source is named.
+
+use std::fmt;
+
+use super::Evidence;
+use crate::model::State;
+
+/// Who or what is to blame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Only timeouts, and nothing was acknowledged.
+    BlackHole,
+    /// Timeouts, or losses, that were none.
+    SpuriousTimeouts,
+    /// The path lost packets.
+    PathLoss,
+    /// Drops in this machine's own queue.
+    LocalQueue,
+    /// The path marked packets.
+    EcnMarking,
+    /// Packets overtook each other.
+    Reordering,
+    /// The receiver's window was full.
+    ReceiverWindow,
+    /// The send buffer was too small.
+    SendBuffer,
+    /// There was nothing to send.
+    ApplicationIdle,
+    /// Nothing held it up.
+    Healthy,
+}
+
+impl Verdict {
+    /// As it is printed.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BlackHole => "black hole",
+            Self::SpuriousTimeouts => "spurious timeouts",
+            Self::PathLoss => "path loss",
+            Self::LocalQueue => "local queue",
+            Self::EcnMarking => "ECN marking",
+            Self::Reordering => "reordering",
+            Self::ReceiverWindow => "receiver window",
+            Self::SendBuffer => "send buffer",
+            Self::ApplicationIdle => "application idle",
+            Self::Healthy => "healthy",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// How far a verdict can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sure {
+    /// The watch was short, much went unseen, or causes are unknown.
+    Unsure,
+    /// The rule holds, by less than twice its threshold.
+    Likely,
+    /// It holds by twice its threshold or more.
+    Sure,
+}
+
+impl Sure {
+    /// As it is printed.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unsure => "unsure",
+            Self::Likely => "likely",
+            Self::Sure => "sure",
+        }
+    }
+}
+
+/// One line of the table.
+pub struct Rule {
+    /// What it says if it holds.
+    pub verdict: Verdict,
+    /// When that is, and where the threshold comes from.
+    pub when: &'static str,
+    /// How far beyond its threshold the evidence is; it holds from 1 on.
+    strength: fn(&Evidence) -> f64,
+}
+
+/// Full for such a share of the time, window or buffer hold a connection up.
+const LIMITED: f64 = 0.2;
+
+/// A strength of `value` where the threshold is `threshold`.
+fn beyond(value: f64, threshold: f64) -> f64 {
+    value / threshold
+}
+
+/// All, in the order in which they are tried.
+pub static RULES: &[Rule] = &[
+    Rule {
+        verdict: Verdict::BlackHole,
+        when: "nothing was acknowledged, and there were two timeouts or more (one may be chance: \
+               RFC 6298 backs off from the second on) or half of the time was in Loss, as the \
+               next timeout may be minutes away",
+        strength: |it| {
+            let dead = it.measured && it.cost.delivered_in_all() == 0;
+            let in_time = beyond(it.share(it.times[State::Loss]), 0.5);
+            if dead { beyond(it.causes.rto.into(), 2.0).max(in_time) } else { 0.0 }
+        },
+    },
+    Rule {
+        verdict: Verdict::SpuriousTimeouts,
+        when: "more than half of the ends of Loss and Recovery restored the window (RFC 5682, \
+               RFC 3522), and there were timeouts, at 1 % of the time or more",
+        strength: |it| {
+            let ends = it.causes.undo + it.causes.recovered;
+            let undone = f64::from(it.causes.undo) / f64::from(ends.max(1));
+            let in_time = beyond(it.share(it.times[State::Loss]), 0.01);
+            if it.causes.rto > 0 && undone > 0.5 { in_time } else { 0.0 }
+        },
+    },
+    Rule {
+        verdict: Verdict::Reordering,
+        when: "Disorder takes 2 % of the time or more and four times as much as Recovery and \
+               Loss; or the three take 1 %, a third of the recoveries was undone (the reports of \
+               needless retransmissions come too late for the others), and there was not more \
+               than one timeout in ten recoveries",
+        strength: |it| {
+            let lossy = it.times[State::Recovery] + it.times[State::Loss];
+            let ends = it.causes.undo + it.causes.recovered;
+            let without_timeouts = it.causes.rto * 10 <= it.causes.recovery;
+            let undone = it.causes.undo > 0 && it.causes.undo * 3 >= ends;
+            if undone && without_timeouts {
+                beyond(it.share(it.times[State::Disorder] + lossy), 0.01)
+            } else if it.times[State::Disorder] >= 4 * lossy {
+                beyond(it.share(it.times[State::Disorder]), 0.02)
+            } else {
+                0.0
+            }
+        },
+    },
+    Rule {
+        verdict: Verdict::LocalQueue,
+        when: "CWR takes 2 % of the time or more, and no less than Recovery and Loss, and most of \
+               it began with a drop in a local queue: a queue that drops a part of what the \
+               device was to cut into segments does not tell, so such drops show as losses",
+        strength: |it| {
+            let mine = it.causes.local_drop > it.causes.ecn + it.causes.tlp;
+            let cwr = it.times[State::Cwr];
+            let mine = mine && cwr >= it.times[State::Recovery] + it.times[State::Loss];
+            if mine { beyond(it.share(cwr), 0.02) } else { 0.0 }
+        },
+    },
+    Rule {
+        verdict: Verdict::PathLoss,
+        when: "Recovery and Loss take 5 % of the time or more (and not for packets that were too \
+               big); or 1 % of the segments, and ten at least, were sent again after losses (at \
+               1 % loss TCP gives up most of a long path's rate, RFC 3649), and neither window \
+               nor buffer was full for 20 % of the time",
+        strength: |it| {
+            let lossy = it.times[State::Recovery] + it.times[State::Loss];
+            let causes = it.causes.recovery + it.causes.rto + it.causes.tlp + it.causes.unknown;
+            match causes {
+                0 if it.causes.pmtu > 0 => 0.0,
+                // It has been there since before the watch.
+                0 => beyond(it.share(lossy), 0.05),
+                _ => {
+                    let few = it.cost.retransmitted_in_all() < 10;
+                    let limits = it.cost.limits();
+                    let limited = it.share(limits.rwnd_ns + limits.sndbuf_ns) >= LIMITED;
+                    let sent_again = if few || limited { 0.0 } else { it.retransmitted_share() };
+                    beyond(it.share(lossy), 0.05).max(beyond(sent_again, 0.01))
+                }
+            }
+        },
+    },
+    Rule {
+        verdict: Verdict::EcnMarking,
+        when: "CWR takes 2 % of the time or more, and most of it began with an ECN mark",
+        strength: |it| {
+            let marked = it.causes.ecn >= it.causes.local_drop + it.causes.tlp;
+            let marked = marked && it.causes.ecn > 0;
+            if marked { beyond(it.share(it.times[State::Cwr]), 0.02) } else { 0.0 }
+        },
+    },
+    Rule {
+        verdict: Verdict::ReceiverWindow,
+        when: "the receiver's window was full for 20 % of the time or more (the kernel's \
+               chronograph)",
+        strength: |it| beyond(it.share(it.cost.limits().rwnd_ns), LIMITED),
+    },
+    Rule {
+        verdict: Verdict::SendBuffer,
+        when: "the send buffer was too small for 20 % of the time or more (the kernel's \
+               chronograph)",
+        strength: |it| beyond(it.share(it.cost.limits().sndbuf_ns), LIMITED),
+    },
+    Rule {
+        verdict: Verdict::ApplicationIdle,
+        when: "there was nothing to send in Open for half of the time or more (the kernel's \
+               chronograph)",
+        // The other way round, as there is no twice of more than half.
+        strength: |it| 0.5 / (1.0 - it.share(it.cost.open_idle_ns)).max(f64::EPSILON),
+    },
+];
+
+/// A watch of a connection that is shorter than this says little, nanoseconds.
+const SHORT_NS: u64 = 500_000_000;
+/// Less time in doubt than this makes no rule hold: it is the lowest threshold.
+const DOUBTFUL: f64 = 0.01;
+/// From so many times its threshold on a rule's verdict is sure.
+const CLEAR: f64 = 2.0;
+
+/// The verdict on the evidence, and how sure it is.
+#[must_use]
+pub fn judge(it: &Evidence) -> (Verdict, Sure) {
+    let found = RULES.iter().find_map(|rule| {
+        let strength = (rule.strength)(it);
+        (strength >= 1.0).then_some((rule.verdict, strength))
+    });
+    let told = it.causes.recovery + it.causes.rto + it.causes.ecn + it.causes.local_drop;
+    let in_doubt = it.share(it.doubtful_ns) >= DOUBTFUL && 2 * it.doubtful_ns >= it.held_up_ns();
+    let doubtful = !it.all_told
+        || in_doubt
+        || it.watched_ns() < SHORT_NS
+        || it.causes.unknown * 5 > told + it.causes.unknown;
+    match found {
+        Some((verdict, _)) if doubtful => (verdict, Sure::Unsure),
+        Some((verdict, strength)) if strength >= CLEAR => (verdict, Sure::Sure),
+        Some((verdict, _)) => (verdict, Sure::Likely),
+        None if doubtful => (Verdict::Healthy, Sure::Unsure),
+        None => (Verdict::Healthy, Sure::Likely),
+    }
+}
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;
