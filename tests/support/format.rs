@@ -41,6 +41,10 @@ impl Layout {
         span.with_context(|| format!("this kernel's event has no field {name}"))
     }
 
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.spans.contains_key(name)
+    }
+
     pub(crate) fn bytes<'a>(&self, name: &str, event: &'a [u8]) -> Result<&'a [u8]> {
         let Span { offset, size } = self.span(name)?;
         let bytes = event.get(offset..offset + size);

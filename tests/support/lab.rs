@@ -120,6 +120,11 @@ impl Lab {
         self.rule(on.then_some("meta l4proto tcp reject with tcp reset"))
     }
 
+    /// Has the router do this, an nft statement, with all that it forwards.
+    pub(crate) fn forward(&self, statement: &str) -> Result<()> {
+        self.rule(Some(statement))
+    }
+
     /// Sets the one rule for all that the router forwards, in one step.
     fn rule(&self, verdict: Option<&str>) -> Result<()> {
         let chain = verdict.map_or(String::new(), |verdict| {

@@ -151,14 +151,26 @@ impl Life {
         &self.spells[..self.spells.len() - open]
     }
 
-    /// Whether anything happened so close to `at_ns` that a tool whose clock
-    /// reading comes a moment later may book it on the other side.
-    pub(crate) fn eventful_near(&self, at_ns: u64, within_ns: u64) -> bool {
-        let ends = [Some(self.born_ns), self.ended_ns];
-        let settled = self.doubtful.iter().map(|stretch| &stretch.to_ns);
-        let instants = self.transitions_ns.iter().chain(&self.repeated_ns);
-        let mut all = instants.chain(ends.iter().flatten()).chain(settled);
-        all.any(|event_ns| event_ns.abs_diff(at_ns) <= within_ns)
+    /// The same life as one sees it who misses all spells shorter than `least_ns`,
+    /// but for the first and the last. That is the fewest transitions that one can see.
+    pub(crate) fn without_flashes(&self, least_ns: u64) -> Self {
+        let last = self.spells.len() - 1;
+        let mut spells: Vec<Spell> = Vec::new();
+        for (index, spell) in self.spells.iter().enumerate() {
+            if index > 0 && index < last && spell.to_ns - spell.from_ns < least_ns {
+                continue;
+            }
+            match spells.last_mut() {
+                Some(before) if before.state == spell.state => before.to_ns = spell.to_ns,
+                Some(before) => {
+                    before.to_ns = spell.from_ns;
+                    spells.push(*spell);
+                }
+                None => spells.push(*spell),
+            }
+        }
+        let transitions_ns = spells.iter().skip(1).map(|spell| spell.from_ns).collect();
+        Self { spells, transitions_ns, ..self.clone() }
     }
 }
 

@@ -51,7 +51,7 @@ fn hidden(event: Event) -> Event {
 }
 
 fn record(events: &[Event]) -> Record {
-    Record { started_ns: START_NS, ended_ns: END_NS, events: events.to_vec() }
+    Record { started_ns: START_NS, ended_ns: END_NS, events: events.to_vec(), missed: 0 }
 }
 
 fn ledger(events: &[Event]) -> Ledger {
@@ -194,7 +194,6 @@ fn a_hidden_event_is_left_out_and_doubted_until_the_next_visible_one() {
     assert!(ledger.truth(life, 4000, 5000).doubtful);
     assert!(ledger.truth(life, 4500, 5000).doubtful);
     assert_eq!(ledger.truth(life, 5000, 6000), cell([0, 0, 0, 1000, 0], 0, 0));
-    assert!(life.eventful_near(4500, 0));
 }
 
 #[test]
@@ -271,4 +270,24 @@ fn addresses_are_taken_where_the_kernel_has_them() {
         assert_eq!((life.local, life.remote), ((NEAR, 50000).into(), (FAR, 443).into()));
     }
     assert_eq!(ledger.flows_of(FAR).count(), 2);
+}
+
+#[test]
+fn flashes_are_left_out_and_their_neighbours_joined() {
+    let ledger = ledger(&[
+        tcp(2000, 1, CLOSE, SYN_SENT),
+        // Between two spells of the same state, and between two of others.
+        set(3000, 1, CWR),
+        set(3001, 1, OPEN),
+        set(4000, 1, RECOVERY),
+        set(5000, 1, OPEN),
+        set(5001, 1, DISORDER),
+        tcp(5002, 1, ESTABLISHED, CLOSE),
+    ]);
+    let life = &ledger.flows[0];
+    assert_eq!(life.without_flashes(0).spells, life.spells);
+    let least = life.without_flashes(100);
+    assert_eq!(least.transitions_ns, [4000, 5001]);
+    // The last one has no next transition that would hide it.
+    assert_eq!(ledger.truth(&least, 2000, 6000), cell([2000, 1, 0, 1001, 0], 2, 0));
 }

@@ -2,15 +2,22 @@
 //! Not the tests themselves, and nothing of the crate but its binary: the truth owes it no line.
 #![allow(dead_code)] // Every test file includes the whole and uses a part.
 
+pub(crate) mod actor;
+pub(crate) mod cgroup;
 pub(crate) mod compare;
+pub(crate) mod crowd;
 pub(crate) mod format;
+pub(crate) mod instance;
 pub(crate) mod lab;
 pub(crate) mod ledger;
 pub(crate) mod needs;
 pub(crate) mod netns;
+pub(crate) mod probes;
 pub(crate) mod replay;
 pub(crate) mod ring;
 pub(crate) mod server;
 pub(crate) mod tool;
+pub(crate) mod trace;
 pub(crate) mod traffic;
 pub(crate) mod truth;
+pub(crate) mod verdict;

@@ -2,6 +2,7 @@
 //! Not the network between namespaces: `lab` lays that.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,6 +37,12 @@ impl Netns {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its inode number, as `/proc/PID/ns/net` shows it.
+    pub(crate) fn inode(&self) -> Result<String> {
+        let path = Path::new(NAMES).join(&self.name);
+        Ok(fs::metadata(&path).with_context(|| path.display().to_string())?.ino().to_string())
     }
 
     /// Runs `work` on a thread that is in this namespace. Sockets, and

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::ledger::{LOSS, Life, OPEN, Spell, Stretch};
-use super::truth::{Event, Record, What};
+use super::truth::{AF_UNSPEC, Event, Record, What};
 
 const IPPROTO_TCP: u16 = 6;
 /// `TCP_CLOSE` and `TCP_LISTEN` of `include/net/tcp_states.h`.
@@ -118,7 +118,9 @@ impl<'a> Replay<'a> {
     fn congestion(&mut self, event: &Event, to: u8) {
         // A disconnect's event, after CLOSE, has lost its remote port: it must
         // not make a life of a socket that was closed before the record began.
-        if event.dport == 0 {
+        // Where events have no ports, none makes a life.
+        let tells_ends = event.family != AF_UNSPEC;
+        if tells_ends && event.dport == 0 || !tells_ends && !self.is_alive(event.socket) {
             return;
         }
         let Some(index) = self.life_of(event) else {
@@ -144,6 +146,10 @@ impl<'a> Replay<'a> {
             resolve(&mut self.flows, socket, event.at_ns);
         }
         self.touch(event);
+    }
+
+    fn is_alive(&self, socket: u64) -> bool {
+        self.sockets.get(&socket).is_some_and(|known| known.life.is_some())
     }
 
     /// The socket's present life; for a socket not met before, one from before the record.

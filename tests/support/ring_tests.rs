@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::support::format::{Layout, Span};
+use super::support::instance::refuse_losses;
 use super::support::ring::PageShape;
-use super::support::truth::{Decoder, Event, What, refuse_losses};
+use super::support::truth::{Decoder, Event, What};
 
 const HEADER_PAGE: &str = "\
 \tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;

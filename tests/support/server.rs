@@ -12,8 +12,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{setsockopt, sockopt};
 
 use super::netns::Netns;
+use super::tool::pause;
 use super::traffic::reset_on_close;
 
 /// The order to reset all connections; hanging up is the order to end.
@@ -26,6 +28,16 @@ pub(crate) struct Counts {
     /// Connections that ended, whoever ended them.
     pub(crate) closed: usize,
     pub(crate) read_bytes: u64,
+}
+
+/// How a server reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Appetite {
+    /// All that comes, as it comes.
+    All,
+    /// No more than so many bytes at a time and a pause after each time, out of
+    /// receive buffers of the same size.
+    Bites(usize, Duration),
 }
 
 /// A listener and its connections, until it is dropped: then all are reset.
@@ -46,15 +58,29 @@ struct Tally {
 impl Server {
     /// Listens in `netns`; port 0 lets the kernel choose.
     pub(crate) fn listen(netns: &Netns, address: SocketAddr) -> Result<Self> {
+        Self::reading(netns, address, Appetite::All)
+    }
+
+    /// The same, for a server that reads as `appetite` has it.
+    pub(crate) fn reading(netns: &Netns, address: SocketAddr, appetite: Appetite) -> Result<Self> {
         let listener = netns
             .enter(|| TcpListener::bind(address))?
             .with_context(|| format!("listening on {address}"))?;
         listener.set_nonblocking(true)?;
+        if let Appetite::Bites(bytes, _) = appetite {
+            // What is accepted has its listener's.
+            setsockopt(&listener, sockopt::RcvBuf, &bytes)?;
+        }
         let address = listener.local_addr()?;
         let (orders, far_end) = UnixStream::pair()?;
         let tally = Arc::new(Tally::default());
-        let desk =
-            Desk { listener, orders: far_end, connections: Vec::new(), tally: Arc::clone(&tally) };
+        let desk = Desk {
+            listener,
+            appetite,
+            orders: far_end,
+            connections: Vec::new(),
+            tally: Arc::clone(&tally),
+        };
         Ok(Self {
             address,
             orders: Some(orders),
@@ -120,6 +146,7 @@ impl Tally {
 /// What the server's thread works with.
 struct Desk {
     listener: TcpListener,
+    appetite: Appetite,
     orders: UnixStream,
     connections: Vec<TcpStream>,
     tally: Arc<Tally>,
@@ -128,6 +155,9 @@ struct Desk {
 impl Desk {
     fn serve(mut self) {
         let mut buffer = vec![0; 256 * 1024];
+        if let Appetite::Bites(bytes, _) = self.appetite {
+            buffer.truncate(bytes);
+        }
         loop {
             let ready = match self.wait() {
                 Ok(ready) => ready,
@@ -147,6 +177,9 @@ impl Desk {
             }
             if ready[1] {
                 self.accept();
+            }
+            if let Appetite::Bites(_, time) = self.appetite {
+                pause(time);
             }
         }
         self.reset_all();

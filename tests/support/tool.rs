@@ -3,19 +3,20 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tcpcong");
 
-/// The binary under test, to be given arguments.
+/// The binary under test, to be given arguments: cargo's, or the one that the
+/// variable `TCPCONG` names, for machines that have no cargo.
 pub(crate) fn command() -> Command {
-    Command::new(BINARY)
+    Command::new(std::env::var_os("TCPCONG").unwrap_or_else(|| BINARY.into()))
 }
 
 /// A row of a report.
@@ -31,6 +32,8 @@ pub(crate) struct Flow {
     pub(crate) repeated: usize,
     pub(crate) spell_ns: u64,
     pub(crate) exact: bool,
+    /// If not: how much time may be in the wrong state.
+    pub(crate) doubtful_ns: u64,
     pub(crate) ended: bool,
 }
 
@@ -57,16 +60,27 @@ pub(crate) struct Tool {
 impl Tool {
     /// Starts it with JSON output and waits until it traces.
     pub(crate) fn start(arguments: &[&str]) -> Result<Self> {
+        match Self::attempt(arguments, Stdio::inherit())? {
+            Ok(tool) => Ok(tool),
+            Err(status) => bail!("tcpcong ended before it began: {status}"),
+        }
+    }
+
+    /// The same, saying how it ended where it does not come to trace.
+    pub(crate) fn attempt(arguments: &[&str], stderr: Stdio) -> Result<Result<Self, ExitStatus>> {
         let mut child = command()
             .args(["--format", "json"])
             .args(arguments)
             .stdout(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .context("starting tcpcong")?;
         let mut lines = BufReader::new(child.stdout.take().context("no stdout")?);
-        let start = next_line(&mut lines)?.context("tcpcong ended before it began")?;
+        let Some(start) = next_line(&mut lines)? else {
+            return Ok(Err(child.wait()?));
+        };
         ensure!(start["type"] == "start", "{start}");
-        Ok(Self { child, lines, start })
+        Ok(Ok(Self { child, lines, start }))
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -85,7 +99,7 @@ impl Tool {
                     let from_ns = to_ns - number(&line, "interval_ns")?;
                     return Ok(Some(Report { from_ns, to_ns, flows, histograms, sums: line }));
                 }
-                other => anyhow::bail!("a line of the unknown type {other:?}"),
+                other => bail!("a line of the unknown type {other:?}"),
             }
         }
         Ok(None)
@@ -160,6 +174,7 @@ fn flow(line: &Value) -> Result<Flow> {
         repeated: usize::try_from(number(line, "repeated_rtos")?)?,
         spell_ns: number(line, "spell_ns")?,
         exact: line["exact"].as_bool().context("no exact")?,
+        doubtful_ns: number(line, "doubtful_ns")?,
         ended: line["ended"].as_bool().context("no ended")?,
     })
 }

@@ -16,8 +16,11 @@ use nix::sys::socket::{
     AddressFamily, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, connect, getsockopt,
     setsockopt, socket, sockopt,
 };
+use nix::{setsockopt_impl, sockopt_impl};
 
 use super::netns::Netns;
+
+sockopt_impl!(MaxPacingRate, SetOnly, libc::SOL_SOCKET, libc::SO_MAX_PACING_RATE, u32);
 
 /// How long an orderly close waits for the peer's own.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,6 +35,8 @@ pub(crate) struct Dial {
     from: Option<SocketAddr>,
     congestion_control: Option<String>,
     mapped: bool,
+    send_buffer: Option<usize>,
+    pacing_rate: Option<u32>,
 }
 
 /// How much to send.
@@ -63,7 +68,14 @@ pub(crate) struct Sender {
 
 impl Dial {
     pub(crate) fn to(to: SocketAddr) -> Self {
-        Self { to, from: None, congestion_control: None, mapped: false }
+        Self {
+            to,
+            from: None,
+            congestion_control: None,
+            mapped: false,
+            send_buffer: None,
+            pacing_rate: None,
+        }
     }
 
     /// Binds the near end to an address and port first.
@@ -81,6 +93,19 @@ impl Dial {
     /// Reaches an IPv4 address through an `AF_INET6` socket, as `::ffff:a.b.c.d`.
     pub(crate) fn mapped(mut self) -> Self {
         self.mapped = true;
+        self
+    }
+
+    /// No more than so many bytes fit between the application and the path, as the
+    /// kernel counts them: it doubles what it is told for its own needs.
+    pub(crate) fn send_buffer(mut self, bytes: usize) -> Self {
+        self.send_buffer = Some(bytes);
+        self
+    }
+
+    /// No faster than so many bytes a second, evenly.
+    pub(crate) fn paced(mut self, bytes_per_second: u32) -> Self {
+        self.pacing_rate = Some(bytes_per_second);
         self
     }
 
@@ -104,6 +129,12 @@ impl Dial {
         if let Some(name) = &self.congestion_control {
             setsockopt(&socket, sockopt::TcpCongestion, &OsString::from(name))
                 .with_context(|| format!("choosing the congestion control {name}"))?;
+        }
+        if let Some(bytes) = self.send_buffer {
+            setsockopt(&socket, sockopt::SndBuf, &bytes)?;
+        }
+        if let Some(rate) = self.pacing_rate {
+            setsockopt(&socket, MaxPacingRate, &rate)?;
         }
         if let Some(from) = self.from {
             setsockopt(&socket, sockopt::ReuseAddr, &true)?;

@@ -2,27 +2,25 @@
 //! Not what they add up to: `ledger` replays them.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _};
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context as _, Result, bail, ensure};
-use nix::libc;
+use anyhow::{Context as _, Result, ensure};
 use nix::time::{ClockId, clock_gettime};
 
 use super::format::Layout;
-use super::ring::PageShape;
+use super::instance::{Instance, has_event};
+use super::probes::Probes;
 
-const TRACEFS: &str = "/sys/kernel/tracing";
-const INSTANCE_PREFIX: &str = "tcpcong_test_";
 const CONGESTION_EVENT: &str = "tcp/tcp_cong_state_set";
 const TCP_STATE_EVENT: &str = "sock/inet_sock_set_state";
-/// Room for some 200,000 events on each CPU: no test makes half as many.
-const BUFFER_KIB_PER_CPU: u32 = 16384;
+/// Where there is no such tracepoint, before 5.19: cubic's own function, which
+/// `tcp_set_ca_state()` calls just before the store with the socket and the new
+/// state. Of sockets with another congestion control nothing is seen then, and
+/// the registers are x86-64's.
+const CUBIC_FUNCTION: &str = "bictcp_state skaddr=%di:u64 cong_state=%si:u8";
+/// No address family: such an event tells the socket alone.
+pub(crate) const AF_UNSPEC: u16 = 0;
 /// The kernel's number for IPv6, in the width that events have.
 const AF_INET6: u16 = 10;
 
@@ -61,14 +59,20 @@ pub(crate) struct Record {
     pub(crate) started_ns: u64,
     pub(crate) ended_ns: u64,
     pub(crate) events: Vec<Event>,
+    /// Events that the kernel skipped; it can only where they are a kprobe's.
+    pub(crate) missed: u64,
 }
 
 /// A recording that is under way.
 #[derive(Debug)]
 pub(crate) struct Truth {
-    instance: PathBuf,
+    instance: Instance,
+    congestion_event: String,
+    // After the instance that uses it, as values are dropped in this order.
+    probes: Option<Probes>,
     started_ns: u64,
-    init_threads: HashSet<i32>,
+    /// PID 1's, where programs do not run while they do.
+    init_threads: Option<HashSet<i32>>,
 }
 
 /// `CLOCK_MONOTONIC` now.
@@ -80,86 +84,57 @@ pub(crate) fn monotonic_ns() -> Result<u64> {
 impl Truth {
     /// Starts to record. Events of sockets all over the machine are in it.
     pub(crate) fn start() -> Result<Self> {
-        mount_tracefs()?;
-        remove_stale_instances()?;
-        for event in [CONGESTION_EVENT, TCP_STATE_EVENT] {
-            let present = Path::new(TRACEFS).join("events").join(event).exists();
-            ensure!(present, "this kernel has no tracepoint {event}");
+        let truth = Self::start_unhidden()?;
+        Ok(Self { init_threads: Some(init_threads()?), ..truth })
+    }
+
+    /// The same on a machine that hides no event from BPF programs.
+    pub(crate) fn start_unhidden() -> Result<Self> {
+        let instance = Instance::new()?;
+        ensure!(has_event(TCP_STATE_EVENT), "this kernel has no tracepoint {TCP_STATE_EVENT}");
+        let (mut congestion_event, mut probes) = (CONGESTION_EVENT.to_owned(), None);
+        if !has_event(CONGESTION_EVENT) {
+            let mut own = Probes::new()?;
+            congestion_event = own.add('p', CUBIC_FUNCTION)?;
+            probes = Some(own);
         }
-        let mut truth =
-            Self { instance: make_instance()?, started_ns: 0, init_threads: init_threads()? };
-        truth.write("tracing_on", "0")?;
-        truth.write("trace_clock", "mono")?;
-        truth.write("buffer_size_kb", &BUFFER_KIB_PER_CPU.to_string())?;
-        truth.enable_events("1")?;
-        truth.write("tracing_on", "1")?;
+        instance.start(&[&congestion_event, TCP_STATE_EVENT])?;
         // From here on nothing is missing; what came before is welcome too.
-        truth.started_ns = monotonic_ns()?;
-        Ok(truth)
+        let started_ns = monotonic_ns()?;
+        Ok(Self { instance, congestion_event, probes, started_ns, init_threads: None })
     }
 
     /// Stops, reads everything and takes the trace buffer away.
     ///
-    /// An error if the kernel dropped as much as one event.
+    /// An error if the kernel dropped as much as one event from the buffer.
     pub(crate) fn finish(mut self) -> Result<Record> {
         let ended_ns = monotonic_ns()?;
-        self.write("tracing_on", "0")?;
-        self.init_threads.extend(init_threads()?);
+        self.instance.stop()?;
+        if let Some(threads) = &mut self.init_threads {
+            threads.extend(init_threads()?);
+        }
+        let missed = self.probes.as_ref().map_or(Ok(0), Probes::missed)?;
         let mut events = self.read_events()?;
         // Past the end the record has holes: CPUs do not stop at one instant.
         events.retain(|event| event.at_ns <= ended_ns);
         // Stable, so that what one CPU recorded keeps its order.
         events.sort_by_key(|event| event.at_ns);
-        Ok(Record { started_ns: self.started_ns, ended_ns, events })
-    }
-
-    fn enable_events(&self, value: &str) -> Result<()> {
-        for event in [CONGESTION_EVENT, TCP_STATE_EVENT] {
-            self.write(&format!("events/{event}/enable"), value)?;
-        }
-        Ok(())
-    }
-
-    fn write(&self, file: &str, value: &str) -> Result<()> {
-        let path = self.instance.join(file);
-        fs::write(&path, value).with_context(|| format!("writing {value} to {}", path.display()))
+        Ok(Record { started_ns: self.started_ns, ended_ns, events, missed })
     }
 
     fn read_events(&self) -> Result<Vec<Event>> {
-        let shape = page_shape()?;
+        let nobody = HashSet::new();
         let decoder = Decoder {
-            congestion: self.layout(CONGESTION_EVENT)?,
-            tcp_state: self.layout(TCP_STATE_EVENT)?,
-            init_threads: &self.init_threads,
+            congestion: self.instance.layout(&self.congestion_event)?,
+            tcp_state: self.instance.layout(TCP_STATE_EVENT)?,
+            init_threads: self.init_threads.as_ref().unwrap_or(&nobody),
         };
         let mut events = Vec::new();
-        for entry in fs::read_dir(self.instance.join("per_cpu"))? {
-            let directory = entry?.path();
-            let name = directory.file_name().unwrap_or_default().to_string_lossy();
-            let Some(cpu) = name.strip_prefix("cpu").and_then(|cpu| cpu.parse().ok()) else {
-                continue;
-            };
-            refuse_losses(&read_text(&directory.join("stats"))?)
-                .with_context(|| format!("the record of CPU {cpu}"))?;
-            read_pages(&directory.join("trace_pipe_raw"), shape, |page| {
-                for entry in shape.entries(page)? {
-                    events.extend(decoder.event(cpu, entry.at_ns, entry.payload)?);
-                }
-                Ok(())
-            })?;
-        }
+        self.instance.read(|cpu, at_ns, payload| {
+            events.extend(decoder.event(cpu, at_ns, payload)?);
+            Ok(())
+        })?;
         Ok(events)
-    }
-
-    fn layout(&self, event: &str) -> Result<Layout> {
-        let path = self.instance.join("events").join(event).join("format");
-        Layout::parse(&read_text(&path)?).with_context(|| format!("reading {}", path.display()))
-    }
-}
-
-impl Drop for Truth {
-    fn drop(&mut self) {
-        remove_instance(&self.instance);
     }
 }
 
@@ -189,20 +164,27 @@ impl Decoder<'_> {
             return Ok(None);
         };
         let pid = i32::from_ne_bytes(layout.array("common_pid", payload)?);
-        let family = u16::try_from(layout.number("family", payload)?)?;
-        Ok(Some(Event {
+        let mut event = Event {
             at_ns,
             cpu,
             pid,
             hidden: self.init_threads.contains(&pid),
             socket: layout.number("skaddr", payload)?,
-            sport: u16::try_from(layout.number("sport", payload)?)?,
-            dport: u16::try_from(layout.number("dport", payload)?)?,
-            family,
-            saddr: address(layout, family, "saddr", payload)?,
-            daddr: address(layout, family, "daddr", payload)?,
+            sport: 0,
+            dport: 0,
+            family: AF_UNSPEC,
+            saddr: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            daddr: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             what,
-        }))
+        };
+        if layout.has("family") {
+            event.family = u16::try_from(layout.number("family", payload)?)?;
+            event.sport = u16::try_from(layout.number("sport", payload)?)?;
+            event.dport = u16::try_from(layout.number("dport", payload)?)?;
+            event.saddr = address(layout, event.family, "saddr", payload)?;
+            event.daddr = address(layout, event.family, "daddr", payload)?;
+        }
+        Ok(Some(event))
     }
 }
 
@@ -217,53 +199,6 @@ fn address(layout: &Layout, family: u16, name: &str, payload: &[u8]) -> Result<I
     }
 }
 
-/// Hands every page of one CPU's buffer to `take`, until there is none left.
-fn read_pages(
-    path: &Path,
-    shape: PageShape,
-    mut take: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
-    let mut file: File = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)
-        .with_context(|| format!("opening {}", path.display()))?;
-    let mut page = vec![0; shape.page_bytes];
-    loop {
-        match file.read(&mut page) {
-            Ok(0) => return Ok(()),
-            Ok(length) if length == page.len() => take(&page)?,
-            Ok(length) => bail!("{} gave {length} bytes of a page", path.display()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error).context(format!("reading {}", path.display())),
-        }
-    }
-}
-
-/// An error if a `per_cpu/*/stats` file counts an event that is not in the buffer.
-pub(crate) fn refuse_losses(stats: &str) -> Result<()> {
-    for line in stats.lines() {
-        let Some((name, count)) = line.split_once(':') else {
-            continue;
-        };
-        if matches!(name, "overrun" | "commit overrun" | "dropped events") {
-            ensure!(count.trim() == "0", "the kernel lost events: {line}");
-        }
-    }
-    Ok(())
-}
-
-fn page_shape() -> Result<PageShape> {
-    let path = Path::new(TRACEFS).join("events/header_page");
-    // One read must take it all: a second one gets nothing (show_header_file
-    // of kernel/trace/trace_events.c), and `fs::read` begins with a small one.
-    let mut text = [0; 4096];
-    let length = File::open(&path).and_then(|mut file| file.read(&mut text));
-    let length = length.with_context(|| format!("reading {}", path.display()))?;
-    PageShape::parse(str::from_utf8(&text[..length])?)
-}
-
 /// The threads of PID 1, now.
 fn init_threads() -> Result<HashSet<i32>> {
     let mut threads = HashSet::new();
@@ -272,48 +207,4 @@ fn init_threads() -> Result<HashSet<i32>> {
         threads.insert(name.to_string_lossy().parse().context("a thread's number")?);
     }
     Ok(threads)
-}
-
-fn mount_tracefs() -> Result<()> {
-    if Path::new(TRACEFS).join("instances").exists() {
-        return Ok(());
-    }
-    let status = Command::new("mount")
-        .args(["-t", "tracefs", "nodev", TRACEFS])
-        .status()
-        .context("running mount")?;
-    ensure!(status.success(), "mounting tracefs on {TRACEFS}: {status}");
-    Ok(())
-}
-
-fn make_instance() -> Result<PathBuf> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("{INSTANCE_PREFIX}{}_{number}", std::process::id());
-    let path = Path::new(TRACEFS).join("instances").join(name);
-    fs::create_dir(&path).with_context(|| format!("making {}", path.display()))?;
-    Ok(path)
-}
-
-/// Takes away what a killed test left behind: it costs memory and slows every event.
-fn remove_stale_instances() -> Result<()> {
-    for entry in fs::read_dir(Path::new(TRACEFS).join("instances"))? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let owner = name.strip_prefix(INSTANCE_PREFIX).and_then(|rest| rest.split('_').next());
-        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            remove_instance(&path);
-        }
-    }
-    Ok(())
-}
-
-/// Best effort: it runs in `drop`, and the next start sweeps up what stays.
-fn remove_instance(path: &Path) {
-    let _ = fs::write(path.join("events/enable"), "0");
-    let _ = fs::remove_dir(path);
-}
-
-fn read_text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
 }

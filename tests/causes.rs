@@ -1,0 +1,278 @@
+//! Why transitions were made: each cause is provoked on a real path, and only
+//! it may be told. What netem alone can provoke is in `kernels`.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::socket::{setsockopt, sockopt};
+use serde_json::Value;
+use support::lab::Lab;
+use support::needs::need_root;
+use support::server::{Counts, Server};
+use support::tool::pause;
+use support::trace::{Told, Trace};
+use support::traffic::{Amount, Dial, Ending, Sender, reset_on_close};
+
+/// No first retransmission timer is longer on a connection that has sent.
+const UNTIL_LOSS: Duration = Duration::from_millis(1500);
+
+/// `tcpcong trace` at work; of interest is what goes to `reaches`.
+struct Watch {
+    trace: Trace,
+    reaches: IpAddr,
+}
+
+impl Watch {
+    /// Returns once it traces.
+    fn start(reaches: IpAddr) -> Result<Self> {
+        Ok(Self { trace: Trace::start(&[])?, reaches })
+    }
+
+    /// The transitions until now.
+    fn finish(self) -> Result<Vec<Value>> {
+        let Told { mut transitions, untold } = self.trace.finish()?;
+        ensure!(untold == 0, "{untold} were not told");
+        let reaches = self.reaches.to_string();
+        transitions.retain(|line| line["raddr"] == reaches);
+        Ok(transitions)
+    }
+}
+
+/// How often each `from>to cause` came.
+fn counted(transitions: &[Value]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for it in transitions {
+        let word = |name: &str| it[name].as_str().unwrap_or("?").to_owned();
+        let key = format!("{}>{} {}", word("from"), word("to"), word("cause"));
+        *counts.entry(key).or_default() += 1;
+    }
+    counts
+}
+
+/// Whether all transitions to `state` are for one of `causes`, and some are.
+fn only(transitions: &[Value], state: &str, causes: &[&str]) -> Result<()> {
+    let counts = counted(transitions);
+    let to: Vec<_> = transitions.iter().filter(|it| it["to"] == state).collect();
+    ensure!(!to.is_empty(), "nothing went to {state}: {counts:?}");
+    for it in to {
+        let cause = it["cause"].as_str().unwrap_or("?");
+        if cause == "unknown" && it["exact"] == false {
+            continue; // the machine has hidden what came before
+        }
+        ensure!(causes.contains(&cause), "{cause} is not of {causes:?}: {it}\n{counts:?}");
+    }
+    Ok(())
+}
+
+fn until_read(server: &Server, bytes: u64) -> Result<()> {
+    let enough = |counts: &Counts| counts.read_bytes > bytes;
+    server.wait_until(Duration::from_secs(30), enough).map(drop)
+}
+
+fn cubic(server: &Server) -> Dial {
+    Dial::to(server.address()).congestion_control("cubic")
+}
+
+#[test]
+fn a_full_router_is_reordering_then_fast_retransmit_then_recovered() -> Result<()> {
+    if !need_root("a_full_router_is_reordering_then_fast_retransmit_then_recovered") {
+        return Ok(());
+    }
+    let lab = Lab::new("full")?;
+    lab.bottleneck("100mbit", "32k", "60k")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let watch = Watch::start(lab.server_v4())?;
+    let sender = Sender::start(&lab.client, &cubic(&server), Amount::UntilStopped)?;
+    until_read(&server, 20_000_000)?;
+    sender.stop(Ending::Reset)?;
+    let all = watch.finish()?;
+    only(&all, "recovery", &["fast-retransmit", "rack-timer"])?;
+    only(&all, "open", &["recovered", "undo"])?;
+    let into: Vec<_> = all.iter().filter(|it| it["to"] == "recovery").collect();
+    // Cubic cuts to 0.7 of the window, RFC 9438.
+    for it in into {
+        let size = |name: &str| it[name].as_u64().context("no size");
+        let (cwnd, target) = (size("cwnd_before")?, size("ssthresh_after")?);
+        ensure!(target < cwnd.max(3), "no reduction from {cwnd} to {target}: {it}");
+        ensure!(it["lost"].as_u64() > Some(0), "nothing counts as lost: {it}");
+        ensure!(it["srtt_us"].as_u64() > Some(0), "no round-trip time: {it}");
+    }
+    Ok(())
+}
+
+#[test]
+fn silence_is_a_timeout_and_then_more_of_them() -> Result<()> {
+    if !need_root("silence_is_a_timeout_and_then_more_of_them") {
+        return Ok(());
+    }
+    let lab = Lab::new("rto")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let watch = Watch::start(lab.server_v4())?;
+    let sender = Sender::start(&lab.client, &cubic(&server), Amount::UntilStopped)?;
+    until_read(&server, 1_000_000)?;
+    lab.silence(true)?;
+    pause(UNTIL_LOSS);
+    lab.silence(false)?;
+    pause(UNTIL_LOSS);
+    sender.stop(Ending::Reset)?;
+    let all = watch.finish()?;
+    only(&all, "loss", &["rto", "rto-repeat"])?;
+    let counts = counted(&all);
+    ensure!(counts.contains_key("loss>loss rto-repeat"), "{counts:?}");
+    ensure!(counts.keys().any(|key| key.ends_with(">loss rto")), "{counts:?}");
+    Ok(())
+}
+
+#[test]
+fn a_handshake_without_an_answer_is_a_syn_timeout() -> Result<()> {
+    if !need_root("a_handshake_without_an_answer_is_a_syn_timeout") {
+        return Ok(());
+    }
+    let lab = Lab::new("syn")?;
+    let nobody = lab.silent_v4()?;
+    let watch = Watch::start(nobody)?;
+    let refused = Dial::to((nobody, 7001).into()).connect(&lab.client, Duration::from_secs(4));
+    ensure!(refused.is_err(), "somebody answered");
+    only(&watch.finish()?, "loss", &["syn-timeout"])
+}
+
+#[test]
+fn a_drop_in_the_own_queue_is_one_even_where_ecn_was_agreed_on() -> Result<()> {
+    if !need_root("a_drop_in_the_own_queue_is_one_even_where_ecn_was_agreed_on") {
+        return Ok(());
+    }
+    let lab = Lab::new("own")?;
+    ecn(&lab)?;
+    lab.local_bottleneck("100mbit", "32k", "60k")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let watch = Watch::start(lab.server_v4())?;
+    let sender = Sender::start(&lab.client, &cubic(&server), Amount::UntilStopped)?;
+    until_read(&server, 20_000_000)?;
+    sender.stop(Ending::Reset)?;
+    only(&watch.finish()?, "cwr", &["local-drop"])
+}
+
+#[test]
+fn a_mark_on_the_way_is_ecn() -> Result<()> {
+    if !need_root("a_mark_on_the_way_is_ecn") {
+        return Ok(());
+    }
+    let lab = Lab::new("ecn")?;
+    ecn(&lab)?;
+    // What passes the router with a payload is marked now and then.
+    lab.forward("ip ecn ect0 meta length > 1000 numgen random mod 20 0 ip ecn set ce")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let watch = Watch::start(lab.server_v4())?;
+    let sender = Sender::start(&lab.client, &cubic(&server), Amount::UntilStopped)?;
+    until_read(&server, 5_000_000)?;
+    sender.stop(Ending::Reset)?;
+    only(&watch.finish()?, "cwr", &["ecn"])
+}
+
+#[test]
+fn a_path_that_became_too_narrow_is_pmtu() -> Result<()> {
+    if !need_root("a_path_that_became_too_narrow_is_pmtu") {
+        return Ok(());
+    }
+    let lab = Lab::new("pmtu")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let mut stream = cubic(&server).connect(&lab.client, Duration::from_secs(5))?;
+    stream.write_all(&vec![0; 100_000])?;
+    until_read(&server, 99_999)?;
+    let watch = Watch::start(lab.server_v4())?;
+    lab.router.run("ip", &["link", "set", "r1", "mtu", "1200"])?;
+    stream.write_all(&vec![0; 100_000])?;
+    until_read(&server, 199_999)?;
+    reset_on_close(&stream);
+    drop(stream);
+    only(&watch.finish()?, "loss", &["pmtu"])
+}
+
+#[test]
+fn a_probe_that_repaired_a_loss_is_tlp() -> Result<()> {
+    if !need_root("a_probe_that_repaired_a_loss_is_tlp") {
+        return Ok(());
+    }
+    let lab = Lab::new("tlp")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let mut stream = cubic(&server).connect(&lab.client, Duration::from_secs(5))?;
+    stream.write_all(&vec![0; 100_000])?;
+    until_read(&server, 99_999)?;
+    let watch = Watch::start(lab.server_v4())?;
+    // One segment is lost; 200 ms later the probe repeats it, and the first
+    // acknowledgement beyond it shows that there was a loss (RFC 8985, 7.4).
+    lab.silence(true)?;
+    stream.write_all(&[1])?;
+    pause(Duration::from_millis(50));
+    lab.silence(false)?;
+    until_read(&server, 100_000)?;
+    stream.write_all(&[2])?;
+    until_read(&server, 100_001)?;
+    reset_on_close(&stream);
+    drop(stream);
+    only(&watch.finish()?, "cwr", &["tlp"])
+}
+
+#[test]
+fn a_timeout_for_nothing_is_undone() -> Result<()> {
+    if !need_root("a_timeout_for_nothing_is_undone") {
+        return Ok(());
+    }
+    let lab = Lab::new("undo")?;
+    lab.bottleneck("1gbit", "64k", "4mb")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let watch = Watch::start(lab.server_v4())?;
+    let sender = Sender::start(&lab.client, &cubic(&server), Amount::UntilStopped)?;
+    until_read(&server, 1_000_000)?;
+    // All that is on its way stays there for longer than the timer, unharmed.
+    lab.bottleneck("8kbit", "2k", "4mb")?;
+    pause(Duration::from_millis(800));
+    lab.bottleneck("1gbit", "64k", "4mb")?;
+    pause(UNTIL_LOSS);
+    sender.stop(Ending::Reset)?;
+    let all = watch.finish()?;
+    only(&all, "loss", &["rto", "rto-repeat"])?;
+    let undone = all.iter().find(|it| it["from"] == "loss" && it["cause"] == "undo");
+    let undone = undone.with_context(|| format!("nothing was undone: {:?}", counted(&all)))?;
+    ensure!(undone["undo_by"].is_string(), "not known how: {undone}");
+    ensure!(undone["ssthresh_after"].as_u64() > undone["ssthresh_before"].as_u64(), "{undone}");
+    Ok(())
+}
+
+#[test]
+fn what_went_on_before_the_start_and_changed_after_it_is_told() -> Result<()> {
+    if !need_root("what_went_on_before_the_start_and_changed_after_it_is_told") {
+        return Ok(());
+    }
+    let lab = Lab::new("midlife")?;
+    lab.bottleneck("50mbit", "32k", "40k")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let mut stream = cubic(&server).connect(&lab.client, Duration::from_secs(5))?;
+    let watch = Watch::start(lab.server_v4())?;
+    setsockopt(&stream, sockopt::TcpCongestion, &OsString::from("reno"))?;
+    stream.set_nonblocking(false)?;
+    stream.set_write_timeout(Some(Duration::from_secs(20)))?;
+    stream.write_all(&vec![0; 3_000_000])?;
+    until_read(&server, 2_999_999)?;
+    reset_on_close(&stream);
+    drop(stream);
+    let all = watch.finish()?;
+    ensure!(all.len() > 2 && all.iter().all(|it| it["cc"] == "reno"), "{all:?}");
+    // Nobody saw the beginning of the first spell; an event that the machine hides
+    // takes another's away.
+    ensure!(all[0]["exact"] == false, "{}", all[0]);
+    ensure!(all.iter().skip(1).any(|it| it["exact"] == true), "{all:?}");
+    Ok(())
+}
+
+/// Has both ends agree on ECN.
+fn ecn(lab: &Lab) -> Result<()> {
+    lab.client.sysctl("net.ipv4.tcp_ecn", "1")?;
+    lab.server.sysctl("net.ipv4.tcp_ecn", "1")
+}

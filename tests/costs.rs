@@ -1,0 +1,546 @@
+//! What a flow's time went into, and what it sent, against the kernel's own account
+//! of the same socket, which `TCP_INFO` gives: read before the tool starts and after
+//! the last byte was acknowledged, so that nothing goes on at either reading.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::process::{Child, ChildStdout, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use nix::errno::Errno;
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{SockaddrStorage, connect, getsockopt};
+use nix::time::{ClockId, clock_getres};
+use nix::unistd::Pid;
+use nix::{getsockopt_impl, sockopt_impl};
+use serde_json::Value;
+use support::lab::Lab;
+use support::needs::need_root;
+use support::server::{Appetite, Counts, Server};
+use support::tool::{command, pause};
+use support::traffic::{Dial, reset_on_close};
+
+const SECOND: Duration = Duration::from_secs(1);
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Times that are compared with the kernel's account, in the account's order.
+const TIMES: [&str; 3] = ["busy", "rwnd_limited", "sndbuf_limited"];
+/// Counts that are.
+const COUNTS: [&str; 2] = ["delivered", "retrans"];
+const STATES: [&str; 5] = ["open", "disorder", "cwr", "recovery", "loss"];
+/// What becomes of the time in Open.
+const OF_OPEN: [&str; 4] =
+    ["open_sending", "open_rwnd_limited", "open_sndbuf_limited", "open_idle"];
+
+/// The beginning of `struct tcp_info` (include/uapi/linux/tcp.h), as far as it is the
+/// same since 4.18.
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(unreachable_pub, reason = "as public as the macro makes the option")]
+pub struct Info {
+    bytes: [u8; 8],
+    until_unacked: [u32; 4],
+    unacked: u32,
+    until_total_retrans: [u32; 18],
+    total_retrans: u32,
+    until_segs_out: [u64; 4],
+    segs: [u32; 2],
+    notsent_bytes: u32,
+    until_delivery_rate: [u32; 3],
+    delivery_rate: u64,
+    busy_us: u64,
+    rwnd_limited_us: u64,
+    sndbuf_limited_us: u64,
+    delivered: u32,
+    delivered_ce: u32,
+}
+
+sockopt_impl!(
+    /// The option that reads it.
+    TcpInfo,
+    GetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_INFO,
+    Info
+);
+
+/// The kernel's account of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Account {
+    /// As [`TIMES`].
+    times_ns: [u64; 3],
+    /// As [`COUNTS`].
+    counts: [u64; 2],
+}
+
+impl Account {
+    const NOTHING: Self = Self { times_ns: [0; 3], counts: [0; 2] };
+
+    fn of(stream: &TcpStream) -> Result<Self> {
+        let info = getsockopt(stream, TcpInfo)?;
+        let times_us = [info.busy_us, info.rwnd_limited_us, info.sndbuf_limited_us];
+        Ok(Self {
+            times_ns: times_us.map(|us| us * 1000),
+            counts: [info.delivered, info.total_retrans].map(u64::from),
+        })
+    }
+
+    fn since(mut self, earlier: Self) -> Self {
+        self.times_ns.iter_mut().zip(earlier.times_ns).for_each(|(now, then)| *now -= then);
+        self.counts.iter_mut().zip(earlier.counts).for_each(|(now, then)| *now -= then);
+        self
+    }
+}
+
+/// What the kernel counts these times in, nanoseconds.
+fn tick_ns() -> Result<u64> {
+    let tick = Duration::from(clock_getres(ClockId::CLOCK_MONOTONIC_COARSE)?);
+    Ok(u64::try_from(tick.as_nanos())?)
+}
+
+/// Waits until all that was written is acknowledged: no clock of the account runs then.
+fn until_acknowledged(stream: &TcpStream) -> Result<()> {
+    let deadline = Instant::now() + 30 * SECOND;
+    loop {
+        let info = getsockopt(stream, TcpInfo)?;
+        if info.unacked == 0 && info.notsent_bytes == 0 {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "not all is acknowledged");
+        pause(Duration::from_millis(5));
+    }
+}
+
+/// The tool at work, with the columns of this file.
+struct Costs {
+    child: Child,
+    reading: Option<JoinHandle<Result<Vec<Value>>>>,
+}
+
+impl Costs {
+    /// Starts it for what goes to `raddr`; returns once it traces.
+    fn start(raddr: &SocketAddr, arguments: &[&str]) -> Result<Self> {
+        let by_state = COUNTS.iter().flat_map(|count| STATES.map(|it| format!("{count}_{it}")));
+        let columns = ["laddr", "lport", "ended"].iter().chain(&STATES).chain(&OF_OPEN);
+        let columns = columns.chain(&TIMES).chain(&COUNTS).map(|name| (*name).to_owned());
+        let columns: Vec<_> = columns.chain(by_state).collect();
+        let raddr = raddr.ip().to_string();
+        let usual = ["--format", "json", "--all", "--raddr", &raddr, "-o", &columns.join(",")];
+        Self::run(&[&usual[..], arguments].concat())
+    }
+
+    fn run(arguments: &[&str]) -> Result<Self> {
+        let mut child = command().args(arguments).stdout(Stdio::piped()).spawn()?;
+        let mut output = BufReader::new(child.stdout.take().context("no stdout")?);
+        let mut start = String::new();
+        output.read_line(&mut start)?;
+        ensure!(start.starts_with(r#"{"type":"start""#), "{start}");
+        // As it comes: no pipe has room for all of it.
+        Ok(Self { child, reading: Some(thread::spawn(move || read_flows(output))) })
+    }
+
+    /// Interrupts it, and returns all flow lines.
+    fn finish(mut self) -> Result<Vec<Value>> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?;
+        let reading = self.reading.take().context("it has been read")?;
+        let lines = reading.join().map_err(|_| anyhow!("the reader panicked"))??;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "{status}");
+        Ok(lines)
+    }
+}
+
+impl Drop for Costs {
+    fn drop(&mut self) {
+        // It has ended already, or a test has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read_flows(output: BufReader<ChildStdout>) -> Result<Vec<Value>> {
+    let lines = output.lines().map(|line| Ok(serde_json::from_str(&line?)?));
+    let mut lines = lines.collect::<Result<Vec<Value>>>()?;
+    lines.retain(|line| line["type"] == "flow");
+    Ok(lines)
+}
+
+/// The lines of one flow.
+struct Rows(Vec<Value>);
+
+impl Rows {
+    fn of(lines: &[Value], local: SocketAddr) -> Result<Self> {
+        let own = |line: &&Value| {
+            line["laddr"] == local.ip().to_string() && line["lport"] == local.port()
+        };
+        let rows: Vec<_> = lines.iter().filter(own).cloned().collect();
+        ensure!(!rows.is_empty(), "no row of {local}");
+        Ok(Self(rows))
+    }
+
+    /// What a count came to in all intervals.
+    fn count(&self, name: &str) -> Result<u64> {
+        let of_row = |row: &Value| row[name].as_u64();
+        self.0.iter().map(of_row).sum::<Option<u64>>().with_context(|| format!("no {name}"))
+    }
+
+    /// What a time came to in all intervals, nanoseconds.
+    fn time(&self, name: &str) -> Result<u64> {
+        self.count(&format!("{name}_ns"))
+    }
+
+    /// The same as [`Account`] has.
+    fn account(&self) -> Result<Account> {
+        let [busy, rwnd, sndbuf] = TIMES.map(|name| self.time(name));
+        let [delivered, retrans] = COUNTS.map(|name| self.count(name));
+        Ok(Account { times_ns: [busy?, rwnd?, sndbuf?], counts: [delivered?, retrans?] })
+    }
+
+    /// The parts sum to the whole, in each interval.
+    fn consistent(&self) -> Result<()> {
+        // Sums so far; what is left of Open does not shrink.
+        let (mut open_ns, mut open_busy_ns, mut left_ns) = (0, 0, 0);
+        for row in &self.0 {
+            let row = Self(vec![row.clone()]);
+            for count in COUNTS {
+                let parts = STATES.map(|state| row.count(&format!("{count}_{state}")));
+                let parts = parts.into_iter().sum::<Result<u64>>()?;
+                ensure!(parts == row.count(count)?, "{count}: {:?}", row.0);
+            }
+            let [sending, rwnd, sndbuf, idle] = OF_OPEN.map(|part| row.time(part));
+            let busy = sending? + rwnd? + sndbuf?;
+            open_ns += row.time("open")?;
+            open_busy_ns += busy;
+            let so_far_ns = left_ns + idle?;
+            left_ns = open_ns.saturating_sub(open_busy_ns).max(left_ns);
+            ensure!(so_far_ns == left_ns, "{so_far_ns}, not {left_ns}: {:?}", row.0);
+            ensure!(busy <= row.time("busy")?, "{:?}", row.0);
+        }
+        Ok(())
+    }
+}
+
+/// The figures are those of the account: counts to the segment, times to two ticks
+/// beyond `slack`, by which the account may have been read too early.
+fn equal(figures: Account, account: Account, slack: Duration) -> Result<()> {
+    println!("shown {figures:?}\n  not {account:?}");
+    let most = 2 * tick_ns()? + u64::try_from(slack.as_nanos())?;
+    ensure!(figures.counts == account.counts, "{figures:?} is not {account:?}");
+    for (shown, kept) in figures.times_ns.iter().zip(account.times_ns) {
+        ensure!(shown.abs_diff(kept) <= most, "{figures:?} is not {account:?}");
+    }
+    Ok(())
+}
+
+/// A connection that this test writes to by itself, and its server.
+struct Line {
+    stream: TcpStream,
+    local: SocketAddr,
+    server: Server,
+}
+
+impl Line {
+    fn new(lab: &Lab, appetite: Appetite, dial: impl FnOnce(Dial) -> Dial) -> Result<Self> {
+        let server = Server::reading(&lab.server, (lab.server_v4(), 0).into(), appetite)?;
+        let dial = dial(Dial::to(server.address()).congestion_control("cubic"));
+        let stream = dial.connect(&lab.client, 5 * SECOND)?;
+        Ok(Self { local: stream.local_addr()?, stream, server })
+    }
+
+    /// Writes so much, and waits until all of it is acknowledged.
+    fn send(&self, bytes: usize) -> Result<()> {
+        write(&self.stream, bytes)?;
+        until_acknowledged(&self.stream)
+    }
+
+    /// Writes until the connection is shut down.
+    fn send_for_ever(&self) {
+        while write(&self.stream, 10_000).is_ok() {}
+    }
+
+    fn account(&self) -> Result<Account> {
+        Account::of(&self.stream)
+    }
+
+    fn end(self) -> Result<()> {
+        reset_on_close(&self.stream);
+        drop(self.stream);
+        let closed = |counts: &Counts| counts.closed == 1;
+        self.server.wait_until(10 * SECOND, closed).map(drop)
+    }
+}
+
+/// Writes so many bytes. A write that waits would not show the kernel that the send
+/// buffer is too small: it looks when it sends, and by then all is sent.
+fn write(mut stream: &TcpStream, bytes: usize) -> Result<()> {
+    let buffer = vec![0; bytes.min(64 * 1024)];
+    let mut left = bytes;
+    while left > 0 {
+        poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE)?;
+        match stream.write(&buffer[..left.min(buffer.len())]) {
+            Ok(written) => left -= written,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn sums_are_the_kernels_own_account_whatever_the_interval() -> Result<()> {
+    if !need_root("sums_are_the_kernels_own_account_whatever_the_interval") {
+        return Ok(());
+    }
+    let lab = Lab::new("sums")?;
+    lab.bottleneck("20mbit", "8k", "1mb")?;
+    let slowly = Appetite::Bites(16 * 1024, Duration::from_millis(20));
+    let lossy = Line::new(&lab, Appetite::All, |dial| dial)?;
+    let slow = Line::new(&lab, slowly, |dial| dial)?;
+    let narrow = Line::new(&lab, Appetite::All, |dial| dial.send_buffer(8 * 1024))?;
+    let quiet = Line::new(&lab, Appetite::All, |dial| dial)?;
+    let port = lossy.server.address().port();
+    lab.forward(&format!("tcp dport {port} meta length > 1000 numgen random mod 25 0 drop"))?;
+    let lines = [(&lossy, 4_000_000), (&slow, 1_000_000), (&narrow, 2_000_000), (&quiet, 0)];
+    let send_all = || -> Result<()> {
+        thread::scope(|scope| {
+            let sending = lines.map(|(line, bytes)| scope.spawn(move || line.send(bytes)));
+            sending.into_iter().try_for_each(|it| it.join().map_err(|_| anyhow!("a panic"))?)
+        })
+    };
+    // A past that is nobody's business.
+    send_all()?;
+    let before = lines.map(|(line, _)| line.account());
+    let often = Costs::start(&lossy.server.address(), &["0.2"])?;
+    let seldom = Costs::start(&lossy.server.address(), &["1"])?;
+    send_all()?;
+    let after = lines.map(|(line, _)| line.account());
+    let (often, seldom) = (often.finish()?, seldom.finish()?);
+    let mut gained = Vec::new();
+    for (((line, _), before), after) in lines.iter().zip(before).zip(after) {
+        let expected = after?.since(before?);
+        for lines in [&often, &seldom] {
+            let rows = Rows::of(lines, line.local)?;
+            rows.consistent()?;
+            equal(rows.account()?, expected, Duration::ZERO)?;
+        }
+        gained.push((expected, Rows::of(&often, line.local)?));
+    }
+    // It was what it was meant to be.
+    let [(lossy, lossy_rows), (slow, _), (narrow, _), (quiet, quiet_rows)] = &gained[..] else {
+        unreachable!("four lines")
+    };
+    ensure!(lossy.counts[1] > 0 && lossy_rows.count("retrans_recovery")? > 0, "{lossy:?}");
+    ensure!(lossy_rows.count("delivered_open")? > 0, "{lossy:?}");
+    ensure!(slow.times_ns[1] > 500_000_000, "{slow:?}");
+    ensure!(narrow.times_ns[2] > 100_000_000, "{narrow:?}");
+    ensure!(*quiet == Account::NOTHING, "{quiet:?}");
+    ensure!(quiet_rows.time("open_idle")? == quiet_rows.time("open")?);
+    ensure!(often.len() > seldom.len(), "{} rows, and {}", often.len(), seldom.len());
+    Ok(())
+}
+
+#[test]
+fn what_came_before_the_start_is_not_charged() -> Result<()> {
+    if !need_root("what_came_before_the_start_is_not_charged") {
+        return Ok(());
+    }
+    let lab = Lab::new("past")?;
+    let line = Line::new(&lab, Appetite::All, |dial| dial.paced(1_000_000))?;
+    thread::scope(|scope| {
+        scope.spawn(|| line.send_for_ever());
+        let within = || -> Result<()> {
+            pause(2 * SECOND);
+            let earliest = line.account()?;
+            let costs = Costs::start(&line.server.address(), &["0.5"])?;
+            let latest = line.account()?;
+            pause(2 * SECOND);
+            let least = line.account()?.since(latest);
+            let figures = Rows::of(&costs.finish()?, line.local)?.account()?;
+            let most = line.account()?.since(earliest);
+            println!("{least:?}\n{figures:?}\n{most:?}");
+            ensure!(least.times_ns[0] > 1_900_000_000, "it was not busy all the time: {least:?}");
+            let ticks = 2 * tick_ns()?;
+            for index in 0..TIMES.len() {
+                let shown = figures.times_ns[index];
+                ensure!(shown + ticks >= least.times_ns[index], "{figures:?}, {least:?}");
+                ensure!(shown <= most.times_ns[index] + ticks, "{figures:?}, {most:?}");
+            }
+            for index in 0..COUNTS.len() {
+                let possible = least.counts[index]..=most.counts[index];
+                ensure!(possible.contains(&figures.counts[index]), "{figures:?}, {possible:?}");
+            }
+            Ok(())
+        };
+        let outcome = within();
+        line.stream.shutdown(Shutdown::Both)?;
+        outcome
+    })
+}
+
+#[test]
+fn what_ends_within_an_interval_is_accounted_to_its_end() -> Result<()> {
+    if !need_root("what_ends_within_an_interval_is_accounted_to_its_end") {
+        return Ok(());
+    }
+    let lab = Lab::new("ends")?;
+    lab.bottleneck("20mbit", "8k", "20k")?;
+    // One report, at its end.
+    let all = |it| it;
+    let there_before = Line::new(&lab, Appetite::All, all)?;
+    there_before.send(300_000)?;
+    let before = there_before.account()?;
+    let costs = Costs::start(&there_before.server.address(), &[])?;
+
+    there_before.send(500_000)?;
+    let there_before_is = (there_before.local, there_before.account()?.since(before));
+    there_before.end()?;
+
+    let reset = Line::new(&lab, Appetite::All, all)?;
+    reset.send(500_000)?;
+    let reset_is = (reset.local, reset.account()?);
+    reset.end()?;
+
+    let mut graceful = Line::new(&lab, Appetite::All, all)?;
+    graceful.send(500_000)?;
+    let mut graceful_is = (graceful.local, graceful.account()?);
+    graceful.stream.shutdown(Shutdown::Write)?;
+    graceful.stream.set_nonblocking(false)?;
+    ensure!(graceful.stream.read(&mut [0])? == 0, "the server has sent something");
+    until_acknowledged(&graceful.stream)?;
+    // The end of the data is acknowledged like a segment of it.
+    graceful_is.1.counts[0] += 1;
+
+    // On its way for ever: what there is at the end has gone on until then.
+    let silent = Line::new(&lab, Appetite::All, all)?;
+    silent.send(100_000)?;
+    lab.silence(true)?;
+    write(&silent.stream, 10_000)?;
+    pause(SECOND);
+    let (read_at, silent_is) = (Instant::now(), (silent.local, silent.account()?));
+    let retransmitted = silent_is.1.counts[1];
+    reset_on_close(&silent.stream);
+    drop(silent.stream);
+    let slack = read_at.elapsed();
+    lab.silence(false)?;
+
+    let lines = costs.finish()?;
+    for ((local, expected), slack) in [
+        (there_before_is, Duration::ZERO),
+        (reset_is, Duration::ZERO),
+        (graceful_is, SECOND / 10),
+        (silent_is, slack),
+    ] {
+        let rows = Rows::of(&lines, local)?;
+        rows.consistent()?;
+        ensure!(rows.0.len() == 1 && rows.0[0]["ended"] == true, "{:?}", rows.0);
+        equal(rows.account()?, expected, slack)?;
+    }
+    let silent = Rows::of(&lines, silent_is.0)?;
+    ensure!(retransmitted > 0 && silent_is.1.times_ns[0] >= 900_000_000, "{silent_is:?}");
+    ensure!(silent.count("retrans_loss")? > 0 && silent.time("busy")? > silent.time("loss")?);
+    Ok(())
+}
+
+#[test]
+fn what_is_left_of_open_is_idle_and_no_more() -> Result<()> {
+    if !need_root("what_is_left_of_open_is_idle_and_no_more") {
+        return Ok(());
+    }
+    let lab = Lab::new("rest")?;
+    let line = Line::new(&lab, Appetite::All, |dial| dial.paced(1_000_000))?;
+    let idle = Line::new(&lab, Appetite::All, |dial| dial)?;
+    thread::scope(|scope| {
+        scope.spawn(|| line.send_for_ever());
+        let within = || -> Result<()> {
+            pause(SECOND);
+            let costs = Costs::start(&line.server.address(), &["0.2"])?;
+            pause(6 * SECOND);
+            let lines = costs.finish()?;
+            let idle = Rows::of(&lines, idle.local)?;
+            idle.consistent()?;
+            ensure!(idle.time("open_idle")? == idle.time("open")? && idle.time("busy")? == 0);
+            let busy = Rows::of(&lines, line.local)?;
+            busy.consistent()?;
+            let (open, busy_ns) = (busy.time("open")?, busy.time("busy")?);
+            let rest = busy.time("open_idle")?;
+            println!("{} rows, open {open}, busy {busy_ns}, rest {rest}", busy.0.len());
+            ensure!(open.abs_diff(busy_ns) < SECOND_NS / 10, "{busy_ns} of {open}");
+            // The kernel counts in ticks, and is asked a little after an interval's
+            // end. That must not add up over thirty of them.
+            ensure!(rest < SECOND_NS / 20, "{rest} of {open} although it was always busy");
+            Ok(())
+        };
+        let outcome = within();
+        line.stream.shutdown(Shutdown::Both)?;
+        outcome
+    })
+}
+
+#[test]
+fn a_socket_that_is_used_again_begins_anew() -> Result<()> {
+    if !need_root("a_socket_that_is_used_again_begins_anew") {
+        return Ok(());
+    }
+    let lab = Lab::new("again")?;
+    let slowly = Appetite::Bites(16 * 1024, Duration::from_millis(20));
+    let line = Line::new(&lab, slowly, |dial| dial)?;
+    let costs = Costs::start(&line.server.address(), &[])?;
+    line.send(500_000)?;
+    disconnect(&line.stream)?;
+    // The kernel counts segments anew, and these times not.
+    let before = line.account()?;
+    ensure!(before.counts == [0; 2] && before.times_ns[1] > 0, "{before:?}");
+    let to = SockaddrStorage::from(line.server.address());
+    line.stream.set_nonblocking(false)?;
+    connect(line.stream.as_raw_fd(), &to)?;
+    line.stream.set_nonblocking(true)?;
+    line.send(100_000)?;
+    let account = line.account()?.since(before);
+    let rows = Rows::of(&costs.finish()?, line.stream.local_addr()?)?;
+    ensure!(rows.0.len() == 1 && rows.0[0]["ended"] == false, "{:?}", rows.0);
+    rows.consistent()?;
+    equal(rows.account()?, account, Duration::ZERO)
+}
+
+/// Ends the connection and keeps the socket (connect(2), "dissolved").
+#[allow(unsafe_code, reason = "nix has no address without a family")]
+fn disconnect(stream: &TcpStream) -> Result<()> {
+    let nobody = libc::sockaddr { sa_family: 0, sa_data: [0; 14] };
+    let length = libc::socklen_t::try_from(size_of_val(&nobody))?;
+    // SAFETY: the address is as long as is said, and lives until the call returns.
+    let result = unsafe { libc::connect(stream.as_raw_fd(), &raw const nobody, length) };
+    Ok(Errno::result(result).map(drop)?)
+}
+
+#[test]
+fn without_these_columns_nothing_of_them_is_shown() -> Result<()> {
+    if !need_root("without_these_columns_nothing_of_them_is_shown") {
+        return Ok(());
+    }
+    let lab = Lab::new("none")?;
+    let line = Line::new(&lab, Appetite::All, |dial| dial)?;
+    let raddr = line.server.address().ip().to_string();
+    let usual = ["--format", "json", "--all", "--raddr", &raddr];
+    let plain = Costs::run(&usual)?;
+    let sorted = Costs::run(&[&usual[..], &["--sort", "-busy"]].concat())?;
+    line.send(100_000)?;
+    for costs in [plain, sorted] {
+        let Rows(rows) = Rows::of(&costs.finish()?, line.local)?;
+        let row = rows[0].as_object().context("no object")?;
+        ensure!(row.contains_key("open_ns"), "{row:?}");
+        for name in TIMES.iter().chain(&OF_OPEN).map(|name| format!("{name}_ns")) {
+            ensure!(!row.contains_key(&name), "{name}: {row:?}");
+        }
+        for name in COUNTS {
+            ensure!(!row.keys().any(|key| key.starts_with(name)), "{name}: {row:?}");
+        }
+    }
+    Ok(())
+}

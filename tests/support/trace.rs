@@ -1,0 +1,78 @@
+//! `tcpcong trace` at work, its lines read as they come.
+//! Not what they ought to tell: the tests know that.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{IpAddr, SocketAddr};
+use std::process::{Child, Stdio};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::tool::command;
+
+/// A run in progress.
+pub(crate) struct Trace {
+    child: Child,
+    reader: JoinHandle<Result<Vec<Value>>>,
+}
+
+/// What it told.
+pub(crate) struct Told {
+    pub(crate) transitions: Vec<Value>,
+    /// How many it could not tell.
+    pub(crate) untold: u64,
+}
+
+impl Trace {
+    /// Returns once it traces.
+    pub(crate) fn start(arguments: &[&str]) -> Result<Self> {
+        let mut child = command()
+            .args(["trace", "--format", "json"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting tcpcong")?;
+        let mut lines = BufReader::new(child.stdout.take().context("no stdout")?);
+        let mut first = String::new();
+        lines.read_line(&mut first)?;
+        let start: Value =
+            serde_json::from_str(&first).with_context(|| format!("no first line: {first:?}"))?;
+        ensure!(start["type"] == "start", "{start}");
+        // Read at once: a full pipe would hold the tool up.
+        let reader = thread::spawn(move || {
+            lines.lines().map(|line| Ok(serde_json::from_str(&line?)?)).collect()
+        });
+        Ok(Self { child, reader })
+    }
+
+    /// Has it stand still, or go on.
+    pub(crate) fn stand_still(&self, on: bool) -> Result<()> {
+        let signal = if on { Signal::SIGSTOP } else { Signal::SIGCONT };
+        Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?)
+    }
+
+    /// Interrupts it as Ctrl-C does, and returns what it has told.
+    pub(crate) fn finish(mut self) -> Result<Told> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?;
+        let mut transitions = self.reader.join().map_err(|_| anyhow!("the reader panicked"))??;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "tcpcong ended with {status}");
+        let end = transitions.pop().context("no last line")?;
+        ensure!(end["type"] == "end", "{end}");
+        transitions.retain(|line| line["type"] == "transition");
+        let untold = end["untold"].as_u64().context("no untold")?;
+        Ok(Told { transitions, untold })
+    }
+}
+
+/// Both ends, the local one first.
+pub(crate) fn ends(transition: &Value) -> Result<[SocketAddr; 2]> {
+    let end = |address: &str, port: &str| -> Result<SocketAddr> {
+        let ip: IpAddr = transition[address].as_str().context("no address")?.parse()?;
+        Ok(SocketAddr::new(ip, u16::try_from(transition[port].as_u64().context("no port")?)?))
+    };
+    Ok([end("laddr", "lport")?, end("raddr", "rport")?])
+}

@@ -1,0 +1,591 @@
+//! Verdicts of `tcpcong why` on real traffic: each is provoked, and a connection
+//! beside it, or the same path with another fault, must not get it. What netem alone
+//! can provoke is in `kernels`.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use support::lab::Lab;
+use support::needs::need_root;
+use support::netns::Netns;
+use support::server::{Appetite, Counts, Server};
+use support::tool::{command, pause};
+use support::traffic::{Amount, Dial, Ending, Sender};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// No first retransmission timer is longer on a connection that has sent.
+const UNTIL_LOSS: Duration = Duration::from_millis(1500);
+/// Longer than that timer on a short path.
+const STALL: Duration = Duration::from_millis(800);
+/// Bytes a second that no place here is too tight for.
+const CALM: u32 = 250_000;
+
+/// `tcpcong why` at work.
+struct Watch {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Watch {
+    /// Returns once it watches.
+    fn start(seconds: u64, arguments: &[&str]) -> Result<Self> {
+        let mut child = command()
+            .args(["why", "--format", "json", "--seconds", &seconds.to_string()])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let lines = BufReader::new(child.stdout.take().context("no stdout")?);
+        let mut watch = Self { child, lines };
+        let start = watch.line()?.context("it ended before it began")?;
+        ensure!(start["type"] == "start", "{start}");
+        Ok(watch)
+    }
+
+    fn line(&mut self) -> Result<Option<Value>> {
+        let mut line = String::new();
+        if self.lines.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        serde_json::from_str(&line).with_context(|| format!("no JSON: {line}")).map(Some)
+    }
+
+    /// What it has found, once the time is over.
+    fn found(mut self) -> Result<Found> {
+        let mut verdicts = Vec::new();
+        while let Some(line) = self.line()? {
+            verdicts.push(line);
+        }
+        let end = verdicts.pop().context("no last line")?;
+        // All of them, also those that --top did not list.
+        let in_all = end["verdicts"].as_u64().context("no number")?;
+        ensure!(end["type"] == "end" && in_all >= verdicts.len() as u64, "{end}");
+        ensure!(verdicts.iter().all(|line| line["type"] == "verdict"), "{verdicts:?}");
+        let status = self.child.wait()?;
+        ensure!(status.success(), "{status}");
+        Ok(Found(verdicts))
+    }
+
+    /// The same, but Ctrl-C ends it now.
+    fn interrupt(self) -> Result<Found> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?;
+        self.found()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // It has ended already, or a test has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Verdicts, in the order in which they came.
+struct Found(Vec<Value>);
+
+impl Found {
+    /// The one on the flow between these ends.
+    fn on(&self, local: SocketAddr, remote: SocketAddr) -> Result<&Value> {
+        let is = |line: &Value, addr: &str, port: &str, end: SocketAddr| {
+            line[addr] == end.ip().to_string() && line[port] == end.port()
+        };
+        let mut lines = self
+            .0
+            .iter()
+            .filter(|line| is(line, "laddr", "lport", local) && is(line, "raddr", "rport", remote));
+        let line = lines.next().with_context(|| format!("none on {local} > {remote}"))?;
+        ensure!(lines.next().is_none(), "two on {local} > {remote}");
+        println!("{line}");
+        Ok(line)
+    }
+
+    /// The verdict on `sender`'s flow is `verdict`, and it can be relied on.
+    fn is(&self, sender: &Sender, verdict: &str) -> Result<&Value> {
+        let line = self.on(sender.local, sender.remote)?;
+        relied_on(line, verdict)?;
+        Ok(line)
+    }
+}
+
+/// It is `verdict`, and unsure only where the machine has hidden events.
+fn relied_on(line: &Value, verdict: &str) -> Result<()> {
+    ensure!(line["verdict"] == verdict, "not {verdict}: {line}");
+    ensure!(line["sure"] != "unsure" || line["exact"] == false, "unsure: {line}");
+    Ok(())
+}
+
+fn listen(lab: &Lab) -> Result<Server> {
+    Server::listen(&lab.server, (lab.server_v4(), 0).into())
+}
+
+fn until_read(server: &Server, bytes: u64) -> Result<()> {
+    let enough = |counts: &Counts| counts.read_bytes > bytes;
+    server.wait_until(30 * SECOND, enough).map(drop)
+}
+
+fn cubic(server: &Server) -> Dial {
+    Dial::to(server.address()).congestion_control("cubic")
+}
+
+fn start(lab: &Lab, dial: &Dial) -> Result<Sender> {
+    Sender::start(&lab.client, dial, Amount::UntilStopped)
+}
+
+/// A connection that nothing holds up: it sends less than the path carries.
+fn start_calm(lab: &Lab, server: &Server) -> Result<Sender> {
+    start(lab, &cubic(server).paced(CALM))
+}
+
+/// The same from the server to the client, where data meets no tight place.
+fn start_calm_back(lab: &Lab) -> Result<(Server, Sender)> {
+    let server = Server::listen(&lab.client, (lab.client_v4(), 0).into())?;
+    let sender = Sender::start(&lab.server, &cubic(&server).paced(CALM), Amount::UntilStopped)?;
+    Ok((server, sender))
+}
+
+/// Has both ends agree on ECN.
+fn ecn(lab: &Lab) -> Result<()> {
+    lab.client.sysctl("net.ipv4.tcp_ecn", "1")?;
+    lab.server.sysctl("net.ipv4.tcp_ecn", "1")
+}
+
+#[test]
+fn a_full_router_is_path_loss() -> Result<()> {
+    if !need_root("a_full_router_is_path_loss") {
+        return Ok(());
+    }
+    let lab = Lab::new("full")?;
+    lab.bottleneck("50mbit", "16k", "25k")?;
+    let server = listen(&lab)?;
+    let watch = Watch::start(3, &[])?;
+    let (_back, calm) = start_calm_back(&lab)?;
+    let sender = start(&lab, &cubic(&server))?;
+    let found = watch.found()?;
+    found.is(&sender, "path loss")?;
+    found.is(&calm, "healthy")?;
+    sender.stop(Ending::Reset).map(drop)
+}
+
+#[test]
+fn a_server_that_reads_slowly_is_the_receiver_window() -> Result<()> {
+    if !need_root("a_server_that_reads_slowly_is_the_receiver_window") {
+        return Ok(());
+    }
+    let lab = Lab::new("rwnd")?;
+    let slowly = Appetite::Bites(16 * 1024, Duration::from_millis(20));
+    let slow = Server::reading(&lab.server, (lab.server_v4(), 0).into(), slowly)?;
+    let server = listen(&lab)?;
+    let watch = Watch::start(3, &[])?;
+    let calm = start_calm(&lab, &server)?;
+    let sender = start(&lab, &cubic(&slow))?;
+    let found = watch.found()?;
+    found.is(&sender, "receiver window")?;
+    found.is(&calm, "healthy")?;
+    sender.stop(Ending::Reset).map(drop)
+}
+
+#[test]
+fn too_little_room_to_write_into_is_the_send_buffer() -> Result<()> {
+    if !need_root("too_little_room_to_write_into_is_the_send_buffer") {
+        return Ok(());
+    }
+    let lab = Lab::new("sndbuf")?;
+    // What is on its way takes a while, and the window may grow beyond it. Alone and
+    // with large writes, or the kernel, which looks when it sends, would not see it.
+    lab.bottleneck("8mbit", "2k", "1mb")?;
+    let server = listen(&lab)?;
+    let watch = Watch::start(3, &[])?;
+    let (_back, calm) = start_calm_back(&lab)?;
+    let sender = start(&lab, &cubic(&server).send_buffer(4608))?;
+    let found = watch.found()?;
+    found.is(&sender, "send buffer")?;
+    found.is(&calm, "healthy")?;
+    sender.stop(Ending::Reset).map(drop)
+}
+
+#[test]
+fn a_word_now_and_then_is_an_idle_application() -> Result<()> {
+    if !need_root("a_word_now_and_then_is_an_idle_application") {
+        return Ok(());
+    }
+    let lab = Lab::new("idle")?;
+    let server = listen(&lab)?;
+    let watch = Watch::start(60, &[])?;
+    let calm = start_calm(&lab, &server)?;
+    let mut stream = cubic(&server).connect(&lab.client, 5 * SECOND)?;
+    for _ in 0..20 {
+        stream.write_all(&[0; 1000])?;
+        pause(Duration::from_millis(100));
+    }
+    let found = watch.interrupt()?;
+    relied_on(found.on(stream.local_addr()?, stream.peer_addr()?)?, "application idle")?;
+    found.is(&calm, "healthy").map(drop)
+}
+
+#[test]
+fn marks_on_the_way_are_ecn_marking() -> Result<()> {
+    if !need_root("marks_on_the_way_are_ecn_marking") {
+        return Ok(());
+    }
+    let lab = Lab::new("ecn")?;
+    ecn(&lab)?;
+    lab.bottleneck("100mbit", "32k", "4mb")?;
+    let (server, unmarked) = (listen(&lab)?, listen(&lab)?);
+    let port = server.address().port();
+    // What passes the router with a payload is marked now and then.
+    let sometimes = "ip ecn ect0 meta length > 1000 numgen random mod 20 0 ip ecn set ce";
+    lab.forward(&format!("tcp dport {port} {sometimes}"))?;
+    let watch = Watch::start(3, &[])?;
+    let calm = start_calm(&lab, &unmarked)?;
+    let sender = start(&lab, &cubic(&server))?;
+    let found = watch.found()?;
+    found.is(&sender, "ECN marking")?;
+    found.is(&calm, "healthy")?;
+    sender.stop(Ending::Reset).map(drop)
+}
+
+#[test]
+fn a_full_device_is_the_local_queue_even_where_ecn_was_agreed_on() -> Result<()> {
+    if !need_root("a_full_device_is_the_local_queue_even_where_ecn_was_agreed_on") {
+        return Ok(());
+    }
+    let lab = Lab::new("own")?;
+    ecn(&lab)?;
+    one_segment_at_a_time(&lab)?;
+    lab.local_bottleneck("50mbit", "8k", "20k")?;
+    let server = listen(&lab)?;
+    let watch = Watch::start(3, &[])?;
+    let (_back, calm) = start_calm_back(&lab)?;
+    // Each connection on its own leaves room in the queue.
+    let senders = (0..16).map(|_| start(&lab, &cubic(&server))).collect::<Result<Vec<_>>>()?;
+    let found = watch.found()?;
+    let mut dropped = 0;
+    for sender in &senders {
+        let line = found.on(sender.local, sender.remote)?;
+        // One or the other is lucky.
+        if line["verdict"] != "healthy" {
+            relied_on(line, "local queue")?;
+            dropped += 1;
+        }
+    }
+    ensure!(dropped > 8, "only {dropped} of 16");
+    found.is(&calm, "healthy").map(drop)
+}
+
+#[test]
+fn a_full_device_that_drops_parts_is_the_local_queue() -> Result<()> {
+    if !need_root("a_full_device_that_drops_parts_is_the_local_queue") {
+        return Ok(());
+    }
+    let lab = Lab::new("parts")?;
+    lab.local_bottleneck("50mbit", "8k", "20k")?;
+    let server = listen(&lab)?;
+    let port = server.address().port().to_string();
+    let watch = Watch::start(3, &["-R", &port, "--by", "rport"])?;
+    let _senders = (0..8).map(|_| start(&lab, &cubic(&server))).collect::<Result<Vec<_>>>()?;
+    let Found(groups) = watch.found()?;
+    ensure!(groups.len() == 1 && groups[0]["flows"] == 8, "{groups:?}");
+    println!("{}", groups[0]);
+    relied_on(&groups[0], "local queue")
+}
+
+#[test]
+fn stalls_are_spurious_timeouts_where_nothing_was_lost_in_them() -> Result<()> {
+    if !need_root("stalls_are_spurious_timeouts_where_nothing_was_lost_in_them") {
+        return Ok(());
+    }
+    for (name, lossy, verdict) in [("held", false, "spurious timeouts"), ("cut", true, "path loss")]
+    {
+        let lab = Lab::new(name)?;
+        let open = || lab.bottleneck("200mbit", "64k", "4mb");
+        open()?;
+        let server = listen(&lab)?;
+        let watch = Watch::start(60, &[])?;
+        let (_back, calm) = start_calm_back(&lab)?;
+        let sender = start(&lab, &cubic(&server))?;
+        for round in 1..=2 {
+            until_read(&server, round * 1_000_000)?;
+            if lossy {
+                let port = server.address().port();
+                lab.forward(&format!("tcp dport {port} drop"))?;
+                pause(STALL);
+                lab.silence(false)?;
+            } else {
+                // All that is on its way stays there, unharmed.
+                lab.bottleneck("8kbit", "2k", "4mb")?;
+                pause(STALL);
+                open()?;
+            }
+            pause(UNTIL_LOSS);
+        }
+        let found = watch.interrupt()?;
+        found.is(&sender, verdict)?;
+        // What it hears from its peer is in the same queue.
+        if lossy {
+            found.is(&calm, "healthy")?;
+        }
+        sender.stop(Ending::Reset)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn silence_is_a_black_hole() -> Result<()> {
+    if !need_root("silence_is_a_black_hole") {
+        return Ok(());
+    }
+    let lab = Lab::new("hole")?;
+    let (server, other) = (listen(&lab)?, listen(&lab)?);
+    let calm = start_calm(&lab, &other)?;
+    let sender = start(&lab, &cubic(&server))?;
+    until_read(&server, 1_000_000)?;
+    let watch = Watch::start(60, &[])?;
+    lab.forward(&format!("tcp dport {} drop", server.address().port()))?;
+    // It had delivered something while it was watched; the next watch sees nothing of
+    // that. So late the next timeout is seconds away: the third sees none.
+    pause(UNTIL_LOSS);
+    let second = Watch::start(60, &[])?;
+    pause(5 * SECOND);
+    let third = Watch::start(1, &[])?;
+    let found = [watch.interrupt()?, second.interrupt()?, third.found()?];
+    lab.silence(false)?;
+    for (found, verdict) in found.iter().zip(["path loss", "black hole", "black hole"]) {
+        found.is(&sender, verdict)?;
+        found.is(&calm, "healthy")?;
+    }
+    sender.stop(Ending::Reset).map(drop)
+}
+
+#[test]
+fn a_peer_that_never_answers_is_a_black_hole() -> Result<()> {
+    if !need_root("a_peer_that_never_answers_is_a_black_hole") {
+        return Ok(());
+    }
+    let lab = Lab::new("syn")?;
+    let peer = SocketAddr::new(lab.silent_v4()?, 80);
+    let watch = Watch::start(60, &[])?;
+    let dial = Dial::to(peer).from(lab.client_v4(), 34_571);
+    // Timeouts after one second, and then two or, since 6.5, one.
+    ensure!(dial.connect(&lab.client, 4 * SECOND).is_err(), "somebody is at {peer}");
+    let found = watch.interrupt()?;
+    let line = found.on((lab.client_v4(), 34_571).into(), peer)?;
+    relied_on(line, "black hole")
+}
+
+#[test]
+fn overtaking_without_a_retransmission_is_reordering() -> Result<()> {
+    if !need_root("overtaking_without_a_retransmission_is_reordering") {
+        return Ok(());
+    }
+    let lab = Lab::new("order")?;
+    // What is on its way waits in a queue, so that a round trip is long, and the
+    // sender waits some milliseconds before it takes what was overtaken as lost.
+    lab.bottleneck("20mbit", "4k", "4mb")?;
+    lab.client.sysctl("net.ipv4.tcp_min_rtt_wlen", "1")?;
+    one_segment_at_a_time(&lab)?;
+    lanes(&lab.client, "c0", "1gbit", "4mbit")?;
+    let (server, other) = (listen(&lab)?, listen(&lab)?);
+    let dial = Dial::to(server.address()).congestion_control("reno").send_buffer(256 * 1024);
+    let sender = start(&lab, &dial)?;
+    let calm = start_calm(&lab, &other)?;
+    until_round_trips_are_long(&lab, &sender)?;
+    // Of the three in the slow lane the last is some milliseconds behind.
+    let lane = "meta priority set numgen inc mod 16 map { 0-2 : 1:20, 3-15 : 1:10 }";
+    let rule = format!("tcp dport {} meta length > 1000 {lane}", server.address().port());
+    let chain = format!("chain out {{ type filter hook output priority 0; {rule}; }}");
+    lab.client.run("nft", &[&format!("table inet lanes {{ {chain}; }};")])?;
+    let watch = Watch::start(3, &[])?;
+    let found = watch.found()?;
+    found.is(&sender, "reordering")?;
+    found.is(&calm, "healthy")?;
+    sender.stop(Ending::Reset).map(drop)
+}
+
+#[test]
+fn overtaking_that_looks_like_loss_is_reordering() -> Result<()> {
+    if !need_root("overtaking_that_looks_like_loss_is_reordering") {
+        return Ok(());
+    }
+    let lab = Lab::new("lanes")?;
+    one_segment_at_a_time(&lab)?;
+    lanes(&lab.router, "r1", "20mbit", "20mbit")?;
+    let server = listen(&lab)?;
+    let lane = "meta priority set numgen random mod 2 map { 0 : 1:10, 1 : 1:20 }";
+    lab.forward(&format!("tcp dport {} {lane}", server.address().port()))?;
+    let watch = Watch::start(3, &[])?;
+    let (_back, calm) = start_calm_back(&lab)?;
+    let sender = start(&lab, &cubic(&server))?;
+    let found = watch.found()?;
+    found.is(&sender, "reordering")?;
+    found.is(&calm, "healthy")?;
+    sender.stop(Ending::Reset).map(drop)
+}
+
+/// Waits until the shortest round trips, before there was a queue, are forgotten.
+fn until_round_trips_are_long(lab: &Lab, sender: &Sender) -> Result<()> {
+    let socket = format!("sport = :{}", sender.local.port());
+    for _ in 0..100 {
+        let text = lab.client.run("ss", &["-tinH", &socket])?;
+        let shortest = text.split_once("minrtt:").context("no minrtt")?.1;
+        let shortest = shortest.split_whitespace().next().unwrap_or_default();
+        if shortest.parse::<f64>()? > 60.0 {
+            return Ok(());
+        }
+        pause(Duration::from_millis(100));
+    }
+    anyhow::bail!(
+        "after ten seconds round trips are still short: {}",
+        lab.client.run("ss", &["-tinH", &socket])?
+    )
+}
+
+/// Makes two lanes of a device, 1:10 and 1:20, which a packet's priority chooses from.
+fn lanes(netns: &Netns, device: &str, one: &str, other: &str) -> Result<()> {
+    let tc = |arguments: &str| -> Result<()> {
+        netns.run("tc", &arguments.split_whitespace().collect::<Vec<_>>()).map(drop)
+    };
+    tc(&format!("qdisc replace dev {device} root handle 1: htb"))?;
+    for (class, rate) in [("1:10", one), ("1:20", other)] {
+        // Less than a segment: none goes along with the one before.
+        let shape = format!("htb rate {rate} burst 1000 cburst 1000");
+        tc(&format!("class add dev {device} parent 1: classid {class} {shape}"))?;
+    }
+    Ok(())
+}
+
+/// Has no two segments of the client travel as one packet.
+fn one_segment_at_a_time(lab: &Lab) -> Result<()> {
+    lab.client.run("ip", &["link", "set", "c0", "gso_max_segs", "1"]).map(drop)
+}
+
+#[test]
+fn a_paced_sender_is_healthy_whatever_its_congestion_control() -> Result<()> {
+    if !need_root("a_paced_sender_is_healthy_whatever_its_congestion_control") {
+        return Ok(());
+    }
+    let lab = Lab::new("calm")?;
+    let server = listen(&lab)?;
+    let watch = Watch::start(3, &[])?;
+    let dial = |name: &str| Dial::to(server.address()).congestion_control(name).paced(4 * CALM);
+    let senders = ["cubic", "reno", "bbr"].map(|name| start(&lab, &dial(name)));
+    let senders = senders.into_iter().collect::<Result<Vec<_>>>()?;
+    let found = watch.found()?;
+    for sender in &senders {
+        let line = found.is(sender, "healthy")?;
+        ensure!(line["held_up_ns"] == 0, "{line}");
+    }
+    Ok(())
+}
+
+/// A connection that loses packets to one address, and two to another, whose server
+/// hardly reads: together they are held up for longer than one can be.
+struct TwoServers {
+    senders: Vec<Sender>,
+    lossy: Server,
+    slow: Server,
+    _lab: Lab,
+}
+
+impl TwoServers {
+    fn set(name: &str) -> Result<Self> {
+        let lab = Lab::new(name)?;
+        let lossy = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+        let port = lossy.address().port();
+        let slowly = Appetite::Bites(4 * 1024, Duration::from_millis(20));
+        let slow = Server::reading(&lab.server, (lab.server_v6(), port).into(), slowly)?;
+        lab.bottleneck("50mbit", "32k", "1mb")?;
+        lab.forward("meta nfproto ipv4 meta length > 1000 numgen random mod 25 0 drop")?;
+        one_segment_at_a_time(&lab)?;
+        let to = [&slow, &lossy, &slow].map(|server| start(&lab, &cubic(server)));
+        let senders = to.into_iter().collect::<Result<Vec<_>>>()?;
+        until_read(&lossy, 100_000)?;
+        Ok(Self { senders, lossy, slow, _lab: lab })
+    }
+
+    /// Watches the near ends.
+    fn watch(&self, seconds: u64, arguments: &str) -> Result<Watch> {
+        let port = self.lossy.address().port().to_string();
+        let arguments: Vec<_> = ["-R", &port].into_iter().chain(arguments.split(' ')).collect();
+        Watch::start(seconds, &arguments)
+    }
+}
+
+#[test]
+fn each_group_has_its_own_verdict_the_worst_first() -> Result<()> {
+    if !need_root("each_group_has_its_own_verdict_the_worst_first") {
+        return Ok(());
+    }
+    let scene = TwoServers::set("groups")?;
+    let (v4, v6) = (scene.lossy.address().ip().to_string(), scene.slow.address().ip().to_string());
+    let groups = scene.watch(2, "--by raddr")?;
+    let top = scene.watch(2, "--by raddr --top 1")?;
+    let some = scene.watch(2, &format!("--raddr {v4}"))?;
+    let Found(groups) = groups.found()?;
+    let [slow, lossy] = &groups[..] else { anyhow::bail!("{groups:?}") };
+    relied_on(slow, "receiver window")?;
+    relied_on(lossy, "path loss")?;
+    ensure!((&slow["raddr"], &slow["flows"]) == (&v6.into(), &2.into()), "{slow}");
+    ensure!((&lossy["raddr"], &lossy["flows"]) == (&(*v4).into(), &1.into()), "{lossy}");
+    ensure!(slow["held_up_ns"].as_u64() > lossy["held_up_ns"].as_u64(), "{groups:?}");
+    ensure!(slow["lport"].is_null() && slow["cookie"].is_null(), "not of a group: {slow}");
+    let Found(top) = top.found()?;
+    ensure!(top.len() == 1 && top[0]["raddr"] == slow["raddr"], "{top:?}");
+    let some = some.found()?;
+    let line = some.is(&scene.senders[1], "path loss")?;
+    ensure!(some.0.len() == 1, "{:?}", some.0);
+    ensure!(line["flows"] == 1 && line["cc"] == "cubic", "{line}");
+    ensure!(line["pid"] == std::process::id(), "{line}");
+    ensure!(line["recoveries"].as_u64() > Some(0) && line["retrans"].as_u64() > Some(0), "{line}");
+    Ok(())
+}
+
+#[test]
+fn an_interrupt_ends_the_watch_sooner() -> Result<()> {
+    if !need_root("an_interrupt_ends_the_watch_sooner") {
+        return Ok(());
+    }
+    let scene = TwoServers::set("sooner")?;
+    let watch = scene.watch(600, "--top 2")?;
+    let table = command()
+        .args(["why", "--seconds", "2", "--top", "1", "--by", "raddr", "-R"])
+        .arg(scene.lossy.address().port().to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    pause(SECOND);
+    let found = watch.interrupt()?;
+    for sender in [&scene.senders[0], &scene.senders[2]] {
+        found.is(sender, "receiver window")?;
+    }
+    let watched = found.0.iter().map(|line| line["watched_ns"].as_u64());
+    ensure!(watched.clone().all(|ns| ns < Some(60_000_000_000)), "{:?}", found.0);
+    ensure!(found.0.len() == 2 && found.0[0]["rport"] == found.0[1]["rport"], "{:?}", found.0);
+
+    let output = table.wait_with_output()?;
+    let (text, remarks) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
+    let [head, facts] = text.lines().collect::<Vec<_>>()[..] else { anyhow::bail!("{text}") };
+    let slow = format!(" raddr {}", scene.slow.address().ip());
+    ensure!(head.starts_with("receiver window (sure) ") && head.ends_with(&slow), "{text}");
+    ensure!(facts.contains("limited by the receiver's window"), "{text}");
+    ensure!(output.status.success() && remarks.contains("tcpcong: 1 of 2,"), "{remarks}");
+    Ok(())
+}
+
+#[test]
+fn columns_and_orders_are_refused_in_one_line() -> Result<()> {
+    for arguments in ["-o loss", "--sort loss", "--by nothing", "--top 0", "--seconds 0"] {
+        let output = command().arg("why").args(arguments.split(' ')).output()?;
+        let message = String::from_utf8(output.stderr.clone())?;
+        ensure!(output.status.code() == Some(2) && output.stdout.is_empty(), "{output:?}");
+        ensure!(message.starts_with("tcpcong: ") && message.lines().count() == 1, "{message}");
+    }
+    Ok(())
+}
