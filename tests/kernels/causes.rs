@@ -1,0 +1,224 @@
+//! Causes, as `tcpcong trace` tells them in every way of attaching at once, of
+//! traffic to which only some can apply. Not how scenes are played: `guest` has that.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Result, anyhow};
+use serde_json::Value;
+
+use super::guest::{Playing, play, set, told};
+use super::lines::Causes;
+use super::scenario::Scenario;
+use super::support::netns::Netns;
+use super::support::trace::{Told, Trace, ends};
+use super::waiting::counter;
+use super::{lossy, waiting};
+
+/// A scenario, and which causes it has.
+struct Provoked {
+    scenario: Scenario,
+    /// Each of these is told, or the scenario has shown nothing.
+    must: &'static [&'static str],
+    /// Of what may befall any traffic, this cannot befall it.
+    never: &'static [&'static str],
+}
+
+/// What may befall any connection that loses or waits for something.
+const ORDINARY: &[&str] = &[
+    "disorder reordering",
+    "recovery fast-retransmit",
+    "recovery rack-timer",
+    "cwr tlp",
+    "loss rto",
+    "loss rto-repeat",
+    "loss syn-timeout",
+    "open recovered",
+    "open undo",
+    "open undo dsack",
+    "open undo timestamps",
+    "open undo f-rto",
+];
+
+const fn scenario(
+    name: &'static str,
+    what: &'static str,
+    set: fn() -> Result<Box<dyn super::scenario::Scene>>,
+) -> Scenario {
+    Scenario { name, what, wave: None, wants: &[], set }
+}
+
+static ALL: [Provoked; 9] = [
+    Provoked {
+        scenario: scenario("jitter", "10 % lost, and reordered by jitter", lossy::jitter),
+        must: &[
+            "disorder reordering",
+            "recovery fast-retransmit",
+            "recovery rack-timer",
+            "open recovered",
+        ],
+        never: &[],
+    },
+    Provoked {
+        scenario: scenario("ecn", "3 % of the data marked", lossy::ecn),
+        must: &["cwr ecn"],
+        never: &[],
+    },
+    Provoked {
+        scenario: scenario("local-drops", "drops in the own queue", lossy::local_drops),
+        must: &["cwr local-drop"],
+        never: &[],
+    },
+    Provoked {
+        scenario: scenario(
+            "rst-in-loss",
+            "two seconds of silence, then a reset",
+            waiting::rst_in_loss,
+        ),
+        must: &["loss rto", "loss rto-repeat"],
+        never: &[],
+    },
+    Provoked {
+        scenario: scenario("syn-timeout", "nobody answers", waiting::syn_timeout),
+        must: &["loss syn-timeout"],
+        never: &[],
+    },
+    Provoked {
+        scenario: scenario("pmtu", "the path's MTU falls", waiting::pmtu),
+        must: &["loss pmtu"],
+        never: &[],
+    },
+    Provoked {
+        scenario: scenario(
+            "overtaken",
+            "segments overtaken by later ones, nothing lost; with timestamps",
+            lossy::overtaken,
+        ),
+        must: &["open undo timestamps"],
+        never: &[],
+    },
+    Provoked {
+        scenario: scenario(
+            "overtaken-plain",
+            "the same without timestamps",
+            lossy::overtaken_plain,
+        ),
+        must: &["open undo dsack"],
+        never: &["open undo timestamps"],
+    },
+    Provoked {
+        scenario: scenario(
+            "late",
+            "everything arrives, but once later than the timer allows; without timestamps",
+            waiting::late,
+        ),
+        must: &["loss rto", "open undo f-rto"],
+        never: &["open undo timestamps"],
+    },
+];
+
+/// Each name, and what it is.
+pub(crate) fn descriptions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ALL.iter().map(|one| (one.scenario.name, one.scenario.what))
+}
+
+/// Plays all scenarios while each of these ways traces.
+pub(crate) fn run(kernel: &str, ways: &[String]) -> Result<Vec<Causes>> {
+    let scenarios: Vec<_> = ALL.iter().map(|one| &one.scenario).collect();
+    let begin = Instant::now();
+    let (mut playing, tracing) = thread::scope(|scope| {
+        let start = |way: &String| Trace::start(&["--attach", way]);
+        let starting = scope.spawn(move || ways.iter().map(start).collect::<Result<Vec<_>>>());
+        (set(&scenarios), starting.join())
+    });
+    let tracing = tracing.map_err(|_| anyhow!("panicked"))??;
+    told(begin, "stages set, and causes traced");
+    play(&mut playing);
+    told(begin, "played for causes");
+    let mut all = Vec::new();
+    for (way, trace) in ways.iter().zip(tracing) {
+        let told = trace.finish()?;
+        for (provoked, playing) in ALL.iter().zip(&playing) {
+            all.push(provoked.judge(kernel, way, &told, playing)?);
+        }
+    }
+    Ok(all)
+}
+
+impl Provoked {
+    fn judge(&self, kernel: &str, way: &str, all: &Told, playing: &Playing) -> Result<Causes> {
+        let mut told: BTreeMap<String, usize> = BTreeMap::new();
+        let mut sent = Vec::new();
+        let servers = playing.ends();
+        for transition in &all.transitions {
+            let [local, remote] = ends(transition)?;
+            if playing.owns(local, remote) {
+                *told.entry(label(transition)).or_default() += 1;
+            }
+            if servers.contains(&remote) {
+                sent.push(transition);
+            }
+        }
+        let mut red = playing.red.clone();
+        red.extend(COUNTED.iter().filter_map(|one| one.differs(&sent, playing.client()?)));
+        let missing = self.must.iter().filter(|must| !told.contains_key(**must));
+        red.extend(missing.map(|must| format!("nothing went {must}")));
+        let known = |label: &str| {
+            [self.must, ORDINARY].concat().contains(&label) && !self.never.contains(&label)
+        };
+        // After an event that was hidden the tool cannot know all, and says so.
+        let honest =
+            |label: &str, times: usize| label.ends_with(" unknown") && times as u64 <= HIDDEN_FEW;
+        let wrong = told.iter().filter(|(label, times)| !known(label) && !honest(label, **times));
+        red.extend(wrong.map(|(label, times)| format!("{times} went {label}")));
+        if all.untold > 0 {
+            red.push(format!("{} were not told", all.untold));
+        }
+        Ok(Causes {
+            kernel: kernel.to_owned(),
+            way: way.to_owned(),
+            scenario: self.scenario.name.to_owned(),
+            told,
+            red,
+        })
+    }
+}
+
+/// What the kernel counts as well, by network namespace: the client's.
+struct Counted {
+    name: &'static str,
+    is_one: fn(&Value) -> bool,
+}
+
+/// `tcp_retransmit_timer()` of `net/ipv4/tcp_timer.c`, `tcp_enter_recovery()` and
+/// `tcp_try_undo_loss()` of `net/ipv4/tcp_input.c`.
+const COUNTED: [Counted; 3] = [
+    Counted { name: "TCPTimeouts", is_one: |it| it["to"] == "loss" && it["cause"] != "pmtu" },
+    Counted { name: "TCPSackRecovery", is_one: |it| it["to"] == "recovery" },
+    Counted { name: "TCPLossUndo", is_one: |it| it["from"] == "loss" && it["cause"] == "undo" },
+];
+/// As many may be hidden from a program, by the kernel's skipping it or by another
+/// transition in the same call: one in so many, ...
+pub(crate) const HIDDEN_ONE_IN: u64 = 10;
+/// ... and a few.
+pub(crate) const HIDDEN_FEW: u64 = 3;
+
+impl Counted {
+    fn differs(&self, sent: &[&Value], client: &Netns) -> Option<String> {
+        let told = sent.iter().filter(|it| (self.is_one)(it)).count() as u64;
+        match counter(client, "netstat", self.name) {
+            Ok(truth) if told <= truth && truth - told <= truth / HIDDEN_ONE_IN + HIDDEN_FEW => {
+                None
+            }
+            Ok(truth) => Some(format!("{told} were told, {} is {truth}", self.name)),
+            Err(error) => Some(format!("{error:#}")),
+        }
+    }
+}
+
+/// Where to, why, and how that was found: `open undo dsack`.
+fn label(transition: &Value) -> String {
+    let words = ["to", "cause", "undo_by"].map(|name| transition[name].as_str());
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}

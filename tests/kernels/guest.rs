@@ -1,0 +1,170 @@
+//! A run on one kernel: all scenarios, all ways of attaching at once, one truth for all.
+//! Not the scenarios themselves, nor the page that comes of it.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Result, anyhow, ensure};
+
+use super::causes;
+use super::judge::Judge;
+use super::lines::{End, Line};
+use super::scenario::{Scenario, Scene, chosen};
+use super::support::ledger::Ledger;
+use super::support::netns::Netns;
+use super::support::truth::Truth;
+use super::ways;
+
+/// What the labs need; a kernel that has it built in needs no module.
+const MODULES: [&str; 5] = ["veth", "sch_netem", "sch_tbf", "sch_fq_codel", "tcp_diag"];
+/// A scenario whose stage is set.
+pub(crate) struct Playing {
+    pub(crate) scenario: &'static Scenario,
+    /// Set before the tools start, or when its wave comes.
+    scene: Option<Box<dyn Scene>>,
+    /// What went wrong on the stage.
+    pub(crate) red: Vec<String>,
+}
+
+/// Runs the scenarios of these names, and sees them in these ways, all for none; prints a line for each cell.
+pub(crate) fn run(names: &[&str], ways: &[&str]) -> Result<()> {
+    ensure!(
+        nix::unistd::geteuid().is_root(),
+        "loading BPF programs and making networks needs root"
+    );
+    let begin = Instant::now();
+    let scenarios = chosen(names)?;
+    let kernel = prepare()?;
+    let truth = Truth::start_unhidden()?;
+    let (mut playing, automatic) = thread::scope(|scope| {
+        let automatic = scope.spawn(|| ways::automatic(&kernel));
+        (set(&scenarios), automatic.join())
+    });
+    Line::Way(automatic.map_err(|_| anyhow!("panicked"))??).print();
+    told(begin, "stages set");
+    let (tracing, refused) = ways::start(&kernel, &ways::chosen(ways)?)?;
+    told(begin, "tools trace");
+    play(&mut playing);
+    told(begin, "played");
+    tracing.iter().try_for_each(ways::Tracing::interrupt)?;
+    let seen = tracing.into_iter().map(ways::Tracing::finish).collect::<Result<Vec<_>>>()?;
+    let record = truth.finish()?;
+    told(begin, &format!("{} events, {} missed", record.events.len(), record.missed));
+    let ledger = Ledger::new(&record);
+    let working: Vec<_> = seen.iter().map(|(way, _)| way.name.clone()).collect();
+    for way in refused {
+        Line::Way(way).print();
+    }
+    for (way, reports) in seen {
+        let judge = Judge { way: &way, reports: &reports, ledger: &ledger, missed: record.missed };
+        for cell in judge.cells(&playing) {
+            Line::Cell(cell).print();
+        }
+        Line::Way(way).print();
+    }
+    drop(playing);
+    if names.is_empty() {
+        for one in causes::run(&kernel, &working)? {
+            Line::Causes(one).print();
+        }
+        told(begin, "causes told");
+    }
+    Line::End(End { kernel, seconds: begin.elapsed().as_secs_f64() }).print();
+    Ok(())
+}
+
+/// Has these ways tell causes; prints a line for each cell.
+pub(crate) fn run_causes(ways: &[&str]) -> Result<()> {
+    let ways: Vec<_> = ways.iter().map(|way| (*way).to_owned()).collect();
+    causes::run(&prepare()?, &ways)?.into_iter().for_each(|one| Line::Causes(one).print());
+    Ok(())
+}
+
+/// Loads what the labs need. Returns the kernel's release.
+fn prepare() -> Result<String> {
+    for module in MODULES {
+        // Where it fails, what needs the module says so.
+        let _ = Command::new("modprobe").arg(module).status();
+    }
+    Ok(nix::sys::utsname::uname()?.release().to_string_lossy().into_owned())
+}
+
+pub(crate) fn told(begin: Instant, what: &str) {
+    eprintln!("kernels: {:.1} s: {what}", begin.elapsed().as_secs_f64());
+}
+
+/// Sets the stages of all that belong to no wave, at once.
+pub(crate) fn set(scenarios: &[&'static Scenario]) -> Vec<Playing> {
+    let mut playing: Vec<_> = scenarios.iter().copied().map(Playing::of).collect();
+    thread::scope(|scope| {
+        for one in playing.iter_mut().filter(|one| one.scenario.wave.is_none()) {
+            scope.spawn(|| one.set());
+        }
+    });
+    playing
+}
+
+/// Plays those of no wave, and meanwhile the waves.
+pub(crate) fn play(playing: &mut [Playing]) {
+    let (waiting, mut waves): (Vec<_>, Vec<_>) =
+        playing.iter_mut().partition(|one| one.scenario.wave.is_none());
+    let numbers: BTreeSet<_> = waves.iter().map(|one| one.scenario.wave).collect();
+    thread::scope(|scope| {
+        for one in waiting {
+            scope.spawn(|| one.play());
+        }
+        for number in numbers {
+            thread::scope(|scope| {
+                for one in waves.iter_mut().filter(|one| one.scenario.wave == number) {
+                    scope.spawn(|| {
+                        one.set();
+                        one.play();
+                    });
+                }
+            });
+        }
+    });
+}
+
+impl Playing {
+    pub(crate) fn of(scenario: &'static Scenario) -> Self {
+        Self { scenario, scene: None, red: Vec::new() }
+    }
+
+    fn set(&mut self) {
+        match (self.scenario.set)() {
+            Ok(scene) => self.scene = Some(scene),
+            Err(error) => self.red.push(format!("setting the stage: {error:#}")),
+        }
+    }
+
+    fn play(&mut self) {
+        let Some(scene) = &mut self.scene else { return };
+        let begin = Instant::now();
+        if let Err(error) = scene.play() {
+            self.red.push(format!("{error:#}"));
+        }
+        told(begin, &format!("{} played", self.scenario.name));
+    }
+
+    /// Whether the flow between these ends is one of the scene's.
+    pub(crate) fn owns(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        let ends = self.ends();
+        ends.contains(&local) || ends.contains(&remote)
+    }
+
+    pub(crate) fn ends(&self) -> Vec<SocketAddr> {
+        self.scene.as_ref().map_or(Vec::new(), |scene| scene.ends())
+    }
+
+    pub(crate) fn client(&self) -> Option<&Netns> {
+        self.scene.as_ref()?.client()
+    }
+
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.scene.as_ref().map_or(Vec::new(), |scene| scene.notes())
+    }
+}
