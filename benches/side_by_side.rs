@@ -3,8 +3,6 @@
 
 #[path = "side_by_side/contender.rs"]
 mod contender;
-#[path = "side_by_side/crowd.rs"]
-mod crowd;
 #[path = "side_by_side/events.rs"]
 mod events;
 #[path = "side_by_side/floor.rs"]

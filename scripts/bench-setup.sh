@@ -19,11 +19,15 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 1
 fi
 
+# Of the names on stdin those of the plain kernel (not rt, not cloud), oldest first.
+plain() {
+	grep -E 'linux-headers-[0-9.]+-[0-9]+-[a-z0-9]+$' | sort -V
+}
+
 # bcc 0.26 of Debian 12 compiles its programs against the headers of its own
 # time; those of much newer kernels may be too new for its clang.
 newest_headers() {
-	ls -d /usr/src/linux-headers-6.1.*-"$(dpkg --print-architecture)" 2>/dev/null |
-		sort -V | tail -n 1
+	printf '%s\n' /usr/src/linux-headers-6.1.*-"$(dpkg --print-architecture)" | plain | tail -n 1
 }
 
 update_once() {
@@ -46,7 +50,7 @@ else
 	if [ ! -e "$modules/build" ] && [ -z "$(newest_headers)" ]; then
 		update_once
 		package=$(apt-cache search --names-only "^linux-headers-6\.1\..*-$(dpkg --print-architecture)\$" |
-			cut -d' ' -f1 | sort -V | tail -n 1)
+			cut -d' ' -f1 | plain | tail -n 1)
 		if [ -n "$package" ]; then
 			install "$package"
 		else

@@ -1,6 +1,7 @@
 //! Either tool as a process: started, its output read, its costs asked of `/proc`.
 //! Not what its BPF programs cost: `programs` asks for that.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -19,10 +20,18 @@ use super::support::tool::command;
 pub(crate) const PEER: &str = "tcpcong-bpfcc";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One of the two that are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who is compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Contender {
+    /// Ours, showing the old tool's table.
     Ours,
+    /// Ours, telling each transition with its cause.
+    Causes,
+    /// Ours, with what came of each connection.
+    Costs,
+    /// Ours as it was, where the variable `TCPCONG_EARLIER` names a binary.
+    Earlier(OsString),
+    /// bcc's.
     Peer,
 }
 
@@ -35,6 +44,11 @@ pub(crate) struct Running {
 }
 
 impl Contender {
+    /// An earlier build of ours, if there is one to compare with.
+    pub(crate) fn earlier() -> Option<Self> {
+        std::env::var_os("TCPCONG_EARLIER").map(Self::Earlier)
+    }
+
     /// Ours, and bcc's where its command runs.
     pub(crate) fn present() -> Vec<Self> {
         let help = Command::new(PEER).arg("--help").output();
@@ -43,16 +57,19 @@ impl Contender {
     }
 
     /// Starts it with a report every `interval` seconds and waits for its first line.
-    pub(crate) fn start(self, interval: &str) -> Result<Running> {
+    pub(crate) fn start(&self, interval: &str) -> Result<Running> {
         let mut command = match self {
-            Self::Ours => command(),
+            Self::Ours | Self::Causes | Self::Costs => command(),
+            Self::Earlier(binary) => Command::new(binary),
             Self::Peer => Command::new(PEER),
         };
-        if self == Self::Ours {
-            command.args(["--format", "table"]);
-        }
+        match self {
+            Self::Causes => command.arg("trace"),
+            Self::Costs => command.args(["-o", "raddr,open,busy,delivered", interval]),
+            Self::Ours | Self::Earlier(_) | Self::Peer => command.arg(interval),
+        };
         // Python would hold back the first line of what goes into a pipe.
-        command.arg(interval).env("PYTHONUNBUFFERED", "1");
+        command.env("PYTHONUNBUFFERED", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let begin = Instant::now();
         let mut child = command.spawn().with_context(|| format!("starting {command:?}"))?;

@@ -1,6 +1,7 @@
 //! Both tools on the same events at once: nanoseconds of their programs, and peak memory.
 //! The empty program beside them shows what the measuring itself takes.
 
+use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::contender::{Contender, Running};
 use super::floor::{Floor, Timing};
-use super::page::{Figure, Page};
+use super::page::{Figure, More, Page};
 use super::programs::{self, Runs};
 use super::spread::Spread;
 use super::support::lab::Lab;
@@ -16,8 +17,8 @@ use super::support::server::Server;
 use super::support::tool::pause;
 use super::support::traffic::{Amount, Dial, Sender, short_connections};
 
-/// Even, as the tools take turns at being attached first: who comes first
-/// finds the socket's lines out of the cache.
+/// As many for two contenders as for three, as they take turns at being attached
+/// first: who comes first finds the socket's lines out of the cache.
 const RUNS: usize = 6;
 const SENDERS: usize = 40;
 /// Their births and ends are what our programs beside the congestion event see.
@@ -26,10 +27,8 @@ const RUN_TIME: Duration = Duration::from_secs(5);
 const TARGET_NS: f64 = 0.6;
 const TARGET_MEMORY: f64 = 1.0 / 20.0;
 
-/// Ours on the congestion event, as the kernel cuts its name.
-const ON_CONG_STATE_SET: &str = "on_cong_state_s";
-/// Ours that bcc's tool has no like of.
-const BESIDE: [&str; 2] = ["on_sock_state", "on_destroy"];
+/// Ours that bcc's tool has no like of, by how their names end.
+const BESIDE: [&str; 2] = ["_sock_state", "_destroy"];
 
 /// What one contender's programs did in one run.
 #[derive(Debug, Default)]
@@ -51,8 +50,7 @@ impl Share {
 #[derive(Debug)]
 struct Outcome {
     floor: Runs,
-    ours: Share,
-    peer: Option<Share>,
+    shares: Vec<(Contender, Share)>,
 }
 
 pub(crate) fn measure(contenders: &[Contender], page: &mut Page) -> Result<()> {
@@ -62,21 +60,46 @@ pub(crate) fn measure(contenders: &[Contender], page: &mut Page) -> Result<()> {
     let dial = Dial::to(server.address()).congestion_control("cubic");
     let start = |_| Sender::start(&lab.client, &dial, Amount::UntilStopped);
     let _senders = (0..SENDERS).map(start).collect::<Result<Vec<_>>>()?;
+    let traffic = || {
+        short_connections(&lab.client, &dial, SHORT_CONNECTIONS, 100)?;
+        pause(RUN_TIME);
+        Ok(())
+    };
+    beside_peer(&runs(contenders, traffic)?, page)?;
+    let asked = [Contender::Ours, Contender::Causes, Contender::Costs];
+    more(&runs(&asked, traffic)?, page)?;
+    if let Some(earlier) = Contender::earlier() {
+        let outcomes = runs(&[Contender::Ours, earlier.clone()], traffic)?;
+        let mut beside_earlier = |what, of: &dyn Fn(&Share, &Outcome) -> f64| {
+            let of_one = |contender| spread(&outcomes, contender, of);
+            let (now, then) = (of_one(&Contender::Ours)?, of_one(&earlier)?);
+            page.note(format!(
+                "{what}: {}, an earlier build {}: {:.3} of it.",
+                now.show("ns", 0),
+                then.show("ns", 0),
+                now.median / then.median
+            ));
+            anyhow::Ok(())
+        };
+        beside_earlier("Per event", &|share, _| share.event.ns_each())?;
+        beside_earlier("Per birth, establishment or end", &|it, _| it.beside[0].ns_each())?;
+    }
+    Ok(())
+}
+
+/// Each contender is as often the first as any other.
+fn runs(contenders: &[Contender], traffic: impl Fn() -> Result<()>) -> Result<Vec<Outcome>> {
     let mut order = contenders.to_vec();
     let mut outcomes = Vec::new();
     for _ in 0..RUNS {
-        outcomes.push(run(&order, || {
-            short_connections(&lab.client, &dial, SHORT_CONNECTIONS, 100)?;
-            pause(RUN_TIME);
-            Ok(())
-        })?);
-        order.reverse();
+        outcomes.push(run(&order, &traffic)?);
+        order.rotate_left(1);
     }
-    tell(&outcomes, page)
+    Ok(outcomes)
 }
 
 fn run(order: &[Contender], traffic: impl FnOnce() -> Result<()>) -> Result<Outcome> {
-    let started = order.iter().map(|it| Ok((*it, it.start("1")?)));
+    let started = order.iter().map(|it| Ok((it.clone(), it.start("1")?)));
     let running = started.collect::<Result<Vec<(Contender, Running)>>>()?;
     let mut storage = MaybeUninit::uninit();
     let _floor = Floor::attach(&mut storage)?;
@@ -88,51 +111,68 @@ fn run(order: &[Contender], traffic: impl FnOnce() -> Result<()>) -> Result<Outc
     drop(timing);
     let floor = programs::of(std::process::id())?;
     let floor = *floor.first_key_value().context("the empty program is gone")?.1;
-    let mut outcome = Outcome { floor, ours: Share::default(), peer: None };
-    for ((contender, running), before) in running.iter().zip(before) {
+    let mut shares = Vec::new();
+    for ((contender, running), before) in running.into_iter().zip(before) {
         let after = programs::of(running.pid())?;
-        let since = |name: &str| -> Result<Runs> {
-            let now = *after.get(name).with_context(|| format!("no program {name}"))?;
-            Ok(now - before.get(name).copied().unwrap_or_default())
-        };
-        let mut share = Share {
+        let since: BTreeMap<_, _> = after
+            .into_iter()
+            .map(|(name, now)| {
+                let before = before.get(&name).copied().unwrap_or_default();
+                (name, now - before)
+            })
+            .collect();
+        // The one that ran when the empty one did, give or take what the tools do at an end.
+        let event = since.values().min_by_key(|runs| runs.count.abs_diff(floor.count));
+        let event = *event.context("no program")?;
+        ensure!(event.count.abs_diff(floor.count) < floor.count / 10, "{contender:?}: {since:?}");
+        let share = Share {
+            event,
+            beside: BESIDE.map(|name| {
+                let found = since.iter().find(|(one, _)| one.ends_with(name));
+                found.map(|(_, runs)| *runs).unwrap_or_default()
+            }),
             peak_memory_mb: running.peak_memory_mb()?,
             map_memory_mb: programs::map_memory_mb(running.pid())?,
-            ..Share::default()
         };
-        if *contender == Contender::Ours {
-            share.event = since(ON_CONG_STATE_SET)?;
-            share.beside = [since(BESIDE[0])?, since(BESIDE[1])?];
-            outcome.ours = share;
-        } else {
-            let mut names = after.keys();
-            let only = names.next().context("bcc's tool has no program")?;
-            ensure!(names.next().is_none(), "bcc's tool has more than one program: {after:?}");
-            share.event = since(only)?;
-            outcome.peer = Some(share);
-        }
+        eprintln!("  {contender:?}: {:.0} ns", event.ns_each());
+        shares.push((contender, share));
     }
-    eprintln!(
-        "  {:?} first: ours {:.0} ns, bcc's {:.0} ns, empty {:.0} ns, {} events",
-        order[0],
-        outcome.ours.event.ns_each(),
-        outcome.peer.as_ref().map_or(f64::NAN, |peer| peer.event.ns_each()),
-        floor.ns_each(),
-        floor.count
-    );
-    Ok(outcome)
+    eprintln!("  empty: {:.0} ns, {} events", floor.ns_each(), floor.count);
+    Ok(Outcome { floor, shares })
 }
 
-fn tell(outcomes: &[Outcome], page: &mut Page) -> Result<()> {
-    let spread = |of: &dyn Fn(&Outcome) -> f64| Spread::of(outcomes.iter().map(of).collect());
-    let both = |of: &dyn Fn(&Share, &Outcome) -> f64| -> Result<(Spread, Option<Spread>)> {
-        let ours = spread(&|outcome| of(&outcome.ours, outcome))?;
-        let peers = outcomes.iter().filter_map(|it| Some(of(it.peer.as_ref()?, it)));
-        Ok((ours, Spread::of(peers.collect()).ok()))
+/// What a figure was for one contender in all runs; an error where it took no part.
+fn spread(
+    outcomes: &[Outcome],
+    contender: &Contender,
+    of: &dyn Fn(&Share, &Outcome) -> f64,
+) -> Result<Spread> {
+    let its = |outcome: &Outcome| {
+        let (_, share) = outcome.shares.iter().find(|(one, _)| one == contender)?;
+        Some(of(share, outcome))
     };
+    Spread::of(outcomes.iter().filter_map(its).collect())
+}
+
+fn event_ns(outcomes: &[Outcome], contender: &Contender) -> Result<Spread> {
+    spread(outcomes, contender, &|share, _| share.event.ns_each())
+}
+
+fn more(outcomes: &[Outcome], page: &mut Page) -> Result<()> {
+    let plain = event_ns(outcomes, &Contender::Ours)?;
+    let mut row = |name, contender: &Contender| {
+        page.more(More { name, plain, with_it: event_ns(outcomes, contender)? });
+        anyhow::Ok(())
+    };
+    row("each transition told, with its cause (`trace`)", &Contender::Causes)?;
+    row("what came of a connection (`-o busy,delivered`)", &Contender::Costs)
+}
+
+fn beside_peer(outcomes: &[Outcome], page: &mut Page) -> Result<()> {
+    let ours = |of: &dyn Fn(&Share, &Outcome) -> f64| spread(outcomes, &Contender::Ours, of);
     let mut figure = |name, unit, decimals, target, of: &dyn Fn(&Share, &Outcome) -> f64| {
-        let (ours, peer) = both(of)?;
-        page.figure(Figure { name, unit, decimals, ours, peer, target });
+        let peer = spread(outcomes, &Contender::Peer, of).ok();
+        page.figure(Figure { name, unit, decimals, ours: ours(of)?, peer, target });
         anyhow::Ok(())
     };
     figure("peak memory", "MB", 1, Some(TARGET_MEMORY), &|share, _| share.peak_memory_mb)?;
@@ -143,7 +183,7 @@ fn tell(outcomes: &[Outcome], page: &mut Page) -> Result<()> {
         share.event.ns_each() - outcome.floor.ns_each()
     })?;
     figure("all programs, per run of the traffic", "ms", 2, None, &|share, _| share.total_ms())?;
-    let events = spread(&|outcome| outcome.floor.count as f64)?;
+    let events = ours(&|_, outcome| outcome.floor.count as f64)?;
     page.note(format!(
         "Memory and programs: {RUNS} runs of {SENDERS} cubic senders over a router's bottleneck \
          for {} s with {SHORT_CONNECTIONS} short connections, {} a run. Both tools are attached \
@@ -155,13 +195,13 @@ fn tell(outcomes: &[Outcome], page: &mut Page) -> Result<()> {
     ));
     page.note(format!(
         "An empty program on the same events: {} each, most of it the kernel's timing.",
-        spread(&|outcome| outcome.floor.ns_each())?.show("ns", 0)
+        ours(&|_, outcome| outcome.floor.ns_each())?.show("ns", 0)
     ));
     for (index, name) in BESIDE.iter().enumerate() {
         page.note(format!(
-            "Ours has `{name}`, which bcc's has no like of: {} each, {} a run.",
-            spread(&|outcome| outcome.ours.beside[index].ns_each())?.show("ns", 0),
-            spread(&|outcome| outcome.ours.beside[index].count as f64)?.show("times", 0)
+            "Ours has `btf{name}`, which bcc's has no like of: {} each, {} a run.",
+            ours(&|share, _| share.beside[index].ns_each())?.show("ns", 0),
+            ours(&|share, _| share.beside[index].count as f64)?.show("times", 0)
         ));
     }
     Ok(())

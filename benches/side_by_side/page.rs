@@ -11,7 +11,7 @@ use super::spread::Spread;
 
 pub(crate) const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/benchmarks.md");
 
-/// One row: the values are in `unit`.
+/// One row of the first table: the values are in `unit`.
 #[derive(Debug)]
 pub(crate) struct Figure {
     pub(crate) name: &'static str,
@@ -23,10 +23,19 @@ pub(crate) struct Figure {
     pub(crate) target: Option<f64>,
 }
 
+/// One row of the second table, nanoseconds.
+#[derive(Debug)]
+pub(crate) struct More {
+    pub(crate) name: &'static str,
+    pub(crate) plain: Spread,
+    pub(crate) with_it: Spread,
+}
+
 /// Rows, and the lines below them.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     figures: Vec<Figure>,
+    more: Vec<More>,
     notes: Vec<String>,
 }
 
@@ -34,6 +43,11 @@ impl Page {
     pub(crate) fn figure(&mut self, figure: Figure) {
         eprintln!("{}", figure.row());
         self.figures.push(figure);
+    }
+
+    pub(crate) fn more(&mut self, more: More) {
+        eprintln!("{}", more.row());
+        self.more.push(more);
     }
 
     pub(crate) fn note(&mut self, note: String) {
@@ -56,6 +70,15 @@ impl Page {
         for figure in &self.figures {
             // Writing to a string does not fail.
             let _ = writeln!(text, "{}", figure.row());
+        }
+        text.push_str(
+            "\nWhat else it can be asked for costs more, but only where it is asked for. On \
+             the same\nevents, per event:\n\n\
+             | asked for | the plain table | with it | ratio |\n\
+             | --- | --- | --- | --- |\n",
+        );
+        for more in &self.more {
+            let _ = writeln!(text, "{}", more.row());
         }
         text.push('\n');
         for note in &self.notes {
@@ -84,6 +107,14 @@ impl Figure {
             self.target.map_or_else(none, |target| format!("{target}")),
             reached.map_or_else(none, |yes| if yes { "yes" } else { "no" }.to_owned()),
         )
+    }
+}
+
+impl More {
+    fn row(&self) -> String {
+        let Self { name, plain, with_it } = self;
+        let ratio = with_it.median / plain.median;
+        format!("| {name} | {} | {} | {ratio:.3} |", plain.show("ns", 0), with_it.show("ns", 0))
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::contender::Contender;
-use super::crowd::Crowd;
 use super::page::{Figure, Page};
 use super::programs;
 use super::spread::Spread;
+use super::support::crowd::Crowd;
 use super::support::lab::Lab;
 
 /// A little less than the room in the maps of bcc's tool, 10,240.
@@ -33,9 +33,9 @@ struct Cost {
 pub(crate) fn measure(contenders: &[Contender], page: &mut Page) -> Result<()> {
     let lab = Lab::new("crowd")?;
     let mut crowd = Crowd::gather(&lab, FLOWS)?;
-    let ours = cost(Contender::Ours, &mut crowd)?;
+    let ours = cost(&Contender::Ours, &mut crowd)?;
     let has_peer = contenders.contains(&Contender::Peer);
-    let peer = has_peer.then(|| cost(Contender::Peer, &mut crowd)).transpose()?;
+    let peer = has_peer.then(|| cost(&Contender::Peer, &mut crowd)).transpose()?;
     let mut figure = |name, unit, target, of: &dyn Fn(&Cost) -> Spread| {
         let (ours, peer) = (of(&ours), peer.as_ref().map(of));
         page.figure(Figure { name, unit, decimals: 1, ours, peer, target });
@@ -56,7 +56,7 @@ pub(crate) fn measure(contenders: &[Contender], page: &mut Page) -> Result<()> {
 }
 
 /// Each interval is counted from the quiet after one report to the quiet after the next.
-fn cost(contender: Contender, crowd: &mut Crowd<'_>) -> Result<Cost> {
+fn cost(contender: &Contender, crowd: &mut Crowd<'_>) -> Result<Cost> {
     let running = contender.start(INTERVAL)?;
     let (mut cpu_ms, mut rows) = (Vec::new(), Vec::new());
     running.report_rows(TIMEOUT, QUIET)?;
