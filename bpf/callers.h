@@ -138,21 +138,23 @@ enum function {
 	FENTRY(name, before, place)                                            \
 	KPROBE(name, look_at_entry(sk, before, place))
 
-/* Called from outside of all the others. */
-LOOK_AROUND(tcp_fastretrans_alert, FASTRETRANS_ALERT, LOOK_BEFORE, LOOK_AFTER,
+/* Outer ones: called from outside of all the others. */
+LOOK_AROUND(tcp_fastretrans_alert, FASTRETRANS_ALERT, LOOK_BEFORE_OUTER, LOOK_AFTER_OUTER,
 	    PLACE_FASTRETRANS_ALERT)
-LOOK_AROUND(tcp_enter_loss, ENTER_LOSS, LOOK_BEFORE, LOOK_AFTER_LOSS, PLACE_UNKNOWN)
-LOOK_AROUND(tcp_process_tlp_ack, PROCESS_TLP_ACK, LOOK_BEFORE, LOOK_AFTER, PLACE_TLP_ACK)
-/* Called from within others as well, and seeing what they have set before. */
-LOOK_AROUND(tcp_enter_recovery, ENTER_RECOVERY, LOOK_WITHIN, LOOK_AFTER, PLACE_UNKNOWN)
-LOOK_AROUND(tcp_enter_cwr, ENTER_CWR, LOOK_WITHIN, LOOK_AFTER, PLACE_ENTER_CWR)
-LOOK_AROUND(tcp_simple_retransmit, SIMPLE_RETRANSMIT, LOOK_WITHIN, LOOK_AFTER,
-	    PLACE_SIMPLE_RETRANSMIT)
-LOOK_AROUND(tcp_rcv_synrecv_state_fastopen, SYNRECV_FASTOPEN, LOOK_WITHIN, LOOK_AFTER,
+LOOK_AROUND(tcp_enter_loss, ENTER_LOSS, LOOK_BEFORE_OUTER, LOOK_AFTER_LOSS, PLACE_UNKNOWN)
+LOOK_AROUND(tcp_process_tlp_ack, PROCESS_TLP_ACK, LOOK_BEFORE_OUTER, LOOK_AFTER_OUTER,
+	    PLACE_TLP_ACK)
+/* Inner ones: called from within others as well, and seeing what they have set before. */
+LOOK_AROUND(tcp_enter_recovery, ENTER_RECOVERY, LOOK_BEFORE_INNER, LOOK_AFTER_INNER,
 	    PLACE_UNKNOWN)
+LOOK_AROUND(tcp_enter_cwr, ENTER_CWR, LOOK_BEFORE_INNER, LOOK_AFTER_INNER, PLACE_ENTER_CWR)
+LOOK_AROUND(tcp_simple_retransmit, SIMPLE_RETRANSMIT, LOOK_BEFORE_INNER, LOOK_AFTER_INNER,
+	    PLACE_SIMPLE_RETRANSMIT)
+LOOK_AROUND(tcp_rcv_synrecv_state_fastopen, SYNRECV_FASTOPEN, LOOK_BEFORE_INNER,
+	    LOOK_AFTER_INNER, PLACE_UNKNOWN)
 /* Called from within others alone. */
 LOOK_ON_ENTRY(tcp_try_keep_open, LOOK_WITHIN, PLACE_KEEP_OPEN)
-LOOK_ON_RETURN(tcp_try_undo_recovery, UNDO_RECOVERY, LOOK_AFTER)
-LOOK_ON_RETURN(tcp_try_undo_loss, UNDO_LOSS, LOOK_AFTER)
+LOOK_ON_RETURN(tcp_try_undo_recovery, UNDO_RECOVERY, LOOK_RETURNED)
+LOOK_ON_RETURN(tcp_try_undo_loss, UNDO_LOSS, LOOK_RETURNED)
 
 #endif

@@ -54,11 +54,14 @@ static __always_inline void charge(struct cost *c, struct sock *sk, __u32 state)
 	c->last = now;
 }
 
-/* What came before the socket was met is not charged to anything. */
-static __always_inline void open_account(struct cost *c, struct sock *sk)
+/* What came before the socket was met is not charged to anything. `late_ns`: how
+ * long the record is to have existed by now. */
+static __always_inline void open_account(struct cost *c, struct sock *sk, __u64 late_ns)
 {
-	if (costs)
-		read_account(&c->last, sk);
+	if (!costs)
+		return;
+	read_account(&c->last, sk);
+	c->late_ms = late_ns / 1000000;
 }
 
 #endif

@@ -60,23 +60,56 @@ static __always_inline void transition(void *ctx, const struct subject *it, __u3
 		tell(ctx, it, f, now, old, new, spell, exact, PLACE_UNKNOWN);
 }
 
-/* Where a look at a socket's congestion state is taken. */
+/*
+ * Where a look at a socket's congestion state is taken: before or after a call of
+ * a function that may set it, or in the midst of one. Outer functions are called
+ * by none of the others, inner ones by others or from elsewhere.
+ */
 enum look {
-	/* Nothing has set the state since the last look, unless it went unseen. */
-	LOOK_BEFORE,
-	/* In the midst of what may have set it. */
-	LOOK_WITHIN,
-	/* After what may have set it: too late to tell in which state a socket
-	 * was that is not known. */
-	LOOK_AFTER,
-	/* The same, after what has set Loss. */
-	LOOK_AFTER_LOSS,
+	LOOK_BEFORE_OUTER,
+	LOOK_AFTER_OUTER,
+	LOOK_AFTER_LOSS, /* the same, and it has set Loss */
+	LOOK_BEFORE_INNER,
+	LOOK_AFTER_INNER,
+	LOOK_WITHIN,  /* before one that is looked at only there */
+	LOOK_RETURNED, /* after one that is looked at only there */
 };
 
 /*
- * What a look finds changed has changed just now. Two changes between two
- * looks are one, or none; that is what this way of learning cannot see.
- * `early`: the look is one of the first two.
+ * Keeps count of the calls under way, as far as they are seen. Returns whether
+ * none was: then nothing can have set the state since the last look, unless it
+ * went unseen.
+ */
+static __always_inline bool looked_from_outside(struct flow *f, enum look look)
+{
+	__u8 depth = f->depth;
+
+	switch (look) {
+	case LOOK_BEFORE_OUTER:
+		f->depth = 1;
+		return true;
+	case LOOK_AFTER_OUTER:
+	case LOOK_AFTER_LOSS:
+		f->depth = 0;
+		return false;
+	case LOOK_BEFORE_INNER:
+		f->depth = depth + 1;
+		return !depth;
+	case LOOK_AFTER_INNER:
+		f->depth = depth ? depth - 1 : 0;
+		return false;
+	case LOOK_WITHIN:
+		return !depth;
+	default:
+		return false;
+	}
+}
+
+/*
+ * What a look finds changed has changed just now, but for one from outside. Two
+ * changes between two looks are one, or none; that is what this way of learning
+ * cannot see. `early`: before a call. Afterwards it is too late to tell in which
+ * state a socket was that is not known.
  */
 static __always_inline void looked(const struct subject *it, enum look look, bool early,
 				   enum place place)
@@ -84,8 +117,8 @@ static __always_inline void looked(const struct subject *it, enum look look, boo
 	__u64 key = (__u64)it->sk;
 	__u64 now, spell;
 	struct flow *f;
+	bool exact, outside;
 	__u32 stored;
-	bool exact;
 
 	if (!lives(it->tcp_state))
 		return;
@@ -93,9 +126,12 @@ static __always_inline void looked(const struct subject *it, enum look look, boo
 	f = bpf_map_lookup_elem(&flows, &key);
 	if (!f) {
 		if (early)
-			adopt(it, now, MET_AT_EVENT);
+			f = adopt(it, now, MET_AT_EVENT);
+		if (f)
+			looked_from_outside(f, look);
 		return;
 	}
+	outside = looked_from_outside(f, look);
 	spell = f->now.spell;
 	stored = SPELL_STATE(spell);
 	exact = began_in_sight(f);
@@ -108,14 +144,14 @@ static __always_inline void looked(const struct subject *it, enum look look, boo
 	charge(&f->cost, it->sk, stored);
 	if (stored == it->state) {
 		f->now.repeated_rtos += 1;
-	} else if (look == LOOK_BEFORE) {
+	} else if (outside) {
 		find_in(f, it->state, now);
 	} else {
 		turn_to(f, it->state, now);
 		f->now.changes += 1;
 	}
 	write_end(f);
-	if (look != LOOK_BEFORE)
+	if (!outside)
 		tell(NULL, it, f, now, stored, it->state, spell, exact, place);
 }
 

@@ -84,9 +84,23 @@ static __always_inline __u8 cause_of_cwr(void *ctx, enum place place)
 }
 
 /*
+ * Whether the peer has just not taken the data of the SYN: nothing but the SYN was
+ * acknowledged so far (tcp_rcv_fastopen_synack(), net/ipv4/tcp_input.c).
+ */
+static __always_inline bool tfo_failed(struct sock *sk)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+
+	return bpf_core_field_exists(tp->fastopen_client_fail) &&
+	       BPF_CORE_READ_BITFIELD_PROBED(tp, fastopen_client_fail) &&
+	       BPF_CORE_READ(tp, bytes_acked) <= 1;
+}
+
+/*
  * The retransmission timer's handler takes its name off icsk_pending before it
  * acts (tcp_write_timer_handler(), net/ipv4/tcp_timer.c); whatever else sets
- * Loss does it for a packet that was too big (tcp_simple_retransmit()).
+ * Loss does it for a packet that was too big (tcp_simple_retransmit()), or, from
+ * 6.10 on, for the data of a SYN. Neither can be undone.
  */
 static __always_inline __u8 cause_of_loss(struct sock *sk, __u8 tcp_state, __u32 from,
 					  enum place place)
@@ -95,8 +109,11 @@ static __always_inline __u8 cause_of_loss(struct sock *sk, __u8 tcp_state, __u32
 
 	if (place == PLACE_SIMPLE_RETRANSMIT)
 		return CAUSE_PMTU;
-	if (BPF_CORE_READ(icsk, icsk_pending))
-		return READ_TCP(sk, undo_marker) ? CAUSE_UNKNOWN : CAUSE_PMTU;
+	if (BPF_CORE_READ(icsk, icsk_pending)) {
+		if (READ_TCP(sk, undo_marker))
+			return CAUSE_UNKNOWN;
+		return tfo_failed(sk) ? CAUSE_TFO_FAIL : CAUSE_PMTU;
+	}
 	if (tcp_state == TCP_SYN_SENT || tcp_state == TCP_SYN_RECV)
 		return CAUSE_SYN_TIMEOUT;
 	return from == TCP_CA_Loss ? CAUSE_RTO_REPEAT : CAUSE_RTO;
@@ -115,13 +132,14 @@ static __always_inline __u8 cause_of_recovery(struct sock *sk)
 }
 
 /*
- * Back to Open. Recovery and Loss note an undo_marker when they begin, and
+ * Back to Open, or from Recovery to Disorder, where it is undone before all of the
+ * loss is acknowledged (tcp_try_undo_partial()). Recovery and Loss note an undo_marker when they begin, and
  * tcp_undo_cwnd_reduction() takes it away when it restores the window. It does
  * so when all retransmissions were reported as duplicates (undo_retrans), when
  * the ACK echoes an older timestamp than the first retransmission's
  * (tcp_packet_delayed()), or by F-RTO (tcp_process_loss()).
  */
-static __always_inline __u8 cause_of_open(struct sock *sk, const struct flow *f, __u32 from)
+static __always_inline __u8 cause_of_return(struct sock *sk, const struct flow *f, __u32 from)
 {
 	struct tcp_sock *tp = (struct tcp_sock *)sk;
 	__u32 echoed, stamp;
@@ -151,11 +169,28 @@ static __always_inline void tell(void *ctx, const struct subject *it, struct flo
 				 __u32 from, __u32 to, __u64 spell, bool exact,
 				 enum place place)
 {
+	__u32 cwnd_before = f->cwnd, ssthresh_before = f->ssthresh;
 	struct sock *sk = it->sk;
 	struct transition *t;
+	__u8 cause;
 
 	if (!explain)
 		return;
+	if (to == TCP_CA_Loss)
+		cause = cause_of_loss(sk, it->tcp_state, from, place);
+	else if (to == TCP_CA_Recovery)
+		cause = cause_of_recovery(sk);
+	else if (to == TCP_CA_CWR)
+		cause = cause_of_cwr(ctx, place);
+	else if (to == TCP_CA_Disorder && from != TCP_CA_Recovery)
+		cause = CAUSE_REORDERING;
+	else
+		cause = cause_of_return(sk, f, from);
+	/* What the next one is told by, though this one may find no room. */
+	f->cwnd = READ_TCP(sk, snd_cwnd);
+	f->ssthresh = READ_TCP(sk, snd_ssthresh);
+	if (to == TCP_CA_Recovery || to == TCP_CA_Loss)
+		f->undo = READ_TCP(sk, undo_marker) ? UNDO_ARMED : UNDO_NO;
 	t = bpf_ringbuf_reserve(&transitions, sizeof(*t), 0);
 	if (!t) {
 		count(transitions_untold);
@@ -166,34 +201,25 @@ static __always_inline void tell(void *ctx, const struct subject *it, struct flo
 	t->spell_ns = now > SPELL_SINCE(spell) ? now - SPELL_SINCE(spell) : 0;
 	t->from = from;
 	t->to = to;
-	if (to == TCP_CA_Loss)
-		t->cause = cause_of_loss(sk, it->tcp_state, from, place);
-	else if (to == TCP_CA_Recovery)
-		t->cause = cause_of_recovery(sk);
-	else if (to == TCP_CA_CWR)
-		t->cause = cause_of_cwr(ctx, place);
-	else if (to == TCP_CA_Disorder)
-		t->cause = CAUSE_REORDERING;
-	else
-		t->cause = cause_of_open(sk, f, from);
+	t->cause = cause;
 	t->exact = exact;
-	/* The kernel keeps what the window was before a reduction; before anything
-	 * else it is taken to be what it was after the last transition. */
-	t->cwnd_before = f->cwnd;
-	if (to >= TCP_CA_CWR && from != to)
-		t->cwnd_before = READ_TCP(sk, prior_cwnd);
-	t->ssthresh_before = f->ssthresh;
-	t->cwnd_after = READ_TCP(sk, snd_cwnd);
-	t->ssthresh_after = READ_TCP(sk, snd_ssthresh);
+	/* The kernel keeps what the window was before the first of several reductions
+	 * (tcp_init_cwnd_reduction(), tcp_enter_loss()), and has none for a packet that
+	 * was too big; before anything else the window is taken to be what it was after
+	 * the last transition. */
+	if (cause == CAUSE_PMTU || cause == CAUSE_TFO_FAIL)
+		cwnd_before = f->cwnd;
+	else if (to >= TCP_CA_CWR && from <= TCP_CA_Disorder)
+		cwnd_before = READ_TCP(sk, prior_cwnd);
+	t->cwnd_before = cwnd_before;
+	t->ssthresh_before = ssthresh_before;
+	t->cwnd_after = f->cwnd;
+	t->ssthresh_after = f->ssthresh;
 	t->srtt_us = READ_TCP(sk, srtt_us) >> 3; /* kept in eighths */
 	t->packets_out = READ_TCP(sk, packets_out);
 	t->sacked_out = READ_TCP(sk, sacked_out);
 	t->lost_out = READ_TCP(sk, lost_out);
 	t->retrans_out = READ_TCP(sk, retrans_out);
-	f->cwnd = t->cwnd_after;
-	f->ssthresh = t->ssthresh_after;
-	if (to == TCP_CA_Recovery || to == TCP_CA_Loss)
-		f->undo = READ_TCP(sk, undo_marker) ? UNDO_ARMED : UNDO_NO;
 	t->born_ns = f->born_ns;
 	t->who = f->who;
 	bpf_ringbuf_submit(t, 0);

@@ -160,6 +160,8 @@ static __always_inline bool address_matches(const __u8 address[16], __u8 family,
 		w[2] = bpf_htonl(0xffff);
 		w[0] = w[1] = 0;
 	}
+	if (prefix->six && !w[0] && !w[1] && w[2] == bpf_htonl(0xffff))
+		return false;
 	return (w[0] & prefix->mask[0]) == prefix->address[0] &&
 	       (w[1] & prefix->mask[1]) == prefix->address[1] &&
 	       (w[2] & prefix->mask[2]) == prefix->address[2] &&
@@ -233,11 +235,14 @@ static __always_inline void refresh_cc(struct flow *f, const struct subject *it)
 }
 
 /* A connecting socket's first event comes within connect() or sendto(), so the
- * task is its process's; at no other event is it known whose the task is. */
+ * task is its process's; at no other event is it known whose the task is. MPTCP's
+ * further subflows are connected by the kernel itself, which is nobody. */
 static __always_inline void read_process(struct flow *f)
 {
 	struct task_struct *leader = (struct task_struct *)bpf_get_current_task();
 
+	if (BPF_CORE_READ(leader, flags) & PF_KTHREAD)
+		return;
 	leader = BPF_CORE_READ(leader, group_leader);
 	f->who.pid = BPF_CORE_READ(leader, tgid);
 	BPF_CORE_READ_STR_INTO((char(*)[16])f->who.comm, leader, comm);
@@ -284,7 +289,7 @@ static __always_inline void tell_end(const struct flow *f, __u64 key, __u64 now,
 {
 	struct transition *t;
 
-	if (!explain)
+	if (!tell_ends)
 		return;
 	t = bpf_ringbuf_reserve(&transitions, sizeof(*t), 0);
 	if (!t) {
@@ -363,7 +368,9 @@ static __always_inline struct flow *enter(const struct subject *it, __u64 born,
 		read_process(&f);
 	}
 	/* One that is used again keeps its former life's account. */
-	open_account(&f.cost, it->sk);
+	open_account(&f.cost, it->sk, how == BORN ? 0 : bpf_ktime_get_ns() - born);
+	if (how != BORN && it->state >= TCP_CA_Recovery)
+		f.undo = UNDO_UNKNOWN;
 	f.born_ns = born;
 	f.surveyed = survey_round;
 	f.first_state = it->state;

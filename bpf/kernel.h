@@ -54,6 +54,8 @@ enum {
 	TCP_CA_Recovery = 3,
 	TCP_CA_Loss = 4,
 };
+/* include/linux/sched.h */
+enum { PF_KTHREAD = 0x00200000 };
 /* include/uapi/linux/stat.h */
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
 /* include/net/inet_connection_sock.h */
@@ -119,6 +121,7 @@ struct tcp_congestion_ops {
 };
 
 struct task_struct {
+	unsigned int flags;
 	struct task_struct *group_leader;
 	int tgid;
 	__u64 start_boottime;
@@ -175,6 +178,8 @@ struct tcp_sock {
 	__u32 delivered;
 	__u32 total_retrans;
 	__u8 frto : 1;
+	__u8 fastopen_client_fail : 2;
+	__u64 bytes_acked;
 	struct tcp_options_received rx_opt;
 };
 

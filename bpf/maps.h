@@ -12,10 +12,12 @@ const volatile __u16 rport_first = 0, rport_last = 65535;
 struct prefix {
 	__be32 address[4];
 	__be32 mask[4];
+	bool six; /* an IPv6 one, which no IPv4-mapped address is below */
 };
 const volatile struct prefix laddr_prefix = {}, raddr_prefix = {};
 const volatile __u32 only_netns = 0;       /* inode number; 0: all */
 const volatile bool explain = false;       /* tell each transition */
+const volatile bool tell_ends = false;     /* and each end of a life */
 const volatile bool context = true;        /* whose each flow is */
 const volatile bool keep_quiet = false;    /* list flows that stayed Open too */
 const volatile __u64 spell_unit_ns = 0;    /* of the histogram; 0: none */

@@ -73,7 +73,7 @@ struct cost {
 	__u32 other_ticks[3];
 	__u32 delivered[STATES];
 	__u32 retransmitted[STATES];
-	__u32 unused;
+	__u32 late_ms; /* so long after the record's beginning it was opened */
 };
 
 /* One TCP socket's life. */
@@ -96,7 +96,8 @@ struct flow {
 	__u8 first_state; /* when the record began */
 	/* For telling the next transition's cause; see explain.h. */
 	__u8 undo;
-	__u8 unused;
+	/* Of calls that may set the state: how many are under way; see events.h. */
+	__u8 depth;
 	__u32 cwnd;     /* after the last transition; 0: none was told */
 	__u32 ssthresh;
 	__u64 guard_tail;
@@ -120,6 +121,7 @@ enum {
 	CAUSE_UNDO_DSACK,
 	CAUSE_UNDO_TIMESTAMPS,
 	CAUSE_UNDO_FRTO,
+	CAUSE_TFO_FAIL,
 };
 
 /* One transition, or Loss set again, as it is told; or, where `to` is

@@ -8,7 +8,9 @@ use anyhow::Result;
 
 use crate::cli::{Config, TransitionsConfig, WhyConfig};
 use crate::interrupt::{Waiter, Wake};
-use crate::model::{Ledger, OpenSpells, Report, Row, SpellLengths, SpellLog, Summary, grouped};
+use crate::model::{
+    Fit, Ledger, LeftOut, OpenSpells, Report, Row, SpellLengths, SpellLog, Summary, Unseen, grouped,
+};
 use crate::source::Source;
 use crate::view::{By, Output, Subject, TransitionsView, View, WhyView};
 use crate::why::{Evidence, Watch};
@@ -54,7 +56,8 @@ pub fn run(
             log.give(&mut report);
         }
         config.arrangement.apply(&mut report);
-        if let (Some(unit_ns), true) = (config.options.histogram_unit_ns, log.is_some()) {
+        if let Some(unit_ns) = config.options.histogram_unit_ns.filter(|_| config.lengths_of_some())
+        {
             count_lengths(&mut report, unit_ns);
         }
         summary.add(&report);
@@ -88,6 +91,9 @@ fn count_lengths(report: &mut Report, unit_ns: u64) {
     report.open_spells = OpenSpells::of(rows);
 }
 
+/// How often a trace has the source forget what no report will show.
+const FORGET_EVERY: Duration = Duration::from_secs(30);
+
 /// How long a transition waits to be printed, at most.
 const PROMPTNESS: Duration = Duration::from_millis(50);
 
@@ -101,7 +107,8 @@ pub fn run_transitions(
 ) -> Result<()> {
     let end_ns = config.seconds.map(|seconds| source.now_ns() + seconds * 1_000_000_000);
     let mut tended_ns = source.now_ns();
-    let mut left_out = 0;
+    let mut forgot_ns = tended_ns;
+    let mut left_out = LeftOut::default();
     view.start(source.start(), out)?;
     loop {
         let wake = waiter.wait(PROMPTNESS)?;
@@ -110,10 +117,9 @@ pub fn run_transitions(
         let mut rows: Vec<_> = told.transitions.iter().map(Row::of_transition).collect();
         source.identify(&mut rows, config.wanted)?;
         for (transition, row) in told.transitions.iter().zip(&rows) {
-            if config.filter.fits_transition(transition, row) {
-                view.transition(transition, row, out)?;
-            } else {
-                left_out += 1;
+            match config.filter.judge_transition(transition, row) {
+                Fit::Fits => view.transition(transition, row, out)?,
+                fit => left_out.note(fit),
             }
         }
         view.untold(told.untold, now_ns, out)?;
@@ -123,8 +129,13 @@ pub fn run_transitions(
         }
         if wake == Wake::Signal || end_ns.is_some_and(|end_ns| now_ns >= end_ns) {
             source.end_interval_at(0);
-            let blind = source.snapshot()?.blind;
-            return Ok(view.end(source.start(), blind, left_out, out)?);
+            let snapshot = source.snapshot()?;
+            let unseen = Unseen::new(snapshot.blind, snapshot.namespaces_unreached, left_out);
+            return Ok(view.end(source.start(), &unseen, out)?);
+        }
+        if now_ns - forgot_ns >= nanoseconds(FORGET_EVERY) {
+            source.snapshot()?;
+            forgot_ns = now_ns;
         }
         if now_ns - tended_ns >= nanoseconds(TEND_EVERY) {
             source.tend()?;
@@ -174,13 +185,13 @@ pub fn run_why(
     config.filter.sift(&mut report);
     source.identify(&mut report.rows, config.wanted)?;
     config.filter.sift_named(&mut report);
-    let (left_out, blind) = (report.left_out.rows as u64, report.blind);
+    let unseen = Unseen::new(report.blind, report.namespaces_unreached, report.left_out);
     let mut found = judged(report.rows, &watch, config.arrangement.by.as_ref());
     found.sort_by_key(|(_, evidence)| std::cmp::Reverse(evidence.held_up_ns()));
     let in_all = found.len();
     found.truncate(config.arrangement.top.unwrap_or(usize::MAX));
     view.verdicts(&found, in_all, watch.untold, out)?;
-    Ok(view.end(source.start(), blind, (in_all as u64, left_out), out)?)
+    Ok(view.end(source.start(), in_all as u64, &unseen, out)?)
 }
 
 fn note_all(source: &mut dyn Source, watch: &mut Watch) -> Result<()> {

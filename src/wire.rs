@@ -127,10 +127,15 @@ impl FlowRecord {
         &self.now
     }
 
-    /// The same record, ended at `at_ns`, because its socket was found gone.
+    /// The same record, ended at `at_ns`, because its socket was found gone. At
+    /// `boundary_ns` it was still there, if that is not later.
     #[must_use]
-    pub fn found_gone(mut self, at_ns: u64) -> Self {
+    pub fn found_gone(mut self, at_ns: u64, boundary_ns: u64) -> Self {
         let tally = &mut self.now.tally;
+        let is_frozen = self.frozen.is_some_and(|(frozen_ns, _)| frozen_ns == boundary_ns);
+        if !is_frozen && boundary_ns <= at_ns {
+            self.frozen = Some((boundary_ns, *tally));
+        }
         if let Spell::Open { state, since_ns } = tally.spell {
             let at_ns = at_ns.max(since_ns);
             tally.ended_spells[state] += at_ns - since_ns;
@@ -138,7 +143,6 @@ impl FlowRecord {
             tally.missed += 1;
             tally.spell = Spell::Ended { at_ns, last: state };
         }
-        self.frozen = None;
         self
     }
 }
@@ -280,6 +284,7 @@ fn cost(bytes: &[u8], tick_ns: u64) -> Cost {
         delivered: std::array::from_fn(words(offset_of!(layout::cost, delivered))),
         retransmitted: std::array::from_fn(words(offset_of!(layout::cost, retransmitted))),
         open_idle_ns: 0,
+        late_ns: u64::from(u32_at(bytes, at(offset_of!(layout::cost, late_ms)))) * 1_000_000,
     }
 }
 

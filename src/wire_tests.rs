@@ -141,9 +141,21 @@ fn ipv4_mapped_addresses_are_ipv4_and_loopback_is_not_taken_for_one() {
 
 #[test]
 fn a_socket_found_gone_ends_with_its_open_spell_in_doubt() {
-    let record = Bytes::new().decode().unwrap().found_gone(1_800);
+    let record = Bytes::new().decode().unwrap().found_gone(1_800, 2_000);
     let tally = record.latest().tally;
     assert_eq!(tally.spell, Spell::Ended { at_ns: 1_800, last: State::Loss });
     assert_eq!(tally.ended_spells, StateTimes([200, 0, 0, 100, 500]));
     assert_eq!((tally.missed, tally.doubtful_ns), (1, 500));
+}
+
+#[test]
+fn a_socket_found_gone_after_the_boundary_was_there_at_it() {
+    let before = Bytes::new().decode().unwrap();
+    let record = before.clone().found_gone(1_800, 1_700);
+    let then = record.at(1_700).unwrap().tally;
+    assert_eq!(then, before.latest().tally);
+    assert_eq!(then.spent_until(1_700).total_ns(), 700);
+    let tally = record.at(1_900).unwrap().tally;
+    assert!(!tally.has_ended_before(1_700) && !tally.has_ended_before(1_800));
+    assert!(tally.has_ended_before(1_801));
 }

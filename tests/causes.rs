@@ -80,8 +80,8 @@ fn cubic(server: &Server) -> Dial {
 }
 
 #[test]
-fn a_full_router_is_reordering_then_fast_retransmit_then_recovered() -> Result<()> {
-    if !need_root("a_full_router_is_reordering_then_fast_retransmit_then_recovered") {
+fn a_full_router_is_fast_retransmit_then_recovered() -> Result<()> {
+    if !need_root("a_full_router_is_fast_retransmit_then_recovered") {
         return Ok(());
     }
     let lab = Lab::new("full")?;
@@ -104,6 +104,76 @@ fn a_full_router_is_reordering_then_fast_retransmit_then_recovered() -> Result<(
         ensure!(it["srtt_us"].as_u64() > Some(0), "no round-trip time: {it}");
     }
     Ok(())
+}
+
+#[test]
+fn three_duplicate_acknowledgements_are_fast_retransmit_and_no_timer() -> Result<()> {
+    if !need_root("three_duplicate_acknowledgements_are_fast_retransmit_and_no_timer") {
+        return Ok(());
+    }
+    let lab = Lab::new("reno")?;
+    // RACK's timer needs SACK.
+    lab.client.sysctl("net.ipv4.tcp_sack", "0")?;
+    lab.bottleneck("100mbit", "32k", "60k")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let watch = Watch::start(lab.server_v4())?;
+    let sender = Sender::start(&lab.client, &cubic(&server), Amount::UntilStopped)?;
+    until_read(&server, 10_000_000)?;
+    sender.stop(Ending::Reset)?;
+    only(&watch.finish()?, "recovery", &["fast-retransmit"])
+}
+
+#[test]
+fn a_loss_that_too_few_acknowledgements_show_is_found_by_racks_timer() -> Result<()> {
+    if !need_root("a_loss_that_too_few_acknowledgements_show_is_found_by_racks_timer") {
+        return Ok(());
+    }
+    let lab = Lab::new("rack")?;
+    // Another connection's data, never lost, makes round trips of some 40 ms.
+    lab.bottleneck("8mbit", "1600", "1mb")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let dial = cubic(&server).send_buffer(40_000);
+    let other = Sender::start(&lab.client, &dial, Amount::UntilStopped)?;
+    until_read(&server, 300_000)?;
+    let mut stream = cubic(&server).connect(&lab.client, Duration::from_secs(5))?;
+    stream.set_nodelay(true)?;
+    let watch = Watch::start(lab.server_v4())?;
+    // One segment is lost, by its first byte behind a header with timestamps; two come
+    // after it, and nothing more: fewer than the three that would do without a timer
+    // (RFC 8985, 6.2). The tail loss probe's timer takes twice as long.
+    lab.forward("meta l4proto tcp @th,256,8 0x77 drop")?;
+    for first in [0x77, 0, 0] {
+        stream.write_all(&[first; 1000])?;
+    }
+    pause(Duration::from_millis(500));
+    lab.silence(false)?;
+    let port = stream.local_addr()?.port();
+    reset_on_close(&stream);
+    drop(stream);
+    other.stop(Ending::Reset)?;
+    let mut all = watch.finish()?;
+    all.retain(|it| it["lport"] == port);
+    only(&all, "recovery", &["rack-timer"])
+}
+
+#[test]
+fn data_of_a_syn_that_the_peer_does_not_take_is_no_loss_of_the_path() -> Result<()> {
+    if !need_root("data_of_a_syn_that_the_peer_does_not_take_is_no_loss_of_the_path") {
+        return Ok(());
+    }
+    let lab = Lab::new("nofastopen")?;
+    // The client sends data in its SYN without having asked for a cookie, and the
+    // server knows nothing of it: Documentation/networking/ip-sysctl.rst.
+    lab.client.sysctl("net.ipv4.tcp_fastopen", "5")?;
+    lab.server.sysctl("net.ipv4.tcp_fastopen", "0")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let watch = Watch::start(lab.server_v4())?;
+    let mut stream = cubic(&server).fast_open().connect(&lab.client, Duration::from_secs(5))?;
+    stream.write_all(&[0; 1000])?;
+    until_read(&server, 999)?;
+    reset_on_close(&stream);
+    drop(stream);
+    only(&watch.finish()?, "loss", &["tfo-fail"])
 }
 
 #[test]

@@ -169,7 +169,11 @@ fn transitions_have_the_same_columns_in_every_format() -> Result<()> {
     };
     let [json, csv, table] = ["json", "csv", "table"].map(trace);
     let ((json, _), (csv, said), (table, _)) = (printed(json?)?, printed(csv?)?, printed(table?)?);
-    ensure!(said.starts_with("tcpcong: exact: ") && said.ends_with(", nothing missed\n"), "{said}");
+    let all_seen = said.starts_with("tcpcong: exact: ") && said.ends_with(", nothing missed\n");
+    // A machine may hide an event from every program, and then the next one tells of it.
+    let some_hidden =
+        said.starts_with("tcpcong: not exact: ") && said.contains(" learned of only afterwards");
+    ensure!(all_seen || some_hidden, "{said}");
 
     let lines = lines_of(&json, "transition")?;
     let names = ["cause", "comm", "lport", "raddr", "spell_ns", "time", "to", "type"];

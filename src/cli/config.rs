@@ -79,6 +79,19 @@ pub struct Config {
     pub options: Options,
 }
 
+impl Config {
+    /// Whether histograms are of some connections' spells, or of each group's. The
+    /// kernel side counts those of all together: for these, each is told.
+    #[must_use]
+    pub fn lengths_of_some(&self) -> bool {
+        self.options.histogram_unit_ns.is_some() && needs_each(&self.filter, &self.arrangement)
+    }
+}
+
+fn needs_each(filter: &Filter, arrangement: &Arrangement) -> bool {
+    !filter.is_of_kernel() || arrangement.by.is_some()
+}
+
 pub(super) fn trace(args: &Trace) -> Result<Config, UsageError> {
     let unit = if args.microseconds { Unit::Microseconds } else { Unit::Milliseconds };
     let (filter, arrangement) =
@@ -90,9 +103,7 @@ pub(super) fn trace(args: &Trace) -> Result<Config, UsageError> {
             "--matrix and --spells come with a table or JSON, not with csv".to_owned(),
         ));
     }
-    // The kernel counts the spells of all connections together: for fewer, or
-    // apart, each is told.
-    let lengths_of_some = args.dist && (!filter.is_of_kernel() || arrangement.by.is_some());
+    let lengths_of_some = args.dist && needs_each(&filter, &arrangement);
     let keep_quiet = args.all || lengths_of_some;
     let format = format(args, asked_for.is_some() || arrangement.by.is_some())?;
     // The old tool's table and histograms show nothing of whose a flow is.
@@ -133,6 +144,7 @@ pub(super) fn trace(args: &Trace) -> Result<Config, UsageError> {
             owners: wanted.owners,
             costs: wanted.costs,
             explain: extras.any() || lengths_of_some,
+            tell_ends: extras.any() || lengths_of_some,
         },
         filter,
         arrangement,

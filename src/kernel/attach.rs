@@ -301,6 +301,7 @@ impl Trial<'_> {
         // Emptied every second, so it may be smaller.
         open.maps.ended.set_max_entries((max_flows / 4).max(1024))?;
         rodata.explain = options.explain;
+        rodata.tell_ends = options.explain && options.tell_ends;
         rodata.context = options.context;
         rodata.costs = options.costs;
         open.maps.transitions.set_autocreate(options.explain)?;
@@ -331,8 +332,9 @@ impl Trial<'_> {
 }
 
 /// As the kernel side compares: IPv4 as IPv4-mapped, in network order. Nothing
-/// asked matches everything, and so do IPv4 addresses an IPv6 prefix of no bits.
+/// asked matches everything.
 fn prefix(prefix: Option<AddressPrefix>) -> skeleton::types::prefix {
+    let six = prefix.is_some_and(|prefix| prefix.addr().is_ipv6());
     let (address, bits) = match prefix.map(|prefix| (prefix.addr(), prefix.bits())) {
         None => (Ipv6Addr::UNSPECIFIED, 0),
         Some((IpAddr::V4(address), bits)) => (address.to_ipv6_mapped(), 96 + u32::from(bits)),
@@ -346,7 +348,11 @@ fn prefix(prefix: Option<AddressPrefix>) -> skeleton::types::prefix {
             u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         })
     };
-    skeleton::types::prefix { address: words(address.to_bits() & mask), mask: words(mask) }
+    skeleton::types::prefix {
+        address: words(address.to_bits() & mask),
+        mask: words(mask),
+        six: MaybeUninit::new(six),
+    }
 }
 
 fn reader(link: Link, map: &impl MapCore) -> Reader {

@@ -79,6 +79,8 @@ pub struct Options {
     pub costs: bool,
     /// Each transition is told, with its cause.
     pub explain: bool,
+    /// So is each life's end; with `explain` only.
+    pub tell_ends: bool,
 }
 
 impl Default for Options {
@@ -95,6 +97,7 @@ impl Default for Options {
             owners: false,
             costs: false,
             explain: false,
+            tell_ends: false,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
+use libbpf_rs::query::{LinkTypeInfo, PerfEventLinkInfo, PerfEventType};
 use libbpf_rs::skel::Skel as _;
 use libbpf_rs::{Link, MapCore as _, MapFlags, ProgramImpl};
 use nix::time::{ClockId, clock_getres, clock_gettime};
@@ -38,15 +39,17 @@ const NO_BOUNDARY: u64 = !1;
 const MAX_HELD: usize = 1 << 20;
 /// Fewer records than the kernel hands over at once (eight pages).
 const ONE_READ: usize = 64;
-/// A record that was being written is read again, this often at most.
-const TORN_RETRIES: usize = 1000;
+/// A record that is being written is read again after a pause, until it has been
+/// for so long: its writer's CPU may have been taken away.
+const TORN_PAUSE: Duration = Duration::from_micros(100);
+const TORN_MOST_NS: u64 = 10_000_000_000;
 
 /// The live source. When it is dropped, or the process ends in whatever way,
 /// nothing of it stays in the kernel: nothing is pinned.
 pub struct Tracer<'s> {
     skel: skeleton::TcpcongSkel<'s>,
     words: Words<'s>,
-    _links: Vec<Link>,
+    links: Vec<Link>,
     surveyor: Surveyor,
     flows: Reader,
     ended: Reader,
@@ -89,7 +92,7 @@ impl<'s> Tracer<'s> {
         let mut tracer = Self {
             skel,
             words,
-            _links: attached.links,
+            links: attached.links,
             surveyor: Surveyor::new(attached.iterator),
             flows: attached.flows,
             ended: attached.ended,
@@ -141,7 +144,8 @@ impl<'s> Tracer<'s> {
                 None => return Ok(None),
             }
         }
-        Ok(Some(skipped))
+        // Before 6.7 these are not told, as `cannot_see` says.
+        Ok(Some(skipped + self.links.iter().filter_map(probe_misses).sum::<u64>()))
     }
 
     /// Meets the sockets that were there before the start.
@@ -227,20 +231,24 @@ impl<'s> Tracer<'s> {
     }
 
     fn read_again(&self, socket: u64) -> Result<Option<FlowRecord>> {
-        for _ in 0..TORN_RETRIES {
+        let until_ns = monotonic_ns() + TORN_MOST_NS;
+        loop {
             let value = self.skel.maps.flows.lookup(&socket.to_ne_bytes(), MapFlags::ANY)?;
             let Some(value) = value else { return Ok(None) };
             match FlowRecord::decode(socket, &value, self.tick_ns) {
-                Err(WireError::Torn) => thread::yield_now(),
+                Err(WireError::Torn) if monotonic_ns() < until_ns => thread::sleep(TORN_PAUSE),
                 read => return Ok(Some(read?)),
             }
         }
-        anyhow::bail!("a flow's record stays half written: {:?}", WireError::Torn)
     }
 
     /// Takes out the records whose socket two surveys have not met: its end was
     /// not seen, and it was not seen being destroyed either.
-    fn remove_gone(&self, living: &mut Vec<FlowRecord>) -> Result<Vec<FlowRecord>> {
+    fn remove_gone(
+        &self,
+        living: &mut Vec<FlowRecord>,
+        boundary_ns: u64,
+    ) -> Result<Vec<FlowRecord>> {
         let mut gone = Vec::new();
         for record in living.iter() {
             let Some(at_ns) = self.surveyor.found_gone_at(record) else { continue };
@@ -248,7 +256,7 @@ impl<'s> Tracer<'s> {
             // The address may be a new socket's by now.
             let still = self.read_again(id.socket)?.is_some_and(|now| now.latest().id == id);
             if still && self.skel.maps.flows.delete(&id.socket.to_ne_bytes()).is_ok() {
-                gone.push(record.clone().found_gone(at_ns));
+                gone.push(record.clone().found_gone(at_ns, boundary_ns));
             }
         }
         let ids: HashSet<_> = gone.iter().map(|record| record.latest().id).collect();
@@ -365,7 +373,7 @@ impl Source for Tracer<'_> {
         }
         let mut living = self.living()?;
         self.surveyor.note_unreached(&living);
-        let gone = self.remove_gone(&mut living)?;
+        let gone = self.remove_gone(&mut living, at_ns)?;
         self.take_ended()?;
         self.hold_gone(gone);
         self.add_passed_over(&mut living)?;
@@ -382,7 +390,7 @@ impl Source for Tracer<'_> {
         self.publish(NO_BOUNDARY);
         let (over, later) = std::mem::take(&mut self.held)
             .into_iter()
-            .partition(|record| record.latest().tally.has_ended_by(at_ns));
+            .partition(|record| record.latest().tally.has_ended_before(at_ns));
         self.held = later;
         let flows = merged(&living, &over, &self.held, at_ns);
         self.finder.keep_for(&flows, at_ns);
@@ -426,6 +434,18 @@ fn merged(
         .chain(held)
         .filter_map(|record| record.at(at_ns))
         .collect()
+}
+
+/// How often the kernel has passed over a kprobe, or a kretprobe, before it came
+/// to the program: another probe was being handled, or no instance was free.
+fn probe_misses(link: &Link) -> Option<u64> {
+    match link.info().ok()?.info {
+        LinkTypeInfo::PerfEvent(PerfEventLinkInfo {
+            event_type: PerfEventType::Kprobe { missed, .. },
+            ..
+        }) => Some(missed),
+        _ => None,
+    }
 }
 
 fn sum_word(per_cpu: &[Vec<u8>], at: usize) -> u64 {

@@ -54,6 +54,9 @@ pub struct Cost {
     /// Time in Open with nothing to send, nanoseconds. The kernel does not count
     /// it: it is what [`Cost::settle`] finds left.
     pub open_idle_ns: u64,
+    /// How long after its record's beginning a flow's account was opened, as of
+    /// one whose first event came late, nanoseconds: what came before is not in it.
+    pub late_ns: u64,
 }
 
 impl Cost {
@@ -122,6 +125,7 @@ impl Cost {
             delivered: gained(&self.delivered, &earlier.delivered),
             retransmitted: gained(&self.retransmitted, &earlier.retransmitted),
             open_idle_ns: self.open_idle_ns.saturating_sub(earlier.open_idle_ns),
+            late_ns: 0,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{AddressPrefix, Report, Row, State, Transition};
+use super::{AddressPrefix, Fit, Report, Row, State, Transition};
 
 /// What a row must be to stay. What is `None` is not asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -65,10 +65,10 @@ impl Filter {
         report.keep(|row| self.fits_names(row));
     }
 
-    fn fits_ends(&self, row: &Row) -> bool {
-        self.laddr.is_none_or(|prefix| prefix.contains(row.ends.laddr))
-            && self.raddr.is_none_or(|prefix| prefix.contains(row.ends.raddr))
-            && is(self.cc.as_ref(), row.whose.cc.as_ref())
+    fn fits_ends(&self, row: &Row) -> Fit {
+        let fits = self.laddr.is_none_or(|prefix| prefix.contains(row.ends.laddr))
+            && self.raddr.is_none_or(|prefix| prefix.contains(row.ends.raddr));
+        Fit::from(fits).max(is(self.cc.as_ref(), row.whose.cc.as_ref()))
     }
 
     fn fits_figures(&self, row: &Row) -> bool {
@@ -85,31 +85,37 @@ impl Filter {
     /// Whether a transition is wanted: of its two states, of the spell that
     /// ended, and of whose it is, as a row made of it tells.
     #[must_use]
-    pub fn fits_transition(&self, it: &Transition, row: &Row) -> bool {
+    pub fn judge_transition(&self, it: &Transition, row: &Row) -> Fit {
         let states = self.state.as_deref();
-        states.is_none_or(|states| states.contains(&it.from) || states.contains(&it.to))
-            && self.min_time_ns.is_none_or(|least| it.spell_ns >= least)
-            && self.fits_ends(row)
-            && self.fits_names(row)
+        let fits = states.is_none_or(|states| states.contains(&it.from) || states.contains(&it.to))
+            && self.min_time_ns.is_none_or(|least| it.spell_ns >= least);
+        Fit::from(fits).max(self.fits_ends(row)).max(self.fits_names(row))
     }
 
-    fn fits_names(&self, row: &Row) -> bool {
+    fn fits_names(&self, row: &Row) -> Fit {
         let process = row.whose.process;
-        self.pid.is_none_or(|pid| process.is_some_and(|process| process.pid == pid))
-            && is(self.comm.as_ref(), process.and_then(|process| process.comm).as_ref())
-            && self.cgroup.as_ref().is_none_or(|top| {
-                row.names.cgroup.as_ref().is_some_and(|path| is_at_or_below(path, top))
-            })
-            && self.netns.as_ref().is_none_or(|asked| match asked {
-                Netns::Inode(inode) => *inode == row.netns,
-                Netns::Name(name) => row.names.netns.as_ref().is_some_and(|it| **it == **name),
-            })
+        let pid = asked(self.pid.as_ref(), |pid| process.map(|process| process.pid == *pid));
+        let comm = is(self.comm.as_ref(), process.and_then(|process| process.comm).as_ref());
+        let cgroup = asked(self.cgroup.as_ref(), |top| {
+            row.names.cgroup.as_ref().map(|path| is_at_or_below(path, top))
+        });
+        // A namespace without a name has another one, whatever that is.
+        let netns = self.netns.as_ref().is_none_or(|asked| match asked {
+            Netns::Inode(inode) => *inode == row.netns,
+            Netns::Name(name) => row.names.netns.as_ref().is_some_and(|it| **it == **name),
+        });
+        pid.max(comm).max(cgroup).max(netns.into())
     }
 }
 
-/// Whether `known` reads as `asked`; what is unknown does not.
-fn is(asked: Option<&String>, known: Option<&super::Name>) -> bool {
-    asked.is_none_or(|asked| known.is_some_and(|known| known.to_string() == *asked))
+/// Whether what is `asked` for, if anything is, is as `answer` knows.
+fn asked<T>(asked: Option<&T>, answer: impl Fn(&T) -> Option<bool>) -> Fit {
+    asked.map_or(Fit::Fits, |asked| Fit::of(answer(asked)))
+}
+
+/// Whether `known` reads as `asked_for`.
+fn is(asked_for: Option<&String>, known: Option<&super::Name>) -> Fit {
+    asked(asked_for, |asked| known.map(|known| known.to_string() == *asked))
 }
 
 fn is_at_or_below(path: &str, top: &str) -> bool {

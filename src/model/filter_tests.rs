@@ -6,12 +6,16 @@ use super::*;
 use crate::model::sample::{report, row, rows};
 use crate::model::{Name, Process, StateTimes, Totals};
 
-/// The local ports of the rows that stay.
-fn stay(filter: &Filter, rows: &[Row]) -> Vec<u16> {
+fn sifted(filter: &Filter, rows: &[Row]) -> Report {
     let mut report = report(rows.to_vec());
     filter.sift(&mut report);
     filter.sift_named(&mut report);
-    report.rows.iter().map(|row| row.ends.lport).collect()
+    report
+}
+
+/// The local ports of the rows that stay.
+fn stay(filter: &Filter, rows: &[Row]) -> Vec<u16> {
+    sifted(filter, rows).rows.iter().map(|row| row.ends.lport).collect()
 }
 
 #[test]
@@ -37,16 +41,21 @@ fn a_state_is_one_that_took_time_or_the_last_one() {
 }
 
 #[test]
-fn what_is_unknown_passes_no_filter_for_it() {
+fn what_is_unknown_passes_no_filter_for_it_and_is_counted() {
     let rows = [row(1)];
-    for filter in [
-        Filter { pid: Some(1), ..Filter::default() },
-        Filter { comm: Some("curl".into()), ..Filter::default() },
-        Filter { cc: Some("cubic".into()), ..Filter::default() },
-        Filter { cgroup: Some("/".into()), ..Filter::default() },
-        Filter { netns: Some(Netns::Name("blue".into())), ..Filter::default() },
+    for (filter, unknown) in [
+        (Filter { pid: Some(1), ..Filter::default() }, 1),
+        (Filter { comm: Some("curl".into()), ..Filter::default() }, 1),
+        (Filter { cc: Some("cubic".into()), ..Filter::default() }, 1),
+        (Filter { cgroup: Some("/".into()), ..Filter::default() }, 1),
+        // What has no name is not the one of that name.
+        (Filter { netns: Some(Netns::Name("blue".into())), ..Filter::default() }, 0),
+        // Nor is it wanted whatever else were known.
+        (Filter { pid: Some(1), min_changes: Some(9), ..Filter::default() }, 0),
     ] {
-        assert_eq!(stay(&filter, &rows), [0; 0], "{filter:?}");
+        let report = sifted(&filter, &rows);
+        assert!(report.rows.is_empty(), "{filter:?}");
+        assert_eq!((report.left_out.rows, report.left_out.unknown), (1, unknown), "{filter:?}");
     }
     assert_eq!(stay(&Filter::default(), &rows), [1]);
     assert_eq!(stay(&Filter { netns: Some(Netns::Inode(1)), ..Filter::default() }, &rows), [1]);
@@ -95,13 +104,13 @@ fn a_report_is_not_exact_if_wrong_figures_may_have_left_a_row_out() {
     (doubtful.exact, doubtful.doubtful_ns) = (false, 9);
     let mut by_figures = report(vec![doubtful.clone(), row(2)]);
     Filter { min_changes: Some(1), ..Filter::default() }.sift(&mut by_figures);
-    assert_eq!(by_figures.left_out, super::super::LeftOut { rows: 2, inexact: 1 });
+    assert_eq!(by_figures.left_out, super::super::LeftOut { rows: 2, inexact: 1, unknown: 0 });
     assert!(!by_figures.is_exact());
     // Of another address it is not the row that was asked for, whatever its figures.
     let mut by_address = report(vec![doubtful]);
     let laddr = "10.0.0.0/8".parse().ok();
     Filter { laddr, min_changes: Some(1), ..Filter::default() }.sift(&mut by_address);
-    assert_eq!(by_address.left_out, super::super::LeftOut { rows: 1, inexact: 0 });
+    assert_eq!(by_address.left_out, super::super::LeftOut { rows: 1, inexact: 0, unknown: 0 });
     assert!(by_address.is_exact());
 }
 

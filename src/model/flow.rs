@@ -117,10 +117,10 @@ impl Tally {
         }
     }
 
-    /// Whether the life had ended by `at_ns`.
+    /// Whether the life had ended before `at_ns`.
     #[must_use]
-    pub fn has_ended_by(&self, at_ns: u64) -> bool {
-        matches!(self.spell, Spell::Ended { at_ns: ended_ns, .. } if ended_ns <= at_ns)
+    pub fn has_ended_before(&self, at_ns: u64) -> bool {
+        matches!(self.spell, Spell::Ended { at_ns: ended_ns, .. } if ended_ns < at_ns)
     }
 
     /// Whether the flow has never left Open, as far as is known.

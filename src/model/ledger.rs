@@ -8,6 +8,10 @@ use super::{
     StateTimes, Tally, Totals,
 };
 
+/// An account that was opened later than this says too little of what was before,
+/// nanoseconds. Seeding takes less.
+const ACCOUNT_LATE_NS: u64 = 100_000_000;
+
 /// What has been reported of a flow so far.
 #[derive(Debug, Clone, Copy)]
 struct Reported {
@@ -126,11 +130,13 @@ impl Ledger {
         Some(cost)
     }
 
-    /// What came since the last snapshot; nothing if it was not known then.
+    /// What came since the last snapshot; nothing if it was not known then, or of a
+    /// part of that time only.
     fn cost_since(&self, id: FlowId, cost: &Cost) -> Option<Cost> {
+        let is_whole = id.born_ns >= self.last_ns && cost.late_ns < ACCOUNT_LATE_NS;
         match self.costs.get(&id) {
             Some(before) => Some(cost.since(before)),
-            None => (id.born_ns >= self.last_ns).then_some(*cost),
+            None => is_whole.then_some(*cost),
         }
     }
 

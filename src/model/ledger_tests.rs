@@ -75,6 +75,22 @@ fn idle_time_is_what_is_left_of_open_so_far_not_of_each_interval() {
 }
 
 #[test]
+fn an_account_opened_late_says_nothing_of_its_first_interval() {
+    for (late_ns, first) in [(ACCOUNT_LATE_NS - 1, Some(60)), (ACCOUNT_LATE_NS, None)] {
+        let mut ledger = Ledger::new(START_NS, true);
+        let mut flow = reading(1, START_NS, Tally::new(State::Open, START_NS));
+        let sent = [60, 150].map(|busy_ns| {
+            let at_ns = ledger.last_ns + 100;
+            let open = Limits { sending_ns: busy_ns, ..Limits::default() };
+            flow.cost = Some(Box::new(Cost { open, late_ns, ..Cost::default() }));
+            let row = ledger.report(snapshot(at_ns, vec![flow.clone()])).rows.remove(0);
+            row.cost.map(|cost| cost.open.sending_ns)
+        });
+        assert_eq!(sent, [first, Some(90)]);
+    }
+}
+
+#[test]
 fn a_flow_found_in_loss_at_the_start_has_its_row_in_the_first_report() {
     let mut flow = reading(1, START_NS, Tally::new(State::Loss, START_NS));
     flow.first_state = State::Loss;
@@ -236,7 +252,7 @@ proptest! {
                 .iter()
                 .zip(1..)
                 .flat_map(|(events, socket)| lives(socket, events, to))
-                .filter(|life| !life.reading.tally.has_ended_by(from))
+                .filter(|life| !life.reading.tally.has_ended_before(from))
                 .collect();
             let flows = lives.iter().map(|life| life.reading.clone()).collect();
             let report = ledger.report(snapshot(to, flows));

@@ -119,6 +119,45 @@ pub struct LeftOut {
     pub rows: usize,
     /// Of those, the ones left out for figures that are not exact.
     pub inexact: u64,
+    /// Of those, the ones of which what was asked for is not known.
+    pub unknown: usize,
+}
+
+impl LeftOut {
+    /// Counts what does not fit.
+    pub fn note(&mut self, fit: Fit) {
+        self.rows += usize::from(fit != Fit::Fits);
+        self.unknown += usize::from(fit == Fit::Unknown);
+    }
+}
+
+/// Whether a filter lets something pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// It does.
+    Fits,
+    /// It would perhaps, if more were known.
+    Unknown,
+    /// It does not.
+    No,
+}
+
+impl Fit {
+    /// Of what is known, if it is: whether it is what was asked for.
+    #[must_use]
+    pub fn of(known: Option<bool>) -> Self {
+        match known {
+            Some(true) => Self::Fits,
+            Some(false) => Self::No,
+            None => Self::Unknown,
+        }
+    }
+}
+
+impl From<bool> for Fit {
+    fn from(fits: bool) -> Self {
+        Self::of(Some(fits))
+    }
 }
 
 /// The spells of one state that are still open.
@@ -206,11 +245,15 @@ impl Report {
 
     /// Leaves out the rows that do not pass. To be called before any are put
     /// together, put in another order, or not listed.
-    pub fn keep(&mut self, passes: impl FnMut(&Row) -> bool) {
+    pub fn keep<F: Into<Fit>>(&mut self, judge: impl Fn(&Row) -> F) {
         let before = self.rows.len();
-        self.rows.retain(passes);
+        let left_out = &mut self.left_out;
+        self.rows.retain(|row| {
+            let fit = judge(row).into();
+            left_out.note(fit);
+            fit == Fit::Fits
+        });
         if self.rows.len() < before {
-            self.left_out.rows += before - self.rows.len();
             self.flows = self.rows.len();
             self.totals = Totals::of(&self.rows);
         }

@@ -20,34 +20,46 @@ pub struct EndedSpell {
     pub length_ns: u64,
 }
 
+/// So many wait for a report, at most: some 200 MB.
+const MAX_PENDING: usize = 1 << 22;
+
 /// Spells that have ended and are in no report yet.
 #[derive(Debug, Default)]
 pub struct SpellLog {
     pending: Vec<EndedSpell>,
+    /// How many found no room.
+    dropped: u64,
 }
 
 impl SpellLog {
-    /// Takes in what was told.
+    /// Takes in what was told, as long as there is room.
     pub fn add(&mut self, told: &Told) {
         let changes = told.transitions.iter().filter(|it| it.from != it.to);
-        self.pending.extend(changes.map(|it| EndedSpell {
+        let changes = changes.map(|it| EndedSpell {
             at_ns: it.at_ns,
             id: it.id,
             state: it.from,
             next: Some(it.to),
             length_ns: it.spell_ns,
-        }));
-        self.pending.extend(told.ends.iter().map(|it| EndedSpell {
+        });
+        let ends = told.ends.iter().map(|it| EndedSpell {
             at_ns: it.at_ns,
             id: it.id,
             state: it.last,
             next: None,
             length_ns: it.spell_ns,
-        }));
+        });
+        for spell in changes.chain(ends) {
+            if self.pending.len() < MAX_PENDING {
+                self.pending.push(spell);
+            } else {
+                self.dropped += 1;
+            }
+        }
     }
 
     /// Gives the report those of its rows that ended by its end; what came
-    /// later stays for the next.
+    /// later stays for the next. What found no room counts as untold.
     pub fn give(&mut self, report: &mut Report) {
         let ids: HashSet<_> = report.rows.iter().map(|row| row.id).collect();
         let end_ns = report.to_ns;
@@ -56,6 +68,7 @@ impl SpellLog {
         self.pending = later;
         ended.retain(|it| ids.contains(&it.id));
         report.ended_spells = ended;
+        report.blind.transitions_untold += std::mem::take(&mut self.dropped);
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Cause {
     Recovered,
     /// The window was restored: nothing had been lost. How it was found, if known.
     Undo(Option<UndoBy>),
+    /// The peer did not take the data that came with the SYN (RFC 7413).
+    TfoFail,
 }
 
 /// How the kernel found that it had retransmitted for nothing.
@@ -67,6 +69,7 @@ impl Cause {
             13 => Self::Undo(Some(UndoBy::Dsack)),
             14 => Self::Undo(Some(UndoBy::Timestamps)),
             15 => Self::Undo(Some(UndoBy::FRto)),
+            16 => Self::TfoFail,
             _ => Self::Unknown,
         }
     }
@@ -88,6 +91,7 @@ impl Cause {
             Self::Reordering => "reordering",
             Self::Recovered => "recovered",
             Self::Undo(_) => "undo",
+            Self::TfoFail => "tfo-fail",
         }
     }
 

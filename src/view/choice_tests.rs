@@ -151,7 +151,7 @@ fn groups_are_lines_of_their_own_kind_and_the_report_counts_them() {
     );
     assert!(
         lines[1].contains(
-            r#""flows":3,"flows_shown":2,"flows_left_out":0,"groups":2,"groups_shown":1,"#
+            r#""flows":3,"flows_shown":2,"flows_left_out":0,"flows_left_out_unknown":0,"groups":2,"groups_shown":1,"#
         ),
         "{data}"
     );
@@ -191,7 +191,7 @@ fn the_last_line_says_what_was_counted_and_what_was_not() {
     trust::at_end(&start(Vec::new()), &summary, &mut remarks).unwrap();
     assert_eq!(
         String::from_utf8(remarks).unwrap(),
-        "tcpcong: exact: 7 transitions in 1 report (without 1 row that filters left out, with 1 \
+        "tcpcong: exact: 7 transitions in 1 report (without 1 row that filters left out; with 1 \
          row that --top did not list), nothing missed\n"
     );
 }

@@ -102,6 +102,7 @@ enum Line<'a> {
         flows: usize,
         flows_shown: usize,
         flows_left_out: usize,
+        flows_left_out_unknown: usize,
         #[serde(skip_serializing_if = "Option::is_none")]
         groups: Option<usize>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -253,6 +254,7 @@ fn sums<'a>(report: &'a Report, time: &'a str) -> Line<'a> {
         flows: report.flows,
         flows_shown: report.flows_listed(),
         flows_left_out: report.left_out.rows,
+        flows_left_out_unknown: report.left_out.unknown,
         groups: report.groups.as_ref().map(|groups| groups.in_all),
         groups_shown: report.groups.as_ref().map(|groups| groups.listed.len()),
         flows_alive: report.flows_alive,

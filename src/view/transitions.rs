@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use super::field::Kind;
 use super::lines::{Column, Lines};
 use super::{Asked, JsonView, Output, Telling, View as _, csv, trust};
-use crate::model::{Blind, Change, Row, Start, Transition, Value};
+use crate::model::{Change, Row, Start, Transition, Unseen, Value};
 
 /// For whom something is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +80,8 @@ enum Line<'a> {
     End {
         transitions: u64,
         untold: u64,
-        left_out: u64,
         #[serde(flatten)]
-        blind: Blind,
+        unseen: &'a Unseen,
         attach: &'a str,
         cannot_see: &'a [String],
     },
@@ -175,27 +174,20 @@ impl TransitionsView {
         )
     }
 
-    /// After the last. `left_out`: so many did not pass the filters.
-    pub fn end(
-        &self,
-        start: &Start,
-        blind: Blind,
-        left_out: u64,
-        out: &mut Output<'_>,
-    ) -> io::Result<()> {
+    /// After the last.
+    pub fn end(&self, start: &Start, unseen: &Unseen, out: &mut Output<'_>) -> io::Result<()> {
         if let Form::Json(_) = self.form {
             let end = Line::End {
                 transitions: self.told,
                 untold: self.untold,
-                left_out,
-                blind,
+                unseen,
                 attach: &start.attach,
                 cannot_see: &start.cannot_see,
             };
             print(&end, out.data)?;
         } else {
-            let told = (self.told, "transition", left_out);
-            trust::at_end_of_lines(start, blind, told, out.remarks)?;
+            let told = (self.told, "transition");
+            trust::at_end_of_lines(start, told, unseen, out.remarks)?;
         }
         out.data.flush()
     }

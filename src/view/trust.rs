@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use crate::model::{Blind, Report, Start, State, Summary};
+use crate::model::{Report, Start, State, Summary, Unseen};
 
 /// Before the first report, only if there is something to say.
 pub(super) fn at_start(start: &Start, to: &mut dyn Write) -> io::Result<()> {
@@ -79,18 +79,34 @@ pub(super) fn at_end(start: &Start, summary: &Summary, to: &mut dyn Write) -> io
     conclude(start, &seen, &remarks(summary), to)
 }
 
-/// After the last of `told` lines about `noun`, always; filters left out `left_out` more.
+/// After the last of `told` lines about `noun`, always.
 pub(super) fn at_end_of_lines(
     start: &Start,
-    blind: Blind,
-    (told, noun, left_out): (u64, &str, u64),
+    (told, noun): (u64, &str),
+    unseen: &Unseen,
     to: &mut dyn Write,
 ) -> io::Result<()> {
-    let seen = match left_out {
-        0 => counted(told, noun),
-        _ => format!("{} (without {left_out} that filters left out)", counted(told, noun)),
+    let Unseen { left_out, left_out_unknown, blind, namespaces_unreached } = *unseen;
+    let (told, unknown) = (counted(told, noun), unknown(left_out_unknown));
+    let seen = if left_out == 0 {
+        told
+    } else {
+        format!("{told} (without {left_out} that filters left out{unknown})")
     };
-    conclude(start, &seen, &remarks(&Summary { blind, ..Summary::default() }), to)
+    conclude(
+        start,
+        &seen,
+        &remarks(&Summary { blind, namespaces_unreached, ..Summary::default() }),
+        to,
+    )
+}
+
+/// How many were left out although they might have been wanted.
+fn unknown(left_out: usize) -> String {
+    match left_out {
+        0 => String::new(),
+        some => format!(", {some} of them as it is not known whose they are"),
+    }
 }
 
 fn conclude(start: &Start, seen: &str, remarks: &[String], to: &mut dyn Write) -> io::Result<()> {
@@ -106,12 +122,13 @@ fn conclude(start: &Start, seen: &str, remarks: &[String], to: &mut dyn Write) -
 /// What the transitions are of, where filters or `--top` had a say.
 fn selected(summary: &Summary) -> String {
     let rows = |count: usize| counted(count as u64, "row");
+    let unknown = unknown(summary.left_out.unknown);
     match (summary.left_out.rows, summary.unlisted) {
         (0, 0) => String::new(),
-        (out, 0) => format!(" (without {} that filters left out)", rows(out)),
+        (out, 0) => format!(" (without {} that filters left out{unknown})", rows(out)),
         (0, unlisted) => format!(" (with {} that --top did not list)", rows(unlisted)),
         (out, unlisted) => format!(
-            " (without {} that filters left out, with {} that --top did not list)",
+            " (without {} that filters left out{unknown}; with {} that --top did not list)",
             rows(out),
             rows(unlisted)
         ),

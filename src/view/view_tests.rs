@@ -176,7 +176,7 @@ fn json_has_a_line_a_flow_and_one_for_the_report() {
             r#""comm":null,"cc":null}"#,
             "\n",
             r#"{"type":"report","time":"2023-11-14T22:13:20Z","interval_ns":1000000000,"#,
-            r#""end_ns":1000000500,"flows":1,"flows_shown":1,"flows_left_out":2,"flows_alive":12,"flows_quiet":9,"flows_ended":4,"#,
+            r#""end_ns":1000000500,"flows":1,"flows_shown":1,"flows_left_out":2,"flows_left_out_unknown":0,"flows_alive":12,"flows_quiet":9,"flows_ended":4,"#,
             r#""flows_ended_quiet":4,"open_ns":280000999,"disorder_ns":1000999,"cwr_ns":3000999,"#,
             r#""recovery_ns":703000999,"loss_ns":15000999,"changes":66,"repeated_rtos":2,"#,
             r#""exact":true,"inexact_flows":0,"doubtful_ns":0,"flows_refused":0,"births_missed":0,"#,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::csv::cell;
 use super::{Asked, JsonView, Output, Style, View as _, field, trust};
-use crate::model::{Blind, Ends, Group, Row, Start, State, Value};
+use crate::model::{Ends, Group, Row, Start, State, Unseen, Value};
 use crate::why::{Evidence, Sure, Verdict, judge};
 
 /// One line's subject: a flow or a group, in words and in columns.
@@ -51,6 +51,7 @@ struct Line<'a> {
     timeouts: u32,
     syn_timeouts: u32,
     pmtu: u32,
+    tfo_fails: u32,
     recoveries: u32,
     ecn: u32,
     local_drops: u32,
@@ -168,21 +169,19 @@ impl WhyView {
         Ok(())
     }
 
-    /// After them: how many there were, how many rows filters left out, and what
-    /// the watch could not see.
+    /// After them: how many `verdicts` there were, and what the watch could not see.
     pub fn end(
         &self,
         start: &Start,
-        blind: Blind,
-        (verdicts, left_out): (u64, u64),
+        verdicts: u64,
+        unseen: &Unseen,
         out: &mut Output<'_>,
     ) -> io::Result<()> {
         if self.style == Style::Table {
-            let told = (verdicts, "verdict", left_out);
-            return trust::at_end_of_lines(start, blind, told, out.remarks);
+            return trust::at_end_of_lines(start, (verdicts, "verdict"), unseen, out.remarks);
         }
         let (attach, cannot_see) = (&*start.attach, &*start.cannot_see);
-        let end = End { r#type: "end", verdicts, left_out, blind, attach, cannot_see };
+        let end = End { r#type: "end", verdicts, unseen, attach, cannot_see };
         serde_json::to_writer(&mut *out.data, &end)?;
         writeln!(out.data)?;
         out.data.flush()
@@ -194,9 +193,8 @@ impl WhyView {
 struct End<'a> {
     r#type: &'static str,
     verdicts: u64,
-    left_out: u64,
     #[serde(flatten)]
-    blind: Blind,
+    unseen: &'a Unseen,
     attach: &'a str,
     cannot_see: &'a [String],
 }
@@ -233,6 +231,7 @@ fn facts(it: &Evidence) -> Vec<String> {
     count(causes.ecn, "ECN marks heeded");
     count(causes.local_drop, "drops in a local queue");
     count(causes.pmtu, "packets too big for the path");
+    count(causes.tfo_fail, "SYNs without their data");
     count(causes.reordering, "times out of order");
     count(causes.undo, "reductions undone");
     count(causes.unknown, "transitions of unknown cause");
@@ -277,6 +276,7 @@ fn line<'a>(subject: &Subject, it: &Evidence, verdict: Verdict, sure: Sure) -> L
         timeouts: causes.rto,
         syn_timeouts: causes.syn_timeout,
         pmtu: causes.pmtu,
+        tfo_fails: causes.tfo_fail,
         recoveries: causes.recovery,
         ecn: causes.ecn,
         local_drops: causes.local_drop,

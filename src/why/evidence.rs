@@ -13,6 +13,8 @@ pub struct Causes {
     pub syn_timeout: u32,
     /// Packets too big for the path.
     pub pmtu: u32,
+    /// Data of a SYN that the peer did not take.
+    pub tfo_fail: u32,
     /// Losses that acknowledgements or RACK's timer showed.
     pub recovery: u32,
     /// ECN marks.
@@ -25,8 +27,12 @@ pub struct Causes {
     pub reordering: u32,
     /// Ends of Loss or Recovery with the window restored.
     pub undo: u32,
+    /// Of those, ends of Loss.
+    pub undo_of_loss: u32,
     /// Ends of Loss or Recovery without.
     pub recovered: u32,
+    /// Of those, ends of Loss.
+    pub recovered_of_loss: u32,
     /// What could not be told.
     pub unknown: u32,
 }
@@ -45,8 +51,13 @@ impl Causes {
             Cause::LocalDrop => &mut self.local_drop,
             Cause::Tlp => &mut self.tlp,
             Cause::Reordering => &mut self.reordering,
-            Cause::Undo(_) => &mut self.undo,
+            Cause::TfoFail => &mut self.tfo_fail,
+            Cause::Undo(_) => {
+                self.undo_of_loss += u32::from(it.from == State::Loss);
+                &mut self.undo
+            }
             Cause::Recovered if matches!(it.from, State::Loss | State::Recovery) => {
+                self.recovered_of_loss += u32::from(it.from == State::Loss);
                 &mut self.recovered
             }
             Cause::Recovered => return,
@@ -60,25 +71,31 @@ impl Causes {
             rto,
             syn_timeout,
             pmtu,
+            tfo_fail,
             recovery,
             ecn,
             local_drop,
             tlp,
             reordering,
             undo,
+            undo_of_loss,
             recovered,
+            recovered_of_loss,
             unknown,
         } = other;
         self.rto += rto;
         self.syn_timeout += syn_timeout;
         self.pmtu += pmtu;
+        self.tfo_fail += tfo_fail;
         self.recovery += recovery;
         self.ecn += ecn;
         self.local_drop += local_drop;
         self.tlp += tlp;
         self.reordering += reordering;
         self.undo += undo;
+        self.undo_of_loss += undo_of_loss;
         self.recovered += recovered;
+        self.recovered_of_loss += recovered_of_loss;
         self.unknown += unknown;
     }
 }

@@ -120,13 +120,11 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         verdict: Verdict::SpuriousTimeouts,
-        when: "more than half of the ends of Loss and Recovery restored the window (RFC 5682, \
-               RFC 3522), and there were timeouts, at 1 % of the time or more",
+        when: "more than half of the ends of Loss restored the window (RFC 5682, RFC 3522), and \
+               it was 1 % of the time or more",
         strength: |it| {
-            let ends = it.causes.undo + it.causes.recovered;
-            let undone = f64::from(it.causes.undo) / f64::from(ends.max(1));
-            let in_time = beyond(it.share(it.times[State::Loss]), 0.01);
-            if it.causes.rto > 0 && undone > 0.5 { in_time } else { 0.0 }
+            let undone = it.causes.undo_of_loss > it.causes.recovered_of_loss;
+            if undone { beyond(it.share(it.times[State::Loss]), 0.01) } else { 0.0 }
         },
     },
     Rule {
@@ -164,14 +162,14 @@ pub static RULES: &[Rule] = &[
     Rule {
         verdict: Verdict::PathLoss,
         when: "Recovery and Loss take 5 % of the time or more (and not for packets that were too \
-               big); or 1 % of the segments, and ten at least, were sent again after losses (at \
+               big, or came with a SYN); or 1 % of the segments, and ten at least, were sent again after losses (at \
                1 % loss TCP gives up most of a long path's rate, RFC 3649), and neither window \
                nor buffer was full for 20 % of the time",
         strength: |it| {
             let lossy = it.times[State::Recovery] + it.times[State::Loss];
             let causes = it.causes.recovery + it.causes.rto + it.causes.tlp + it.causes.unknown;
             match causes {
-                0 if it.causes.pmtu > 0 => 0.0,
+                0 if it.causes.pmtu + it.causes.tfo_fail > 0 => 0.0,
                 // It has been there since before the watch.
                 0 => beyond(it.share(lossy), 0.05),
                 _ => {

@@ -77,9 +77,14 @@ fn segments_sent_again_without_a_loss_are_none() {
 fn undone_timeouts_are_spurious_and_others_are_loss() {
     let mut it = evidence(0, 0, 0, 600);
     it.causes.rto = 2;
-    it.causes.undo = 2;
+    (it.causes.undo, it.causes.undo_of_loss) = (2, 2);
     assert_eq!(judge(&it), (Verdict::SpuriousTimeouts, Sure::Sure));
-    it.causes.recovered = 2;
+    (it.causes.recovered, it.causes.recovered_of_loss) = (1, 1);
+    assert_eq!(verdict(&it), Verdict::SpuriousTimeouts);
+    (it.causes.recovered, it.causes.recovered_of_loss) = (2, 2);
+    assert_eq!(verdict(&it), Verdict::PathLoss);
+    // Undone recoveries say nothing of the timeouts.
+    (it.causes.recovery, it.causes.undo) = (4, 6);
     assert_eq!(verdict(&it), Verdict::PathLoss);
 }
 

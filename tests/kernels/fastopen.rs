@@ -1,22 +1,18 @@
 //! TCP Fast Open whose handshake is lost: the socket is in Loss before it is established.
 //! Not ordinary handshakes: `waiting` has those.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockProtocol, SockType, SockaddrStorage, connect, setsockopt, socket,
-    sockopt,
-};
-use nix::unistd::write;
 
 use super::lossy::netem;
 use super::scenario::Scene;
 use super::support::lab::Lab;
 use super::support::server::{Counts, Server};
 use super::support::tool::pause;
+use super::support::traffic::Dial;
 
 const CLIENTS: usize = 3;
 /// A child's state becomes Loss when its SYN-ACK timer fires the second time,
@@ -34,10 +30,13 @@ impl Scene for FastOpen {
     fn play(&mut self) -> Result<()> {
         // The server's answers are lost, the data in the SYN is not.
         netem(&self.lab.router, "r0", "loss 100%")?;
-        let address = self.server.address();
-        let clients = self.lab.in_client(|| {
-            (0..CLIENTS).map(|_| connect_with_data(address)).collect::<Result<Vec<_>>>()
-        })??;
+        let dial = Dial::to(self.server.address()).fast_open();
+        let connect = |_| -> Result<_> {
+            let mut stream = dial.connect(&self.lab.client, UNTIL_OPEN)?;
+            stream.write_all(&[0; 1000]).context("writing into the SYN")?;
+            Ok(stream)
+        };
+        let clients = (0..CLIENTS).map(connect).collect::<Result<Vec<_>>>()?;
         pause(UNTIL_LOSS);
         netem(&self.lab.router, "r0", "delay 5ms")?;
         // Closed only once the handshake is through, as the data tells.
@@ -60,15 +59,4 @@ pub(crate) fn fastopen() -> Result<Box<dyn Scene>> {
     lab.server.sysctl("net.ipv4.tcp_fastopen", "1538")?;
     let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
     Ok(Box::new(FastOpen { lab, server }))
-}
-
-/// A connection whose first data goes with its SYN.
-fn connect_with_data(to: SocketAddr) -> Result<std::os::fd::OwnedFd> {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let socket = socket(AddressFamily::Inet, SockType::Stream, flags, SockProtocol::Tcp)?;
-    setsockopt(&socket, sockopt::TcpFastOpenConnect, &true).context("TCP_FASTOPEN_CONNECT")?;
-    // It returns at once: the SYN goes out with the data.
-    connect(socket.as_raw_fd(), &SockaddrStorage::from(to))?;
-    write(&socket, &[0; 1000]).context("writing into the SYN")?;
-    Ok(socket)
 }

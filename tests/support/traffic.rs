@@ -37,6 +37,7 @@ pub(crate) struct Dial {
     mapped: bool,
     send_buffer: Option<usize>,
     pacing_rate: Option<u32>,
+    fast_open: bool,
 }
 
 /// How much to send.
@@ -75,6 +76,7 @@ impl Dial {
             mapped: false,
             send_buffer: None,
             pacing_rate: None,
+            fast_open: false,
         }
     }
 
@@ -109,6 +111,12 @@ impl Dial {
         self
     }
 
+    /// Connecting returns at once: the SYN goes out with what is written first.
+    pub(crate) fn fast_open(mut self) -> Self {
+        self.fast_open = true;
+        self
+    }
+
     /// Connects from `netns`. To a silent peer, the error is `TimedOut`
     /// and the socket is closed in the midst of its handshake.
     pub(crate) fn connect(&self, netns: &Netns, timeout: Duration) -> Result<TcpStream> {
@@ -132,6 +140,10 @@ impl Dial {
         }
         if let Some(bytes) = self.send_buffer {
             setsockopt(&socket, sockopt::SndBuf, &bytes)?;
+        }
+        if self.fast_open {
+            setsockopt(&socket, sockopt::TcpFastOpenConnect, &true)
+                .context("TCP_FASTOPEN_CONNECT")?;
         }
         if let Some(rate) = self.pacing_rate {
             setsockopt(&socket, MaxPacingRate, &rate)?;
