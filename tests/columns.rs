@@ -203,6 +203,24 @@ fn transitions_have_the_same_columns_in_every_format() -> Result<()> {
 }
 
 #[test]
+fn a_prefix_of_all_of_ipv6_has_no_ipv4_in_it() -> Result<()> {
+    if !need_root("a_prefix_of_all_of_ipv6_has_no_ipv4_in_it") {
+        return Ok(());
+    }
+    let scene = Scene::set("families")?;
+    let [six, four] =
+        ["::/0", "0.0.0.0/0"].map(|all| scene.watch(&format!("--all --format json --raddr {all}")));
+    for (child, alive) in [(six?, 1), (four?, 3)] {
+        let (json, _) = printed(child)?;
+        // Counted by the kernel side, before any row is made.
+        for report in lines_of(&json, "report")? {
+            ensure!(report["flows_alive"] == alive && report["flows"] == alive, "{json}");
+        }
+    }
+    scene.end()
+}
+
+#[test]
 fn groups_have_all_their_connections() -> Result<()> {
     if !need_root("groups_have_all_their_connections") {
         return Ok(());

@@ -17,14 +17,14 @@ use support::tool::{command, pause};
 use support::traffic::{Amount, Dial, Ending, Sender};
 
 /// Runs the tool while eight flows go through a tight router and end; returns
-/// its lines of flows that go there, and of reports.
-fn lines(name: &str, arguments: &[&str]) -> Result<Vec<Value>> {
+/// its lines of flows that go there (`-R`) or are there (`-L`), and of reports.
+fn lines(name: &str, end: &str, arguments: &[&str]) -> Result<Vec<Value>> {
     let lab = Lab::new(name)?;
     lab.bottleneck("100mbit", "32k", "60k")?;
     let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
     let port = server.address().port().to_string();
     let mut tool = command()
-        .args(["--format", "json", "-R", &port])
+        .args(["--format", "json", end, &port])
         .args(arguments)
         .arg("1")
         .stdout(Stdio::piped())
@@ -41,6 +41,8 @@ fn lines(name: &str, arguments: &[&str]) -> Result<Vec<Value>> {
     for sender in senders {
         sender.stop(Ending::Reset)?;
     }
+    // The resets wait behind data in the router.
+    pause(Duration::from_millis(100));
     interrupt(&tool)?;
     let mut text = String::new();
     std::io::Read::read_to_string(&mut tool.stdout.take().context("no stdout")?, &mut text)?;
@@ -67,7 +69,7 @@ fn the_matrix_sums_to_the_changes_of_each_report() -> Result<()> {
     if !need_root("the_matrix_sums_to_the_changes_of_each_report") {
         return Ok(());
     }
-    let lines = lines("matrix", &["--matrix", "--spells", "3"])?;
+    let lines = lines("matrix", "-R", &["--matrix", "--spells", "3"])?;
     let (mut sum, mut ended, mut all, mut spells) = (0, 0, 0, Vec::new());
     for line in &lines {
         match line["type"].as_str() {
@@ -98,7 +100,7 @@ fn histograms_of_groups_have_every_spell_of_their_rows() -> Result<()> {
     if !need_root("histograms_of_groups_have_every_spell_of_their_rows") {
         return Ok(());
     }
-    let lines = lines("groups", &["-d", "--by", "cc"])?;
+    let lines = lines("groups", "-R", &["-d", "--by", "cc"])?;
     let mut by_cc = std::collections::BTreeMap::<String, u64>::new();
     for line in of_type(&lines, "histogram") {
         let cc = line["cc"].as_str().with_context(|| format!("no cc in {line}"))?;
@@ -119,11 +121,28 @@ fn histograms_of_groups_have_every_spell_of_their_rows() -> Result<()> {
 }
 
 #[test]
+fn a_matrix_below_a_histogram_takes_nothing_from_it() -> Result<()> {
+    if !need_root("a_matrix_below_a_histogram_takes_nothing_from_it") {
+        return Ok(());
+    }
+    // The receiving ends, which send nothing and so never leave Open.
+    let lines = lines("quiet", "-L", &["-d", "--matrix"])?;
+    let mut spells = 0;
+    for line in of_type(&lines, "histogram").filter(|line| line["state"] == "open") {
+        for bucket in line["spells"].as_array().context("no spells")? {
+            spells += number(bucket, "count")?;
+        }
+    }
+    ensure!(spells == 8, "{spells} ended spells of eight connections");
+    Ok(())
+}
+
+#[test]
 fn a_filtered_histogram_has_the_spells_of_what_passes() -> Result<()> {
     if !need_root("a_filtered_histogram_has_the_spells_of_what_passes") {
         return Ok(());
     }
-    let lines = lines("some", &["-d", "--cc", "reno"])?;
+    let lines = lines("some", "-R", &["-d", "--cc", "reno"])?;
     let (mut spells, mut changes) = (0, 0);
     for line in of_type(&lines, "histogram") {
         for bucket in line["spells"].as_array().context("no spells")? {
