@@ -51,27 +51,23 @@ pub(crate) fn run(names: &[&str], ways: &[&str]) -> Result<()> {
     told(begin, "played");
     tracing.iter().try_for_each(ways::Tracing::interrupt)?;
     let seen = tracing.into_iter().map(ways::Tracing::finish).collect::<Result<Vec<_>>>()?;
+    let (mut ways, reports): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
     let record = truth.finish()?;
     told(begin, &format!("{} events, {} missed", record.events.len(), record.missed));
     let ledger = Ledger::new(&record);
-    let working: Vec<_> = seen.iter().map(|(way, _)| way.name.clone()).collect();
-    for way in refused {
-        Line::Way(way).print();
-    }
-    for (way, reports) in seen {
-        let judge = Judge { way: &way, reports: &reports, ledger: &ledger, missed: record.missed };
-        for cell in judge.cells(&playing) {
-            Line::Cell(cell).print();
-        }
-        Line::Way(way).print();
+    for (way, reports) in ways.iter().zip(&reports) {
+        let judge = Judge { way, reports, ledger: &ledger, missed: record.missed };
+        judge.cells(&playing).into_iter().for_each(|cell| Line::Cell(cell).print());
     }
     drop(playing);
     if names.is_empty() {
-        for one in causes::run(&kernel, &working)? {
-            Line::Causes(one).print();
-        }
+        let working: Vec<_> = ways.iter().map(|way| way.name.clone()).collect();
+        causes::run(&kernel, &working)?.into_iter().for_each(|one| Line::Causes(one).print());
         told(begin, "causes told");
+        ways::verify_all(&mut ways)?;
+        told(begin, "all asked for at once");
     }
+    refused.into_iter().chain(ways).for_each(|way| Line::Way(way).print());
     Line::End(End { kernel, seconds: begin.elapsed().as_secs_f64() }).print();
     Ok(())
 }

@@ -38,8 +38,14 @@ const TOLD_CHARACTERS: usize = 1200;
 /// A kernel that does not count the runs that it skips may have skipped as many
 /// unnoticed; ...
 const UNCOUNTED: usize = 2;
-/// ... however many it skips, most are noticed: of all flows, one in so many may differ.
+/// ... however many it skips, most are noticed: of all flows, one in so many may differ, ...
 pub(crate) const UNNOTICED_ONE_IN: usize = 10;
+/// ... and of a scenario's flows, but for one.
+pub(crate) const UNNOTICED_IN_SCENARIO_ONE_IN: usize = 4;
+/// What the tool itself calls not exact is left out, and may be one interval in so
+/// many, and a few.
+pub(crate) const MARKED_ONE_IN: usize = 2;
+pub(crate) const MARKED_FEW: usize = 3;
 
 /// One way's reports, and what they have to be.
 pub(crate) struct Judge<'a> {
@@ -55,7 +61,7 @@ impl Judge<'_> {
         let outcomes: Vec<_> = playing.iter().map(|one| self.outcome(one)).collect();
         let faulty: usize = outcomes.iter().map(|outcome| outcome.faulty_flows).sum();
         let flows: usize = outcomes.iter().map(|outcome| outcome.flows).sum();
-        let explained = faulty <= self.unnoticed(flows);
+        let explained = faulty <= self.unnoticed().min(flows / UNNOTICED_ONE_IN);
         let cells = playing.iter().zip(outcomes);
         cells.map(|(playing, outcome)| self.cell(playing, &outcome, explained)).collect()
     }
@@ -73,12 +79,11 @@ impl Judge<'_> {
     /// them. A run that the kernel skips hides a transition, and where the state
     /// returns to what it was before the next run, nobody learns of it. So does
     /// an event that the truth missed.
-    fn unnoticed(&self, flows: usize) -> usize {
+    fn unnoticed(&self) -> usize {
         let number = |count| usize::try_from(count).unwrap_or(usize::MAX);
         let skipped = number(self.way.runs_skipped + self.way.transitions_missed);
         let uncounted = self.way.cannot_see.iter().any(|what| what.contains("skips"));
-        let by_tool =
-            skipped.max(if uncounted { UNCOUNTED } else { 0 }).min(flows / UNNOTICED_ONE_IN);
+        let by_tool = skipped.max(if uncounted { UNCOUNTED } else { 0 });
         by_tool.saturating_add(number(self.missed))
     }
 
@@ -93,8 +98,14 @@ impl Judge<'_> {
         red.extend(wants.map(|want| format!("it did not come to {}", want.what)));
         let told = |fault: &String| fault.chars().take(TOLD_CHARACTERS).collect::<String>();
         red.extend(outcome.faults.iter().take(TOLD).map(told));
+        red.extend(outcome.sum_faults.iter().take(TOLD).map(told));
+        let intervals = outcome.cells + outcome.marked;
+        if outcome.marked > intervals / MARKED_ONE_IN + MARKED_FEW {
+            red.push(format!("{} of {intervals} flow-intervals are not exact", outcome.marked));
+        }
         let of_flows = outcome.flow_faults.iter().take(TOLD).map(told);
-        if explained {
+        let few = (outcome.flows / UNNOTICED_IN_SCENARIO_ONE_IN).max(1);
+        if explained && outcome.faulty_flows <= few {
             let place = format!("{} {}", self.way.name, playing.scenario.name);
             of_flows.for_each(|fault| eprintln!("kernels: {place} differs: {fault}"));
         } else {

@@ -88,6 +88,13 @@ pub(crate) fn jitter() -> Result<Box<dyn Scene>> {
     Ok(Box::new(Bulk::to(lab, address)?))
 }
 
+pub(crate) fn no_sack() -> Result<Box<dyn Scene>> {
+    let lab = lossy_lab("nosack")?;
+    lab.client.sysctl("net.ipv4.tcp_sack", "0")?;
+    let address = lab.server_v4();
+    Ok(Box::new(Bulk::to(lab, address)?))
+}
+
 pub(crate) fn ecn() -> Result<Box<dyn Scene>> {
     let lab = Lab::new("ecn")?;
     for netns in [&lab.client, &lab.server] {

@@ -1,5 +1,6 @@
 //! Sockets whose state changes interrupt each other: all on one CPU, in both directions.
-//! Not whether the tools mix them up: the comparison with each flow's own truth shows that.
+//! What an interrupted call has changed must be told of its own socket, at once, by
+//! kretprobes too: they find the socket by the place where the call has put it.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,16 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
+use serde_json::Value;
 
 use super::lossy::netem;
-use super::nests::{Nesting, Nests};
+use super::nests::{Interrupted, Nests};
 use super::scenario::Scene;
 use super::support::lab::Lab;
 use super::support::netns::Netns;
 use super::support::tool::pause;
+use super::support::trace::Trace;
 use super::support::traffic::{Dial, reset_on_close};
 
 const EACH_WAY: usize = 6;
@@ -29,12 +32,27 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const GIFT_BYTES: usize = 60_000;
 /// Looks for each write.
 const LOOKS: usize = 4;
+/// Of the ways, the one that could mix calls up.
+const WAY: &str = "kprobe:callers";
+/// A probe at a function's return comes so much after the trace's own, at most.
+const AFTER_NS: u64 = 5_000_000;
 
 struct Nested {
     lab: Lab,
     /// In the server's namespace and in the client's.
     listeners: [TcpListener; 2],
-    nesting: Nesting,
+    seen: Seen,
+}
+
+/// What came of all rounds.
+#[derive(Default)]
+struct Seen {
+    calls: usize,
+    nested: usize,
+    /// Interrupted calls in which their own socket's state changed; and of those, the
+    /// ones that were told.
+    changed: usize,
+    told: usize,
 }
 
 impl Scene for Nested {
@@ -43,11 +61,16 @@ impl Scene for Nested {
         pin()?;
         for _ in 0..ROUNDS_AT_MOST {
             self.round()?;
-            if self.nesting.nested >= ENOUGH {
-                return Ok(());
+            if self.seen.changed >= ENOUGH {
+                break;
             }
         }
-        // Not on this kernel, then; `check` asks for one on which it came to it.
+        // If it did not come to it, `check` asks for a kernel on which it did.
+        let Seen { changed, told, .. } = self.seen;
+        ensure!(
+            told * 2 >= changed,
+            "of {changed} interrupted calls that changed their socket's state {WAY} told {told}"
+        );
         Ok(())
     }
 
@@ -56,13 +79,17 @@ impl Scene for Nested {
     }
 
     fn notes(&self) -> Vec<String> {
-        let Nesting { calls, nested, .. } = self.nesting;
-        vec![format!("{nested} of {calls} calls of tcp_fastretrans_alert interrupted another's")]
+        let Seen { calls, nested, changed, told } = self.seen;
+        vec![format!(
+            "{told} of {changed} changes told by {WAY} of calls that were interrupted: {nested} of \
+             {calls} calls of tcp_fastretrans_alert interrupted one for another socket"
+        )]
     }
 }
 
 impl Nested {
     fn round(&mut self) -> Result<()> {
+        let trace = Trace::start(&["--attach", WAY])?;
         let nests = Nests::start()?;
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -87,9 +114,28 @@ impl Nested {
             }
             ended
         })?;
-        self.nesting.add(nests.finish()?);
+        let nesting = nests.finish()?;
+        let told = trace.finish()?;
+        ensure!(told.untold == 0, "{} were not told", told.untold);
+        let seen = &mut self.seen;
+        seen.calls += nesting.calls;
+        seen.nested += nesting.nested;
+        for call in nesting.interrupted.iter().filter(|call| call.changed) {
+            seen.changed += 1;
+            seen.told += usize::from(told.transitions.iter().any(|it| is_of(it, call)));
+        }
         Ok(())
     }
+}
+
+/// Whether a line tells of a change in the call.
+fn is_of(transition: &Value, call: &Interrupted) -> bool {
+    let number = |name: &str| transition[name].as_u64();
+    let within = |at_ns| (call.from_ns..=call.to_ns + AFTER_NS).contains(&at_ns);
+    let (lport, rport) = call.ports;
+    number("lport") == Some(lport.into())
+        && number("rport") == Some(rport.into())
+        && number("at_ns").is_some_and(within)
 }
 
 /// Sends all it can, and looks at what it got without ever taking it: the copying
@@ -138,7 +184,7 @@ pub(crate) fn nested() -> Result<Box<dyn Scene>> {
         Ok(netns.enter(|| TcpListener::bind(SocketAddr::new(ip, 0)))??)
     };
     let listeners = [listen(&lab.server, lab.server_v4())?, listen(&lab.client, lab.client_v4())?];
-    Ok(Box::new(Nested { lab, listeners, nesting: Nesting::default() }))
+    Ok(Box::new(Nested { lab, listeners, seen: Seen::default() }))
 }
 
 /// Keeps this thread, and what it starts, on the first CPU: packets between the

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use super::lines::{PassedOver, Way};
 use super::support::instance::has_event;
-use super::support::tool::{Report, Tool};
+use super::support::tool::{Report, Tool, command};
 
 pub(crate) const EVERY: [&str; 6] = [
     "tracepoint:btf",
@@ -19,6 +19,15 @@ pub(crate) const EVERY: [&str; 6] = [
     "fentry:setter",
     "fentry:callers",
     "kprobe:setter",
+    "kprobe:callers",
+];
+/// The same, the best first: the order in which the tool is to choose.
+const IN_ORDER: [&str; 6] = [
+    "tracepoint:btf",
+    "fentry:setter",
+    "tracepoint:classic",
+    "kprobe:setter",
+    "fentry:callers",
     "kprobe:callers",
 ];
 /// Asked for, the tool chooses.
@@ -124,8 +133,16 @@ fn start_one(kernel: &str, name: &str) -> Result<Result<Tracing, Way>> {
     if callers && way.cannot_see.is_empty() {
         way.red.push("it does not say what it cannot see".to_owned());
     }
-    if callers && name == AUTO && expected(EVERY[0])? {
-        way.red.push("there is a way that sees more".to_owned());
+    if name == AUTO {
+        let mut best = None;
+        for each in IN_ORDER {
+            if best.is_none() && expected(each)? {
+                best = Some(each);
+            }
+        }
+        if way.attach.as_deref() != best {
+            way.red.push(format!("it took {:?}, and {best:?} is there", way.attach));
+        }
     }
     let pid = tool.pid();
     // Read at once: a full pipe would hold the tool up.
@@ -160,6 +177,34 @@ impl Tracing {
         other.for_each(|line| eprintln!("{}: {line}", way.name));
         Ok((way, reports))
     }
+}
+
+/// What the verifier goes through where all is asked for at once: causes, costs and
+/// owners. Adds it to each way's programs, under the name of what asks for it.
+pub(crate) fn verify_all(seen: &mut [Way]) -> Result<()> {
+    thread::scope(|scope| {
+        let watching: Vec<_> = seen.iter_mut().map(|way| scope.spawn(|| verify(way))).collect();
+        watching
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(|_| anyhow!("panicked"))?)
+    })
+}
+
+fn verify(way: &mut Way) -> Result<()> {
+    let output = command()
+        .args(["why", "--seconds", "1", "-v", "--attach", &way.name])
+        .output()
+        .context("starting tcpcong why")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        way.red.push(format!("tcpcong why ended with {}: {}", output.status, said.trim()));
+    }
+    if said.contains("which process has a socket") {
+        way.red.push(format!("tcpcong why has no owners: {}", said.trim()));
+    }
+    let programs = said.lines().filter_map(instructions);
+    way.verifier.extend(programs.map(|(program, count)| (format!("{program}` in `why"), count)));
+    Ok(())
 }
 
 /// Takes `tcpcong: verifier: PROGRAM processed N instructions` apart.

@@ -61,6 +61,8 @@ pub(crate) struct Outcome {
     pub(crate) doubtful: usize,
     /// Flow-intervals that the tool itself marked as not exact.
     pub(crate) marked: usize,
+    /// In all flow-intervals in which a flow can be told from others, those that
+    /// were left out among them.
     pub(crate) changes: usize,
     pub(crate) changes_seen: usize,
     pub(crate) repeated: usize,
@@ -76,6 +78,8 @@ pub(crate) struct Outcome {
     /// The same of single flows, and of how many.
     pub(crate) flow_faults: Vec<String>,
     pub(crate) faulty_flows: usize,
+    /// States that do not sum up, which no missed event explains.
+    pub(crate) sum_faults: Vec<String>,
 }
 
 /// Compares all flows both of whose ends `ours` says yes to. Every such flow
@@ -87,7 +91,8 @@ pub(crate) fn compare(
 ) -> Result<Outcome> {
     let both = |local: SocketAddr, remote: SocketAddr| ours(local.ip()) && ours(remote.ip());
     let outcome = measure(reports, ledger, &STRICT, both);
-    let good = outcome.faults.is_empty() && outcome.flow_faults.is_empty();
+    let Outcome { faults, flow_faults, sum_faults, .. } = &outcome;
+    let good = faults.is_empty() && flow_faults.is_empty() && sum_faults.is_empty();
     ensure!(good, "{outcome:#?}");
     Ok(outcome)
 }
@@ -154,13 +159,17 @@ pub(crate) fn measure(
 }
 
 impl Outcome {
-    /// A flow-interval that is compared.
-    pub(super) fn add(&mut self, row: &Flow, cell: &Cell) {
-        self.cells += 1;
+    /// What was seen of a flow in an interval, and what there was.
+    pub(super) fn count(&mut self, rows: &[&Flow], cell: &Cell) {
         self.changes += cell.changes;
-        self.changes_seen += row.changes;
+        self.changes_seen += rows.iter().map(|row| row.changes).sum::<usize>();
         self.repeated += cell.repeated;
-        self.repeated_seen += row.repeated;
+        self.repeated_seen += rows.iter().map(|row| row.repeated).sum::<usize>();
+    }
+
+    /// A flow-interval that is compared.
+    pub(super) fn add(&mut self, row: &Flow) {
+        self.cells += 1;
         for (all, mine) in self.by_state_ns.iter_mut().zip(row.times_ns) {
             *all += mine;
         }

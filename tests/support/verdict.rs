@@ -71,6 +71,7 @@ impl<'a> Verdict<'a> {
         let cell = self.ledger.truth(self.life, from_ns, to_ns);
         let (least, most) = self.limits(from_ns, to_ns);
         self.rows += rows.len();
+        outcome.count(rows, &cell);
         if most.doubtful {
             outcome.doubtful += usize::from(cell.doubtful);
             outcome.marked += usize::from(rows.iter().any(|row| !row.exact));
@@ -84,7 +85,10 @@ impl<'a> Verdict<'a> {
             self.faults.push(format!("{} rows in {from_ns}..{to_ns}: {cell:?}", rows.len()));
         }
         let [row] = rows else { return None };
-        let mut faults: Vec<_> = self.sum(row, report, &cell, &most, outcome).into_iter().collect();
+        if let Some(fault) = self.sum(row, report, &cell, &most, outcome) {
+            outcome.sum_faults.push(format!("{fault}: {row:?}\n{cell:?}"));
+        }
+        let mut faults = Vec::new();
         let mut error_ns = None;
         if marked {
             outcome.marked += 1;
@@ -96,7 +100,7 @@ impl<'a> Verdict<'a> {
             }
             self.changes += row.changes;
             self.repeated += row.repeated;
-            outcome.add(row, &cell);
+            outcome.add(row);
             let (largest_ns, sum_ns) = self.times(row, report, &cell, outcome);
             error_ns = Some(sum_ns);
             if largest_ns > self.bounds.largest_ns {
