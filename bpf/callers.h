@@ -63,8 +63,7 @@ static __noinline int call(struct sock *sk, __u64 stack, __u64 function)
 	struct frame frame = { .stack = stack, .function = function };
 	__u64 value = (__u64)sk;
 
-	if (started_ns)
-		bpf_map_update_elem(&frames, &frame, &value, BPF_ANY);
+	bpf_map_update_elem(&frames, &frame, &value, BPF_ANY);
 	return 0;
 }
 
@@ -73,8 +72,12 @@ static __noinline int returned(__u64 stack, __u64 function, enum look look, enum
 	struct frame frame = { .stack = stack, .function = function };
 	__u64 *value = bpf_map_lookup_elem(&frames, &frame);
 
-	if (!value)
+	if (!value) {
+		/* The kernel has skipped the program at the entry. */
+		if (started_ns)
+			count(calls_lost);
 		return 0;
+	}
 	look_at_return((struct sock *)*value, look, place);
 	bpf_map_delete_elem(&frames, &frame);
 	return 0;

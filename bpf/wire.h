@@ -159,6 +159,7 @@ struct counters {
 	__u64 ends_refused;       /* records of ended flows lost for lack of room */
 	__u64 ended_quiet;        /* flows that ended without leaving Open */
 	__u64 transitions_untold; /* for lack of room in the ring buffer */
+	__u64 calls_lost;         /* returns of calls that no one noted */
 };
 
 #define SPELL_SLOTS 64
@@ -174,7 +175,7 @@ _Static_assert(sizeof(struct who) == 96, "who");
 _Static_assert(sizeof(struct flow) == 376, "flow");
 _Static_assert(sizeof(struct transition) == 168, "transition");
 _Static_assert(sizeof(struct ended_key) == 16, "ended_key");
-_Static_assert(sizeof(struct counters) == 64, "counters");
+_Static_assert(sizeof(struct counters) == 72, "counters");
 _Static_assert(sizeof(struct spell_slots) == 512, "spell_slots");
 
 #endif

@@ -192,7 +192,7 @@ pub enum Command {
     /// Each connection, or group of them with --by, gets a verdict: path loss,
     /// receiver window, send buffer, application idle, ECN marking, reordering,
     /// local queue, spurious timeouts, black hole, or healthy; how sure it is; and
-    /// what it rests on. The README lists the rules.
+    /// what it rests on. docs/why.md has the rules.
     Why(Box<Why>),
     /// Trace connections over a lossy path, all of its own making
     ///

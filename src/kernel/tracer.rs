@@ -301,6 +301,7 @@ impl<'s> Tracer<'s> {
             events_unaccounted: sum(offset_of!(layout::counters, events_unaccounted)),
             rows_lost: sum(offset_of!(layout::counters, ends_refused)) + own.rows_lost,
             runs_skipped: self.runs_skipped()?.unwrap_or(0),
+            calls_lost: sum(offset_of!(layout::counters, calls_lost)),
             transitions_untold: sum(offset_of!(layout::counters, transitions_untold)),
         };
         Ok((blind, sum(offset_of!(layout::counters, ended_quiet))))

@@ -112,6 +112,9 @@ blind_fields! {
     rows_lost,
     /// Runs of a program that the kernel skipped (`recursion_misses`).
     runs_skipped,
+    /// Calls whose end was seen and not their beginning, so that it is not known
+    /// whose they were.
+    calls_lost,
     /// Transitions, and ends, that were counted but not told one by one.
     transitions_untold,
 }

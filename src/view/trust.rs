@@ -154,6 +154,7 @@ fn remarks(summary: &Summary) -> Vec<String> {
         "without a row (a shorter interval or more --max-flows helps)",
     );
     remark(blind.runs_skipped, "run", "of a program skipped by the kernel");
+    remark(blind.calls_lost, "call", "whose beginning was not seen");
     remark(
         blind.transitions_untold,
         "transition",

@@ -116,7 +116,12 @@ fn pids() -> Vec<u32> {
 
 /// Of a namespace's file; the kernel's numbers of namespaces have 32 bits.
 fn inode(path: &Path) -> io::Result<u32> {
-    fs::metadata(path).map(|meta| u32::try_from(meta.ino()).unwrap_or(0))
+    let meta = fs::metadata(path)?;
+    // Seen on 5.10 where it may not be looked at: a directory of /proc.
+    if meta.is_dir() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    Ok(u32::try_from(meta.ino()).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -146,9 +146,10 @@ pub(crate) fn run(kernel: &str, ways: &[String]) -> Result<Vec<Causes>> {
     told(begin, "stages set, and causes traced");
     play(&mut playing);
     told(begin, "played for causes");
+    tracing.iter().try_for_each(Trace::interrupt)?;
     let mut all = Vec::new();
     for (way, trace) in ways.iter().zip(tracing) {
-        let told = trace.finish()?;
+        let told = trace.ended()?;
         for (provoked, playing) in ALL.iter().zip(&playing) {
             all.push(provoked.judge(kernel, way, &told, playing)?);
         }

@@ -160,6 +160,10 @@ impl Playing {
         self.scene.as_ref()?.client()
     }
 
+    pub(crate) fn nested(&self) -> Option<usize> {
+        self.scene.as_ref()?.nested()
+    }
+
     pub(crate) fn notes(&self) -> Vec<String> {
         self.scene.as_ref().map_or(Vec::new(), |scene| scene.notes())
     }

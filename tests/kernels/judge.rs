@@ -47,6 +47,11 @@ pub(crate) const UNNOTICED_IN_SCENARIO_ONE_IN: usize = 4;
 pub(crate) const MARKED_ONE_IN: usize = 2;
 pub(crate) const MARKED_FEW: usize = 3;
 
+/// A call that interrupts another must not take its socket's place (`bpf/callers.h`):
+/// then the other's would be lost. The kernel may also skip the program at an entry
+/// while it runs another, so some may be lost without that: half as many.
+pub(crate) const LOST_ONE_IN: u64 = 2;
+
 /// One way's reports, and what they have to be.
 pub(crate) struct Judge<'a> {
     pub(crate) way: &'a Way,
@@ -99,6 +104,10 @@ impl Judge<'_> {
         let told = |fault: &String| fault.chars().take(TOLD_CHARACTERS).collect::<String>();
         red.extend(outcome.faults.iter().take(TOLD).map(told));
         red.extend(outcome.sum_faults.iter().take(TOLD).map(told));
+        let (lost, nested) = (self.way.calls_lost, playing.nested());
+        if nested.is_some_and(|nested| lost > 0 && lost * LOST_ONE_IN > nested as u64) {
+            red.push(format!("{nested:?} calls interrupted others, and it lost {lost}"));
+        }
         let intervals = outcome.cells + outcome.marked;
         if outcome.marked > intervals / MARKED_ONE_IN + MARKED_FEW {
             red.push(format!("{} of {intervals} flow-intervals are not exact", outcome.marked));
@@ -126,6 +135,7 @@ impl Judge<'_> {
             largest_error_us: outcome.largest_error_ns as f64 / 1e3,
             error_us_per_event: outcome.errors_ns as f64 / 1e3 / outcome.events.max(1) as f64,
             notes: playing.notes(),
+            lost: nested.map(|_| lost).filter(|_| self.way.name.ends_with(CALLERS)),
             red,
         }
     }

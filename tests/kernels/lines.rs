@@ -32,6 +32,8 @@ pub(crate) struct Way {
     /// What it says that it missed, and what the kernel counted for it.
     pub(crate) transitions_missed: u64,
     pub(crate) runs_skipped: u64,
+    /// Calls of the kernel whose socket it did not find when they returned.
+    pub(crate) calls_lost: u64,
     /// What the tool said, where it does not trace.
     pub(crate) refused: Option<String>,
     /// What is wrong with that.
@@ -67,6 +69,8 @@ pub(crate) struct Cell {
     pub(crate) flashes: usize,
     pub(crate) largest_error_us: f64,
     pub(crate) error_us_per_event: f64,
+    /// Where calls interrupted each other: those whose socket was lost by it.
+    pub(crate) lost: Option<u64>,
     /// What else is to be known of it.
     pub(crate) notes: Vec<String>,
     pub(crate) red: Vec<String>,

@@ -76,7 +76,7 @@ fn read(files: &[&str]) -> Result<Vec<Results>> {
 fn check(all: &[Results]) -> ExitCode {
     let mut red: Vec<_> = all.iter().flat_map(Results::red).collect();
     if all.len() > 1 && !all.iter().any(Results::nested) {
-        red.push("nested: on no kernel did an interrupted call change anything".to_owned());
+        red.push("nested: on no kernel did a call interrupt another".to_owned());
     }
     for line in &red {
         eprintln!("kernels: red: {line}");

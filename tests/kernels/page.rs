@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::causes::{self, HIDDEN_FEW, HIDDEN_ONE_IN};
-use super::judge::{CROWDED, EMULATED, FLASH_NS, UNNOTICED_ONE_IN};
+use super::judge::{
+    CROWDED, EMULATED, FLASH_NS, LOST_ONE_IN, MARKED_FEW, MARKED_ONE_IN,
+    UNNOTICED_IN_SCENARIO_ONE_IN, UNNOTICED_ONE_IN,
+};
 use super::lines::{Cell, Way};
 use super::results::Results;
 use super::scenario;
@@ -36,8 +39,9 @@ fn causes_legend() -> String {
 After that one `tcpcong trace` for each way told the causes of traffic to which only
 some can apply. A scenario is **red** where a cause that it provokes was not told, or
 one that it cannot have, or `unknown` more than {HIDDEN_FEW} times; or where the client's timeouts,
-recoveries and undone losses are not as many as the kernel's own counters say
-(`TCPTimeouts`, `TCPSackRecovery`, `TCPLossUndo`), but for one in {HIDDEN_ONE_IN} and {HIDDEN_FEW}, which the
+recoveries, undone losses and undone recoveries are not as many as the kernel's own
+counters say (`TCPTimeouts`; `TCPSackRecovery` and `TCPRenoRecovery`; `TCPLossUndo`;
+`TCPFullUndo` and `TCPPartialUndo`, and some of `TCPDSACKUndo`), but for one in {HIDDEN_ONE_IN} and {HIDDEN_FEW}, which the
 kernel's skipping of a run may hide, or by callers a call that made two transitions.
 
 "
@@ -53,30 +57,38 @@ fn legend() -> String {
     format!(
         "\
 In emulation chance has its say: a kernel with anything red is run once more, and
-shown as it was then. A cell shows the transitions that were seen and those that there were, the same
-for repeated timeouts (`+`), and the largest error of one state's time in one
-interval of one flow. It is **red** where
+shown as it was then. A cell shows the transitions that were seen and those that
+there were, in all intervals; the same for repeated timeouts (`+`); and the largest
+error of one state's time in one interval of one flow. It is **red** where
 
 - a flow has no row that ought to have one, or one that it ought not to have;
 - the states of a flow do not sum up, to the nanosecond, to the interval that it
-  lived through;
+  lived through, whatever was missed;
 - transitions or repeated timeouts differ from the truth, in all or in an interval
   (events within {near} ms of its ends may be on either side). A way by callers may
   lack spells of less than {flash} ms: one call may have made and unmade them;
 - times are off by more than {event} ms an event in the mean, but for the {interrupted} worst
   intervals; or in more than one interval in {beyond_one_in} and {few} (where all threads share a
-  CPU {crowded} ms, and in one in {often}); or by more than {largest} ms anywhere. That is generous, as an emulator that has to wait looks like a
-  late event: these times say little about real machines, where the bound is 2 µs
-  an event (`tests/accuracy.rs`);
+  CPU {crowded} ms, and in one in {often}); or by more than {largest} ms anywhere. That
+  is generous, as an emulator that has to wait looks like a late event: these times
+  say little about real machines, where the bound is 2 µs an event
+  (`tests/accuracy.rs`);
+- more than one interval in {MARKED_ONE_IN} and {MARKED_FEW} is *marked*;
 - the scenario did not bring about what it is for.
 
 *Marked* are intervals of flows that the tool itself called not exact because it
-had missed a transition; they are left out, as is the time before that it says may
-be wrong. A kernel skips a program where another interrupts it, and if the state
-returns to what it was before the next event nobody can tell: so many flows may
-*differ* as runs were skipped, by the kernel's count and the tool's, but only one
-in {UNNOTICED_ONE_IN}, and as many more as the truth's own kprobe in 5.10 was skipped. All ways
-at once, and few CPUs, make that more frequent than it is elsewhere.
+had missed a transition; their times and counts are held to nothing, as is the time
+before that it says may be wrong, but what they lack of the transitions shows. A
+kernel skips a program where another interrupts it, and if the state returns to what
+it was before the next event nobody can tell: counts and times of so many flows may
+*differ* as runs were skipped, by the kernel's count and the tool's, and by that of
+the truth's own kprobe in 5.10, but of all flows only one in {UNNOTICED_ONE_IN}, and of a
+scenario's one, or one in {UNNOTICED_IN_SCENARIO_ONE_IN}. All ways at once, and few CPUs, make that more
+frequent than it is elsewhere.
+
+In `nested` a probe of the test's own counts the calls that interrupt one for another
+socket. By callers, a way must not lose the socket of the one that is interrupted: if
+as many as one in {LOST_ONE_IN} are *lost* it is **red** (the kernel may skip a run).
 "
     )
 }
@@ -204,6 +216,9 @@ fn show(cell: &Cell) -> String {
         let _ = write!(text, " +{}/{}", cell.repeated.seen, cell.repeated.truth);
     }
     let _ = write!(text, "<br>{}", rounded(cell.largest_error_us));
+    if let Some(lost) = cell.lost {
+        let _ = write!(text, ", {lost} lost");
+    }
     for (count, what) in [(cell.marked, "marked"), (cell.differ, "differ")] {
         if count > 0 {
             let _ = write!(text, ", {count} {what}");
@@ -226,9 +241,11 @@ fn rounded(error_us: f64) -> &'static str {
     }
 }
 
-/// What the verifier went through.
+/// What the verifier went through, for the table alone and for all at once.
 fn verifier(all: &[Results]) -> String {
-    let mut text = "\n## Instructions that the verifier processed\n\n".to_owned();
+    let mut text = "\n## Instructions that the verifier processed\n\n\
+        For the plain table, and for `tcpcong why`, which asks for causes, costs and owners.\n\n"
+        .to_owned();
     let words: Vec<_> = all.iter().map(|results| results.word.as_str()).collect();
     text.push_str(&head("program", words.iter()));
     let mut programs: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();

@@ -64,12 +64,11 @@ impl Results {
             .filter(|name| self.way(name).is_some_and(|way| way.attach.is_some()))
     }
 
-    /// Whether what a call has changed that was interrupted by another's was told, in
-    /// the scenario that is for that.
+    /// Whether calls of the kernel interrupted each other in the scenario that is for that.
     pub(crate) fn nested(&self) -> bool {
         let notes = self.cells.iter().flat_map(|cell| &cell.notes);
         let mut numbers = notes.filter_map(|note| note.split(' ').next()?.parse::<u64>().ok());
-        numbers.any(|told| told > 0)
+        numbers.any(|nested| nested > 0)
     }
 
     /// Everything red, a line each; what is missing is red.

@@ -22,6 +22,11 @@ pub(crate) trait Scene: Send {
         None
     }
 
+    /// How many calls interrupted one for another socket, where that is what it is for.
+    fn nested(&self) -> Option<usize> {
+        None
+    }
+
     /// What is to be known of how it went.
     fn notes(&self) -> Vec<String> {
         Vec::new()

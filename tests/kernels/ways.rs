@@ -173,6 +173,7 @@ impl Tracing {
         let sum = |name| reports.iter().map(|report| report.sum(name)).sum::<Result<u64>>();
         way.transitions_missed = sum("transitions_missed")?;
         way.runs_skipped = sum("runs_skipped")?;
+        way.calls_lost = sum("calls_lost")?;
         let other = said.lines().filter(|line| instructions(line).is_none());
         other.for_each(|line| eprintln!("{}: {line}", way.name));
         Ok((way, reports))

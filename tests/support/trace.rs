@@ -54,9 +54,19 @@ impl Trace {
         Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?)
     }
 
-    /// Interrupts it as Ctrl-C does, and returns what it has told.
-    pub(crate) fn finish(mut self) -> Result<Told> {
-        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?;
+    /// Interrupts it as Ctrl-C does; it goes on for a moment.
+    pub(crate) fn interrupt(&self) -> Result<()> {
+        Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?)
+    }
+
+    /// The same, and returns what it has told.
+    pub(crate) fn finish(self) -> Result<Told> {
+        self.interrupt()?;
+        self.ended()
+    }
+
+    /// Waits for the end of one that was interrupted, and returns what it has told.
+    pub(crate) fn ended(mut self) -> Result<Told> {
         let mut transitions = self.reader.join().map_err(|_| anyhow!("the reader panicked"))??;
         let status = self.child.wait()?;
         ensure!(status.success(), "tcpcong ended with {status}");

@@ -12,13 +12,13 @@ use super::format::Layout;
 use super::instance::{Instance, has_event};
 use super::probes::Probes;
 
-pub(crate) const CONGESTION_EVENT: &str = "tcp/tcp_cong_state_set";
+const CONGESTION_EVENT: &str = "tcp/tcp_cong_state_set";
 const TCP_STATE_EVENT: &str = "sock/inet_sock_set_state";
 /// Where there is no such tracepoint, before 5.19: cubic's own function, which
 /// `tcp_set_ca_state()` calls just before the store with the socket and the new
 /// state. Of sockets with another congestion control nothing is seen then, and
 /// the registers are x86-64's.
-pub(crate) const CUBIC_FUNCTION: &str = "bictcp_state skaddr=%di:u64 cong_state=%si:u8";
+const CUBIC_FUNCTION: &str = "bictcp_state skaddr=%di:u64 cong_state=%si:u8";
 /// No address family: such an event tells the socket alone.
 pub(crate) const AF_UNSPEC: u16 = 0;
 /// The kernel's number for IPv6, in the width that events have.
