@@ -183,15 +183,17 @@ struct tcp_sock {
 	struct tcp_options_received rx_opt;
 };
 
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
 /* net/ipv4/tcp_ipv4.c: the context of an iter/tcp program. */
 struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
 	struct sock_common *sk_common;
 };
 
 /* kernel/bpf/map_iter.c: the context of an iter/bpf_map_elem program. */
-struct bpf_iter_meta {
-	struct seq_file *seq;
-};
 
 struct bpf_iter__bpf_map_elem {
 	struct bpf_iter_meta *meta;

@@ -36,6 +36,20 @@ static __always_inline struct subject untyped(struct sock *sk)
 #include "readers.h"
 #include "owners.h"
 
+/* Hands over a socket's account, where it may not be written into the record. */
+static __always_inline void show_account(struct seq_file *seq, const struct subject *it)
+{
+	struct glance glance = {};
+	struct flow *f;
+
+	glance.socket = (__u64)it->sk;
+	f = bpf_map_lookup_elem(&flows, &glance.socket);
+	if (!f || !glance_at_account(&glance.account, it->sk))
+		return;
+	glance.born_ns = f->born_ns;
+	bpf_seq_write(seq, &glance, sizeof(glance));
+}
+
 /*
  * Meets every TCP socket of the namespace in which its iterator was made
  * (net/ipv4/tcp_ipv4.c, bpf_iter_tcp_seq_show()): gives a record to those that
@@ -47,6 +61,7 @@ int survey(struct bpf_iter__tcp *ctx)
 	struct sock_common *skc = ctx->sk_common;
 	struct subject it = { .typed = true };
 	struct tcp_sock *tp;
+	bool locked;
 
 	if (!skc)
 		return 0;
@@ -58,6 +73,9 @@ int survey(struct bpf_iter__tcp *ctx)
 	if (!lives(it.tcp_state))
 		return 0;
 	it.state = congestion_state(tp);
-	met(&it, bpf_core_type_exists(struct bpf_tcp_iter_state));
+	locked = bpf_core_type_exists(struct bpf_tcp_iter_state);
+	met(&it, locked);
+	if (costs && !locked)
+		show_account(ctx->meta->seq, &it);
 	return 0;
 }

@@ -76,6 +76,15 @@ struct cost {
 	__u32 late_ms; /* so long after the record's beginning it was opened */
 };
 
+/* A socket's account as a survey found it that may not write it down: without the
+ * socket's lock an event may be under way. */
+struct glance {
+	__u64 socket;
+	__u64 born_ns;
+	struct account account;
+	__u32 unused;
+};
+
 /* One TCP socket's life. */
 struct flow {
 	/* Both guards are odd while the record is being written and go up by two
@@ -172,6 +181,7 @@ struct spell_slots {
 
 _Static_assert(sizeof(struct tally) == 72, "tally");
 _Static_assert(sizeof(struct who) == 96, "who");
+_Static_assert(sizeof(struct glance) == 40, "glance");
 _Static_assert(sizeof(struct flow) == 376, "flow");
 _Static_assert(sizeof(struct transition) == 168, "transition");
 _Static_assert(sizeof(struct ended_key) == 16, "ended_key");

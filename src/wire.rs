@@ -52,11 +52,21 @@ pub enum WireError {
     Family(u8),
 }
 
+/// A socket's own account as it stood at an instant: times in ticks, and segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Account {
+    chrono: [u32; 3],
+    delivered: u32,
+    retransmitted: u32,
+}
+
 /// One flow's record: its figures now, and as they stood at a boundary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowRecord {
     now: Reading,
     frozen: Option<(u64, Tally)>,
+    /// As it stood when its costs were last measured.
+    account: Account,
     /// The last survey that met the socket.
     pub surveyed: u32,
 }
@@ -99,6 +109,7 @@ impl FlowRecord {
                 tally: now,
             },
             frozen,
+            account: account(bytes, offset_of!(layout::flow, cost.last)),
             surveyed: u32_at(bytes, offset_of!(layout::flow, surveyed)),
         })
     }
@@ -114,6 +125,26 @@ impl FlowRecord {
             _ => self.now.tally,
         };
         Some(Reading { tally, ..self.now.clone() })
+    }
+
+    /// Adds to its costs what has come of it since they were measured, by its account
+    /// a moment ago. What an event has measured since then is in its costs already.
+    pub fn add_cost(&mut self, account: &Account, tick_ns: u64) {
+        let Spell::Open { state, .. } = self.now.tally.spell else { return };
+        let Some(cost) = self.now.cost.as_deref_mut() else { return };
+        let since = |now: u32, then: u32| {
+            let more = now.wrapping_sub(then);
+            if more.cast_signed() < 0 { 0 } else { u64::from(more) }
+        };
+        let limits = if state == State::Open { &mut cost.open } else { &mut cost.other };
+        let ticks: [_; 3] =
+            std::array::from_fn(|kind| since(account.chrono[kind], self.account.chrono[kind]));
+        limits.sending_ns += ticks[0] * tick_ns;
+        limits.rwnd_ns += ticks[1] * tick_ns;
+        limits.sndbuf_ns += ticks[2] * tick_ns;
+        cost.delivered[state as usize] += since(account.delivered, self.account.delivered);
+        cost.retransmitted[state as usize] +=
+            since(account.retransmitted, self.account.retransmitted);
     }
 
     /// Takes its costs away, which nobody has measured.
@@ -285,6 +316,31 @@ fn cost(bytes: &[u8], tick_ns: u64) -> Cost {
         retransmitted: std::array::from_fn(words(offset_of!(layout::cost, retransmitted))),
         open_idle_ns: 0,
         late_ns: u64::from(u32_at(bytes, at(offset_of!(layout::cost, late_ms)))) * 1_000_000,
+    }
+}
+
+/// Size of a `struct glance`, bytes.
+pub const GLANCE_BYTES: usize = size_of::<layout::glance>();
+
+/// Decodes a `struct glance`: whose account, and the account.
+pub fn glance(bytes: &[u8]) -> Result<(FlowId, Account), WireError> {
+    if bytes.len() != GLANCE_BYTES {
+        return Err(WireError::Length { expected: GLANCE_BYTES, found: bytes.len() });
+    }
+    let id = FlowId {
+        socket: u64_at(bytes, offset_of!(layout::glance, socket)),
+        born_ns: u64_at(bytes, offset_of!(layout::glance, born_ns)),
+    };
+    Ok((id, account(bytes, offset_of!(layout::glance, account))))
+}
+
+/// `at`: where the `struct account` begins.
+fn account(bytes: &[u8], at: usize) -> Account {
+    let chrono = at + offset_of!(layout::account, chrono);
+    Account {
+        chrono: std::array::from_fn(|kind| u32_at(bytes, chrono + kind * size_of::<u32>())),
+        delivered: u32_at(bytes, at + offset_of!(layout::account, delivered)),
+        retransmitted: u32_at(bytes, at + offset_of!(layout::account, retransmitted)),
     }
 }
 

@@ -140,6 +140,36 @@ fn ipv4_mapped_addresses_are_ipv4_and_loopback_is_not_taken_for_one() {
 }
 
 #[test]
+fn costs_since_they_were_measured_are_those_of_the_open_spells_state() {
+    let mut bytes = Bytes::new();
+    let mut account = [0; GLANCE_BYTES];
+    let last = offset_of!(layout::flow, cost.last);
+    let now = offset_of!(layout::glance, account);
+    for (name, then, later) in [
+        (offset_of!(layout::account, chrono), 7_u32, 9_u32),
+        // What an event has measured since is newer.
+        (offset_of!(layout::account, chrono) + 8, 5, 4),
+        // It goes round.
+        (offset_of!(layout::account, delivered), u32::MAX, 2),
+        (offset_of!(layout::account, retransmitted), 3, 3),
+    ] {
+        bytes.put(last + name, &then.to_ne_bytes());
+        account[now + name..][..size_of::<u32>()].copy_from_slice(&later.to_ne_bytes());
+    }
+    let born = offset_of!(layout::glance, born_ns);
+    account[born..][..size_of::<u64>()].copy_from_slice(&1_000_u64.to_ne_bytes());
+    let (id, account) = glance(&account).unwrap();
+    let mut record = FlowRecord::decode(7, &bytes.0, Some(4)).unwrap();
+    record.add_cost(&account, 4);
+    assert_eq!(id.born_ns, record.latest().id.born_ns);
+    let cost = record.latest().cost.as_deref().unwrap();
+    // The record's open spell is in Loss.
+    assert_eq!((cost.other.sending_ns, cost.other.sndbuf_ns, cost.open.sending_ns), (8, 0, 0));
+    assert_eq!((cost.delivered, cost.retransmitted), ([0, 0, 0, 0, 3], [0; 5]));
+    assert_eq!(glance(&[0; 7]), Err(WireError::Length { expected: GLANCE_BYTES, found: 7 }));
+}
+
+#[test]
 fn a_socket_found_gone_ends_with_its_open_spell_in_doubt() {
     let record = Bytes::new().decode().unwrap().found_gone(1_800, 2_000);
     let tally = record.latest().tally;

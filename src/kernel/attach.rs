@@ -68,8 +68,8 @@ pub(super) struct Attached<'s> {
     pub passed_over: Vec<PassedOver>,
     /// Room for flows.
     pub max_flows: u32,
-    /// The survey holds each socket's lock, so it can measure costs.
-    pub measures: bool,
+    /// The survey holds each socket's lock, so it may write costs into its record.
+    pub survey_writes: bool,
     /// What the verifier told, where it was asked.
     pub verified: Vec<Verified>,
 }
@@ -164,12 +164,7 @@ fn attach_best<'s>(
             match trial.run(slot, options)? {
                 Ok(mut attached) => {
                     attached.passed_over = passed_over;
-                    attached.measures = options.costs && kernel.locks_in_surveys();
-                    if options.costs && !attached.measures {
-                        attached.cannot_see.push(
-                            "what connections cost until they end (Linux 5.15 shows it)".to_owned(),
-                        );
-                    }
+                    attached.survey_writes = kernel.locks_in_surveys();
                     return Ok(attached);
                 }
                 Err(refusal) => {
@@ -274,7 +269,7 @@ impl Trial<'_> {
             cannot_see,
             passed_over: Vec::new(),
             max_flows,
-            measures: false,
+            survey_writes: false,
             verified,
         }))
     }

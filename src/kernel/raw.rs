@@ -17,7 +17,7 @@ pub(super) mod skeleton {
 /// The shared structs, generated from `bpf/wire.h`.
 pub mod layout {
     pub use super::skeleton::types::{
-        cost, counters, ended_key, flow, spell_slots, tally, transition, who,
+        account, cost, counters, ended_key, flow, glance, spell_slots, tally, transition, who,
     };
 }
 

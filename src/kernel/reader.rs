@@ -1,13 +1,13 @@
-//! Reads all records of a map through its iterator (`bpf/readers.h`).
-//! What the bytes mean is `wire`'s business.
+//! Reads all that an iterator's program writes, and all records of a map so
+//! (`bpf/readers.h`). What the bytes mean is `wire`'s business.
 
 use std::io::{self, ErrorKind, Read as _};
 
 use anyhow::Context as _;
 use libbpf_rs::{Iter, Link};
 
-/// Some thousand records; the kernel gives at most eight pages at a time.
-const BUFFER_BYTES: usize = 1 << 18;
+/// As many as the kernel gives at a time: eight pages.
+const BUFFER_BYTES: usize = 1 << 15;
 
 /// A map's iterator.
 pub(super) struct Reader {
@@ -26,27 +26,37 @@ impl Reader {
     /// twice, or not at all (`bpf_hash_map_seq_find_next()`,
     /// `kernel/bpf/hashtab.c`).
     pub(super) fn read(&self, mut each: impl FnMut(&[u8], &[u8])) -> anyhow::Result<()> {
-        let mut records = Iter::new(&self.link).context("making a map's iterator")?;
-        let record_bytes = self.key_bytes + self.value_bytes;
-        let mut buffer = vec![0; BUFFER_BYTES];
-        let mut filled = 0;
-        loop {
-            match records.read(&mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                // WouldBlock: a million empty buckets in a row.
-                Err(error)
-                    if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let whole = filled - filled % record_bytes;
-            for record in buffer[..whole].chunks_exact(record_bytes) {
-                let (key, value) = record.split_at(self.key_bytes);
-                each(key, value);
-            }
-            buffer.copy_within(whole..filled, 0);
-            filled -= whole;
-        }
-        if filled == 0 { Ok(()) } else { Err(io::Error::from(ErrorKind::UnexpectedEof).into()) }
+        each_record(&self.link, self.key_bytes + self.value_bytes, |record| {
+            let (key, value) = record.split_at(self.key_bytes);
+            each(key, value);
+        })
     }
+}
+
+/// Runs the iterator's program over everything, and hands what it writes to `each`:
+/// records of `record_bytes`, or nothing.
+pub(super) fn each_record(
+    iterator: &Link,
+    record_bytes: usize,
+    mut each: impl FnMut(&[u8]),
+) -> anyhow::Result<()> {
+    let mut records = Iter::new(iterator).context("making an iterator")?;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut filled = 0;
+    loop {
+        match records.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            // WouldBlock: a million objects, or empty buckets, without a record
+            // (`MAX_ITER_OBJECTS`, kernel/bpf/bpf_iter.c).
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let whole = filled - filled % record_bytes;
+        buffer[..whole].chunks_exact(record_bytes).for_each(&mut each);
+        buffer.copy_within(whole..filled, 0);
+        filled -= whole;
+    }
+    if filled == 0 { Ok(()) } else { Err(io::Error::from(ErrorKind::UnexpectedEof).into()) }
 }

@@ -1,19 +1,19 @@
 //! Meets every socket of every namespace: at the start, and again at times, to
 //! find what no event told. Costs at most a hundredth of the time.
 
-use std::collections::BTreeSet;
-use std::io::{self, ErrorKind, Read as _};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::thread;
 
 use anyhow::{Context as _, Result};
-use libbpf_rs::{Iter, Link, MapCore, MapFlags};
+use libbpf_rs::{Link, MapCore, MapFlags};
 
 use super::namespaces::{Namespace, Namespaces};
 use super::raw::Words;
+use super::reader::each_record;
 use super::tracer::monotonic_ns;
-use crate::model::Spell;
-use crate::wire::FlowRecord;
+use crate::model::{FlowId, Spell};
+use crate::wire::{self, Account, FlowRecord};
 
 /// Pause after a survey, in times of how long it took, ...
 const PAUSE_TIMES: u64 = 100;
@@ -40,6 +40,9 @@ pub(super) struct Surveyor {
     unreached: BTreeSet<u32>,
     /// There may be one more.
     hidden: bool,
+    /// What the last survey has handed over: accounts, where it may not write them
+    /// into the records.
+    accounts: HashMap<FlowId, Account>,
 }
 
 impl Surveyor {
@@ -55,12 +58,18 @@ impl Surveyor {
             ever_reached: BTreeSet::new(),
             unreached: BTreeSet::new(),
             hidden: false,
+            accounts: HashMap::new(),
         }
     }
 
     /// Whether the last survey met the record's socket.
     pub(super) fn has_met(&self, record: &FlowRecord) -> bool {
         record.surveyed == self.round
+    }
+
+    /// The flow's account, if the last survey has handed it over.
+    pub(super) fn account_of(&self, record: &FlowRecord) -> Option<&Account> {
+        self.accounts.get(&record.latest().id)
     }
 
     /// Namespaces that the last survey entered.
@@ -102,11 +111,13 @@ impl Surveyor {
         self.reached_before = std::mem::take(&mut self.reached);
         self.unreached = found.closed;
         self.hidden = found.hidden;
+        self.accounts.clear();
         if found.own_missing {
-            self.survey_here()?;
+            self.accounts.extend(self.survey_here()?);
         }
         for (inode, namespace) in &found.open {
-            if self.survey_one(namespace)? {
+            if let Some(accounts) = self.survey_one(namespace)? {
+                self.accounts.extend(accounts);
                 self.reached.insert(*inode);
                 // Where the map is full, a missed birth there goes unnoticed.
                 _ = surveyed.update(&inode.to_ne_bytes(), &[1], MapFlags::ANY);
@@ -121,22 +132,30 @@ impl Surveyor {
         Ok(())
     }
 
-    fn survey_here(&self) -> Result<()> {
-        let mut sockets = Iter::new(&self.iterator).context("listing the TCP sockets")?;
-        list(&mut sockets).context("listing the TCP sockets")
+    fn survey_here(&self) -> Result<Vec<(FlowId, Account)>> {
+        let what = "listing the TCP sockets";
+        let mut accounts = Vec::new();
+        let mut broken = Ok(());
+        let read =
+            each_record(&self.iterator, wire::GLANCE_BYTES, |bytes| match wire::glance(bytes) {
+                Ok(glance) => accounts.push(glance),
+                Err(error) => broken = Err(error),
+            });
+        read.context(what)?;
+        broken.context(what).map(|()| accounts)
     }
 
-    /// False where the namespace may not be entered.
+    /// Nothing where the namespace may not be entered.
     ///
     /// The iterator lists the namespace of the thread that makes it, so each
     /// namespace gets a thread, which need not find its way back.
-    fn survey_one(&self, namespace: &Namespace) -> Result<bool> {
+    fn survey_one(&self, namespace: &Namespace) -> Result<Option<Vec<(FlowId, Account)>>> {
         thread::scope(|scope| {
             let surveying = scope.spawn(|| {
                 if namespace.enter().is_err() {
-                    return Ok(false);
+                    return Ok(None);
                 }
-                self.survey_here().map(|()| true)
+                self.survey_here().map(Some)
             });
             surveying.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the survey panicked")))
         })
@@ -152,21 +171,5 @@ impl Surveyor {
             self.reached.contains(&flow.netns) && self.reached_before.contains(&flow.netns);
         // Nothing of it may have happened since the survey began.
         (unmet && looked && since_ns < self.began_ns).then_some(self.ended_ns)
-    }
-}
-
-/// Runs the iterator to its end; its program writes nothing.
-fn list(sockets: &mut Iter) -> io::Result<()> {
-    let mut nothing = [0; 64];
-    loop {
-        match sockets.read(&mut nothing) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            // WouldBlock: after a million sockets it takes a breath
-            // (`MAX_ITER_OBJECTS`, kernel/bpf/bpf_iter.c).
-            Err(error)
-                if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
-            Err(error) => return Err(error),
-        }
     }
 }

@@ -71,8 +71,8 @@ pub struct Tracer<'s> {
     stream: Option<Stream>,
     /// The kernel's tick, where costs are measured.
     tick_ns: Option<u64>,
-    /// The survey measures costs.
-    measures: bool,
+    /// The survey writes costs into the records; else it hands them over.
+    survey_writes: bool,
     /// Lists who has the sockets, where they were asked for.
     holders: Option<Holders>,
     finder: Finder,
@@ -117,7 +117,7 @@ impl<'s> Tracer<'s> {
             verified: attached.verified,
             stream,
             tick_ns: options.costs.then(tick_ns),
-            measures: attached.measures,
+            survey_writes: attached.survey_writes,
             holders: attached.holders,
             finder: Finder::default(),
         };
@@ -228,6 +228,18 @@ impl<'s> Tracer<'s> {
         }
         self.alive_before = sockets(living);
         Ok(())
+    }
+
+    /// Has the costs of each record be of the survey that was just made, where it has
+    /// met the socket: elsewhere what came since the last transition is not known.
+    fn complete_costs(&self, living: &mut [FlowRecord], tick_ns: u64) {
+        for record in living {
+            match self.surveyor.account_of(record) {
+                Some(account) => record.add_cost(account, tick_ns),
+                None if self.survey_writes && self.surveyor.has_met(record) => {}
+                None => record.drop_cost(),
+            }
+        }
     }
 
     fn read_again(&self, socket: u64) -> Result<Option<FlowRecord>> {
@@ -378,10 +390,8 @@ impl Source for Tracer<'_> {
         self.take_ended()?;
         self.hold_gone(gone);
         self.add_passed_over(&mut living)?;
-        if self.tick_ns.is_some() {
-            // Elsewhere what came since the last transition is not known.
-            let measured = |record: &FlowRecord| self.measures && self.surveyor.has_met(record);
-            living.iter_mut().filter(|it| !measured(it)).for_each(FlowRecord::drop_cost);
+        if let Some(tick_ns) = self.tick_ns {
+            self.complete_costs(&mut living, tick_ns);
         }
         let (blind, ended_quiet) = self.counters()?;
         let spells = self.spells()?;

@@ -12,7 +12,7 @@ use super::guest::{Playing, play, set, told};
 use super::lines::Causes;
 use super::scenario::Scenario;
 use super::support::netns::Netns;
-use super::support::trace::{Told, Trace, ends};
+use super::support::trace::{Running, Told, Trace, ends};
 use super::waiting::counter;
 use super::{lossy, waiting};
 
@@ -133,19 +133,26 @@ pub(crate) fn descriptions() -> impl Iterator<Item = (&'static str, &'static str
     ALL.iter().map(|one| (one.scenario.name, one.scenario.what))
 }
 
-/// Plays all scenarios while each of these ways traces.
-pub(crate) fn run(kernel: &str, ways: &[String]) -> Result<Vec<Causes>> {
+/// Until it is interrupted.
+const WHY: [&str; 3] = ["why", "--seconds", "600"];
+
+/// Plays all scenarios while each of these ways traces, and beside them one `tcpcong
+/// why`. Returns what is wrong with the latter's counts as well.
+pub(crate) fn run(kernel: &str, ways: &[String]) -> Result<(Vec<Causes>, Vec<String>)> {
     let scenarios: Vec<_> = ALL.iter().map(|one| &one.scenario).collect();
     let begin = Instant::now();
     let (mut playing, tracing) = thread::scope(|scope| {
         let start = |way: &String| Trace::start(&["--attach", way]);
-        let starting = scope.spawn(move || ways.iter().map(start).collect::<Result<Vec<_>>>());
+        let starting = scope.spawn(move || -> Result<_> {
+            Ok((Running::start(&WHY)?, ways.iter().map(start).collect::<Result<Vec<_>>>()?))
+        });
         (set(&scenarios), starting.join())
     });
-    let tracing = tracing.map_err(|_| anyhow!("panicked"))??;
+    let (watch, tracing) = tracing.map_err(|_| anyhow!("panicked"))??;
     told(begin, "stages set, and causes traced");
     play(&mut playing);
     told(begin, "played for causes");
+    watch.interrupt()?;
     tracing.iter().try_for_each(Trace::interrupt)?;
     let mut all = Vec::new();
     for (way, trace) in ways.iter().zip(tracing) {
@@ -154,7 +161,31 @@ pub(crate) fn run(kernel: &str, ways: &[String]) -> Result<Vec<Causes>> {
             all.push(provoked.judge(kernel, way, &told, playing)?);
         }
     }
-    Ok(all)
+    let (verdicts, _) = watch.ended()?;
+    Ok((all, playing.iter().filter_map(|one| miscounted(&verdicts, one)).collect()))
+}
+
+/// What is wrong with the verdicts' counts of segments that the scene's client has sent
+/// again, which the kernel counts as well.
+fn miscounted(verdicts: &[Value], playing: &Playing) -> Option<String> {
+    let client = playing.client()?;
+    let (mut again, mut unmeasured) = (0, 0);
+    for verdict in verdicts {
+        if ends(verdict).is_ok_and(|[_, remote]| playing.ends().contains(&remote)) {
+            again += verdict["retrans"].as_u64().unwrap_or(0);
+            unmeasured += usize::from(verdict["measured"] != true);
+        }
+    }
+    let place = format!("tcpcong why, {}", playing.scenario.name);
+    match counter(client, "snmp", "RetransSegs") {
+        _ if unmeasured > 0 => Some(format!("{place}: {unmeasured} flows without figures")),
+        // Some go on afterwards.
+        Ok(truth) if again > truth || again + truth / HIDDEN_ONE_IN + HIDDEN_FEW < truth => {
+            Some(format!("{place}: {again} segments sent again, and RetransSegs is {truth}"))
+        }
+        Ok(_) => None,
+        Err(error) => Some(format!("{place}: {error:#}")),
+    }
 }
 
 impl Provoked {

@@ -43,7 +43,7 @@ pub(crate) fn run(names: &[&str], ways: &[&str]) -> Result<()> {
         let automatic = scope.spawn(|| ways::automatic(&kernel));
         (set(&scenarios), automatic.join())
     });
-    Line::Way(automatic.map_err(|_| anyhow!("panicked"))??).print();
+    let mut automatic = automatic.map_err(|_| anyhow!("panicked"))??;
     told(begin, "stages set");
     let (tracing, refused) = ways::start(&kernel, &ways::chosen(ways)?)?;
     told(begin, "tools trace");
@@ -62,12 +62,16 @@ pub(crate) fn run(names: &[&str], ways: &[&str]) -> Result<()> {
     drop(playing);
     if names.is_empty() {
         let working: Vec<_> = ways.iter().map(|way| way.name.clone()).collect();
-        causes::run(&kernel, &working)?.into_iter().for_each(|one| Line::Causes(one).print());
+        let (causes, miscounted) = causes::run(&kernel, &working)?;
+        for one in causes {
+            Line::Causes(one).print();
+        }
+        automatic.red.extend(miscounted);
         told(begin, "causes told");
         ways::verify_all(&mut ways)?;
         told(begin, "all asked for at once");
     }
-    refused.into_iter().chain(ways).for_each(|way| Line::Way(way).print());
+    [automatic].into_iter().chain(refused).chain(ways).for_each(|way| Line::Way(way).print());
     Line::End(End { kernel, seconds: begin.elapsed().as_secs_f64() }).print();
     Ok(())
 }
@@ -75,7 +79,11 @@ pub(crate) fn run(names: &[&str], ways: &[&str]) -> Result<()> {
 /// Has these ways tell causes; prints a line for each cell.
 pub(crate) fn run_causes(ways: &[&str]) -> Result<()> {
     let ways: Vec<_> = ways.iter().map(|way| (*way).to_owned()).collect();
-    causes::run(&prepare()?, &ways)?.into_iter().for_each(|one| Line::Causes(one).print());
+    let (causes, miscounted) = causes::run(&prepare()?, &ways)?;
+    for one in causes {
+        Line::Causes(one).print();
+    }
+    ensure!(miscounted.is_empty(), "{}", miscounted.join("; "));
     Ok(())
 }
 

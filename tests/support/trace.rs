@@ -1,4 +1,4 @@
-//! `tcpcong trace` at work, its lines read as they come.
+//! `tcpcong trace` and `tcpcong why` at work, their lines read as they come.
 //! Not what they ought to tell: the tests know that.
 
 use std::io::{BufRead as _, BufReader};
@@ -13,25 +13,18 @@ use serde_json::Value;
 
 use super::tool::command;
 
-/// A run in progress.
-pub(crate) struct Trace {
+/// A run in progress that prints JSON lines until it is interrupted.
+pub(crate) struct Running {
     child: Child,
     reader: JoinHandle<Result<Vec<Value>>>,
 }
 
-/// What it told.
-pub(crate) struct Told {
-    pub(crate) transitions: Vec<Value>,
-    /// How many it could not tell.
-    pub(crate) untold: u64,
-}
-
-impl Trace {
+impl Running {
     /// Returns once it traces.
     pub(crate) fn start(arguments: &[&str]) -> Result<Self> {
         let mut child = command()
-            .args(["trace", "--format", "json"])
             .args(arguments)
+            .args(["--format", "json"])
             .stdout(Stdio::piped())
             .spawn()
             .context("starting tcpcong")?;
@@ -48,15 +41,50 @@ impl Trace {
         Ok(Self { child, reader })
     }
 
-    /// Has it stand still, or go on.
-    pub(crate) fn stand_still(&self, on: bool) -> Result<()> {
-        let signal = if on { Signal::SIGSTOP } else { Signal::SIGCONT };
+    fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?)
     }
 
     /// Interrupts it as Ctrl-C does; it goes on for a moment.
     pub(crate) fn interrupt(&self) -> Result<()> {
-        Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?)
+        self.signal(Signal::SIGINT)
+    }
+
+    /// Waits for its end, and returns what it has printed and its last line.
+    pub(crate) fn ended(mut self) -> Result<(Vec<Value>, Value)> {
+        let mut lines = self.reader.join().map_err(|_| anyhow!("the reader panicked"))??;
+        let status = self.child.wait()?;
+        ensure!(status.success(), "tcpcong ended with {status}");
+        let end = lines.pop().context("no last line")?;
+        ensure!(end["type"] == "end", "{end}");
+        Ok((lines, end))
+    }
+}
+
+/// `tcpcong trace` at work.
+pub(crate) struct Trace(Running);
+
+/// What it told.
+pub(crate) struct Told {
+    pub(crate) transitions: Vec<Value>,
+    /// How many it could not tell.
+    pub(crate) untold: u64,
+}
+
+impl Trace {
+    /// Returns once it traces.
+    pub(crate) fn start(arguments: &[&str]) -> Result<Self> {
+        Running::start(&[&["trace"], arguments].concat()).map(Self)
+    }
+
+    /// Has it stand still, or go on.
+    pub(crate) fn stand_still(&self, on: bool) -> Result<()> {
+        self.0.signal(if on { Signal::SIGSTOP } else { Signal::SIGCONT })
+    }
+
+    /// Interrupts it as Ctrl-C does; it goes on for a moment.
+    pub(crate) fn interrupt(&self) -> Result<()> {
+        self.0.interrupt()
     }
 
     /// The same, and returns what it has told.
@@ -66,15 +94,10 @@ impl Trace {
     }
 
     /// Waits for the end of one that was interrupted, and returns what it has told.
-    pub(crate) fn ended(mut self) -> Result<Told> {
-        let mut transitions = self.reader.join().map_err(|_| anyhow!("the reader panicked"))??;
-        let status = self.child.wait()?;
-        ensure!(status.success(), "tcpcong ended with {status}");
-        let end = transitions.pop().context("no last line")?;
-        ensure!(end["type"] == "end", "{end}");
+    pub(crate) fn ended(self) -> Result<Told> {
+        let (mut transitions, end) = self.0.ended()?;
         transitions.retain(|line| line["type"] == "transition");
-        let untold = end["untold"].as_u64().context("no untold")?;
-        Ok(Told { transitions, untold })
+        Ok(Told { transitions, untold: end["untold"].as_u64().context("no untold")? })
     }
 }
 
