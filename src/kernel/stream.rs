@@ -44,6 +44,8 @@ impl Stream {
                 Tale::End(end) => told.ends.push(end),
             }
         }
+        // Two CPUs may come to the buffer the other way round.
+        told.transitions.sort_by_key(|it| it.at_ns);
         Ok(told)
     }
 }
