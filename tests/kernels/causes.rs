@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 use serde_json::Value;
 
-use super::guest::{Playing, play, set, told};
+use super::guest::{Playing, play, set, strike, told};
 use super::lines::Causes;
 use super::scenario::Scenario;
 use super::support::netns::Netns;
@@ -162,7 +162,9 @@ pub(crate) fn run(kernel: &str, ways: &[String]) -> Result<(Vec<Causes>, Vec<Str
         }
     }
     let (verdicts, _) = watch.ended()?;
-    Ok((all, playing.iter().filter_map(|one| miscounted(&verdicts, one)).collect()))
+    let miscounted = playing.iter().filter_map(|one| miscounted(&verdicts, one)).collect();
+    strike(playing);
+    Ok((all, miscounted))
 }
 
 /// What is wrong with the verdicts' counts of segments that the scene's client has sent

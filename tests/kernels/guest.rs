@@ -59,7 +59,7 @@ pub(crate) fn run(names: &[&str], ways: &[&str]) -> Result<()> {
         let judge = Judge { way, reports, ledger: &ledger, missed: record.missed };
         judge.cells(&playing).into_iter().for_each(|cell| Line::Cell(cell).print());
     }
-    drop(playing);
+    strike(playing);
     if names.is_empty() {
         let working: Vec<_> = ways.iter().map(|way| way.name.clone()).collect();
         let (causes, miscounted) = causes::run(&kernel, &working)?;
@@ -109,6 +109,15 @@ pub(crate) fn set(scenarios: &[&'static Scenario]) -> Vec<Playing> {
         }
     });
     playing
+}
+
+/// Takes all stages away, at once: each waits for the kernel most of the time.
+pub(crate) fn strike(playing: Vec<Playing>) {
+    thread::scope(|scope| {
+        for one in playing {
+            scope.spawn(|| drop(one));
+        }
+    });
 }
 
 /// Plays those of no wave, and meanwhile the waves.

@@ -23,7 +23,7 @@ const EACH_WAY: usize = 6;
 const TRAFFIC: Duration = Duration::from_secs(4);
 /// Where a CPU is interrupted is chance.
 const ENOUGH: usize = 3;
-const ROUNDS_AT_MOST: usize = 3;
+const ROUNDS_AT_MOST: usize = 2;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a sender gets to look at; small enough for any receive buffer.
 const GIFT_BYTES: usize = 60_000;

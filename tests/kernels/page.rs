@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use super::causes::{self, HIDDEN_FEW, HIDDEN_ONE_IN};
 use super::judge::{
-    CROWDED, EMULATED, FLASH_NS, LOST_ONE_IN, MARKED_FEW, MARKED_ONE_IN,
-    UNNOTICED_IN_SCENARIO_ONE_IN, UNNOTICED_ONE_IN,
+    CROWDED, EMULATED, FLASH_NS, LACKING_FEW, LACKING_ONE_IN, LOST_ONE_IN, MARKED_FEW,
+    MARKED_ONE_IN, UNNOTICED_IN_SCENARIO_FEW, UNNOTICED_IN_SCENARIO_ONE_IN, UNNOTICED_ONE_IN,
 };
 use super::lines::{Cell, Way};
 use super::results::Results;
@@ -73,7 +73,8 @@ error of one state's time in one interval of one flow. It is **red** where
   is generous, as an emulator that has to wait looks like a late event: these times
   say little about real machines, where the bound is 2 µs an event
   (`tests/accuracy.rs`);
-- more than one interval in {MARKED_ONE_IN} and {MARKED_FEW} is *marked*;
+- more than one transition in {LACKING_ONE_IN} and {LACKING_FEW} was not seen at all;
+- more than one interval in {MARKED_ONE_IN} and {MARKED_FEW} is *marked* (but in `nested`);
 - the scenario did not bring about what it is for.
 
 *Marked* are intervals of flows that the tool itself called not exact because it
@@ -82,9 +83,10 @@ before that it says may be wrong, but what they lack of the transitions shows. A
 kernel skips a program where another interrupts it, and if the state returns to what
 it was before the next event nobody can tell: counts and times of so many flows may
 *differ* as runs were skipped, by the kernel's count and the tool's, and by that of
-the truth's own kprobe in 5.10, but of all flows only one in {UNNOTICED_ONE_IN}, and of a
-scenario's one, or one in {UNNOTICED_IN_SCENARIO_ONE_IN}. All ways at once, and few CPUs, make that more
-frequent than it is elsewhere.
+the truth's own kprobe in 5.10, but of all flows only one in {UNNOTICED_ONE_IN}, of a
+scenario's {UNNOTICED_IN_SCENARIO_FEW}, or one in {UNNOTICED_IN_SCENARIO_ONE_IN} (in `nested` one in two). All ways at once, and few
+CPUs, make that more frequent than it is elsewhere; from 7.2 on, where a program may be
+preempted by another thread's, the better ways are skipped as well.
 
 In `nested` a probe of the test's own counts the calls that interrupt one for another
 socket. By callers, a way must not lose the socket of the one that is interrupted: if
