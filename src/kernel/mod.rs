@@ -10,6 +10,7 @@ mod options;
 mod privilege;
 mod raw;
 mod reader;
+mod records;
 mod stream;
 mod survey;
 mod symbols;

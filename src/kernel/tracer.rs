@@ -1,7 +1,6 @@
 //! The programs' life: settings, load, attach, boundaries, snapshots.
 //! What the records mean is `wire`'s and the model's business.
 
-use std::collections::HashSet;
 use std::mem::offset_of;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -19,13 +18,12 @@ use super::holders::Holders;
 use super::log::Verified;
 use super::options::Options;
 use super::raw::{self, Words, layout, skeleton};
-use super::reader::Reader;
+use super::records::Records;
 use super::stream::Stream;
 use super::survey::Surveyor;
 use crate::model::{Blind, Row, Snapshot, SpellLengths, Start, State, Told};
 use crate::source::{Source, Wanted};
 use crate::whose::Finder;
-use crate::wire::{self, FlowRecord, WireError};
 
 /// How long before a boundary it is made known, at least: longer than an event's
 /// program takes, so that all that run after the boundary know of it.
@@ -35,14 +33,6 @@ const NOTICE_NS: u64 = 1_000_000;
 const SETTLE: Duration = Duration::from_micros(200);
 /// The word of an interval without an end yet.
 const NO_BOUNDARY: u64 = !1;
-/// So many ended flows are kept until a report, at most: some 300 MB.
-const MAX_HELD: usize = 1 << 20;
-/// Fewer records than the kernel hands over at once (eight pages).
-const ONE_READ: usize = 64;
-/// A record that is being written is read again after a pause, until it has been
-/// for so long: its writer's CPU may have been taken away.
-const TORN_PAUSE: Duration = Duration::from_micros(100);
-const TORN_MOST_NS: u64 = 10_000_000_000;
 
 /// The live source. When it is dropped, or the process ends in whatever way,
 /// nothing of it stays in the kernel: nothing is pinned.
@@ -51,19 +41,12 @@ pub struct Tracer<'s> {
     words: Words<'s>,
     links: Vec<Link>,
     surveyor: Surveyor,
-    flows: Reader,
-    ended: Reader,
-    /// Sockets that had a record when all were last read.
-    alive_before: HashSet<u64>,
+    records: Records,
     start: Start,
     /// The end of the present interval, if it has one.
     boundary_ns: Option<u64>,
     /// 0 or 1, in turn: the lowest bit of the boundary's word.
     parity: u32,
-    /// Ended flows taken from the kernel and not yet handed over.
-    held: Vec<FlowRecord>,
-    /// What user space itself could not keep or see.
-    own_blind: Blind,
     /// Spells counted so far, for each parity.
     spells_before: [Option<SpellLengths>; 2],
     histogram_unit_ns: Option<u64>,
@@ -89,14 +72,14 @@ impl<'s> Tracer<'s> {
         let words = Words::new(bss, data);
         let at_ns = monotonic_ns();
         words.started_ns.store(at_ns, Ordering::SeqCst);
+        let tick_ns = options.costs.then(tick_ns);
+        let records = Records::new(&skel.maps.flows, attached.flows, attached.ended, tick_ns)?;
         let mut tracer = Self {
             skel,
             words,
             links: attached.links,
             surveyor: Surveyor::new(attached.iterator),
-            flows: attached.flows,
-            ended: attached.ended,
-            alive_before: HashSet::new(),
+            records,
             start: Start {
                 at: Timestamp::now(),
                 at_ns,
@@ -110,13 +93,11 @@ impl<'s> Tracer<'s> {
             },
             boundary_ns: None,
             parity: 0,
-            held: Vec::new(),
-            own_blind: Blind::default(),
             spells_before: [None, None],
             histogram_unit_ns: options.histogram_unit_ns,
             verified: attached.verified,
             stream,
-            tick_ns: options.costs.then(tick_ns),
+            tick_ns,
             survey_writes: attached.survey_writes,
             holders: attached.holders,
             finder: Finder::default(),
@@ -160,134 +141,6 @@ impl<'s> Tracer<'s> {
         self.words.set_boundary(at_ns | u64::from(self.parity));
     }
 
-    /// Takes the ended flows out of the kernel.
-    fn take_ended(&mut self) -> Result<()> {
-        let (held, blind, tick_ns) = (&mut self.held, &mut self.own_blind, self.tick_ns);
-        let mut broken = None;
-        // A pass goes on by counting records in a bucket out of which it has
-        // taken some, so it passes others over; the next finds them.
-        loop {
-            let mut taken = 0;
-            let read = self.ended.read(|key, value| {
-                taken += 1;
-                let record = wire::ended_socket(key)
-                    .and_then(|socket| FlowRecord::decode(socket, value, tick_ns));
-                match record {
-                    Ok(_) if held.len() >= MAX_HELD => blind.rows_lost += 1,
-                    Ok(record) => held.push(record),
-                    Err(error) => broken = Some(error),
-                }
-            });
-            read.context("reading the ended flows")?;
-            if taken < ONE_READ {
-                break;
-            }
-        }
-        broken.map_or(Ok(()), |error| Err(error).context("reading the ended flows"))
-    }
-
-    /// Every flow that is alive, read in one pass.
-    fn living(&mut self) -> Result<Vec<FlowRecord>> {
-        let tick_ns = self.tick_ns;
-        let mut records = Vec::new();
-        let mut torn = Vec::new();
-        let mut broken = None;
-        let mut known = HashSet::with_capacity(self.alive_before.len());
-        let read = self.flows.read(|key, value| {
-            let Ok(socket) = key.try_into().map(u64::from_ne_bytes) else { return };
-            match FlowRecord::decode(socket, value, tick_ns) {
-                Ok(record) if known.insert(socket) => records.push(record),
-                Ok(_) => {} // it came twice
-                Err(WireError::Torn) => torn.push(socket),
-                Err(error) => broken = Some(error),
-            }
-        });
-        read.context("reading the flows")?;
-        if let Some(error) = broken {
-            return Err(error).context("reading the flows");
-        }
-        for socket in torn {
-            if known.insert(socket) {
-                records.extend(self.read_again(socket)?);
-            }
-        }
-        Ok(records)
-    }
-
-    /// What was there before, has not come, and is not among those that ended:
-    /// the reading has passed it over.
-    fn add_passed_over(&mut self, living: &mut Vec<FlowRecord>) -> Result<()> {
-        let sockets = |records: &[FlowRecord]| -> HashSet<u64> {
-            records.iter().map(|record| record.latest().id.socket).collect()
-        };
-        let (mut known, ended) = (sockets(living), sockets(&self.held));
-        for socket in self.alive_before.iter().filter(|socket| !ended.contains(socket)) {
-            if known.insert(*socket) {
-                living.extend(self.read_again(*socket)?);
-            }
-        }
-        self.alive_before = sockets(living);
-        Ok(())
-    }
-
-    /// Has the costs of each record be of the survey that was just made, where it has
-    /// met the socket: elsewhere what came since the last transition is not known.
-    fn complete_costs(&self, living: &mut [FlowRecord], tick_ns: u64) {
-        for record in living {
-            match self.surveyor.account_of(record) {
-                Some(account) => record.add_cost(account, tick_ns),
-                None if self.survey_writes && self.surveyor.has_met(record) => {}
-                None => record.drop_cost(),
-            }
-        }
-    }
-
-    fn read_again(&self, socket: u64) -> Result<Option<FlowRecord>> {
-        let until_ns = monotonic_ns() + TORN_MOST_NS;
-        loop {
-            let value = self.skel.maps.flows.lookup(&socket.to_ne_bytes(), MapFlags::ANY)?;
-            let Some(value) = value else { return Ok(None) };
-            match FlowRecord::decode(socket, &value, self.tick_ns) {
-                Err(WireError::Torn) if monotonic_ns() < until_ns => thread::sleep(TORN_PAUSE),
-                read => return Ok(Some(read?)),
-            }
-        }
-    }
-
-    /// Takes out the records whose socket two surveys have not met: its end was
-    /// not seen, and it was not seen being destroyed either.
-    fn remove_gone(
-        &self,
-        living: &mut Vec<FlowRecord>,
-        boundary_ns: u64,
-    ) -> Result<Vec<FlowRecord>> {
-        let mut gone = Vec::new();
-        for record in living.iter() {
-            let Some(at_ns) = self.surveyor.found_gone_at(record) else { continue };
-            let id = record.latest().id;
-            // The address may be a new socket's by now.
-            let still = self.read_again(id.socket)?.is_some_and(|now| now.latest().id == id);
-            if still && self.skel.maps.flows.delete(&id.socket.to_ne_bytes()).is_ok() {
-                gone.push(record.clone().found_gone(at_ns, boundary_ns));
-            }
-        }
-        let ids: HashSet<_> = gone.iter().map(|record| record.latest().id).collect();
-        living.retain(|record| !ids.contains(&record.latest().id));
-        Ok(gone)
-    }
-
-    /// Keeps the records found gone, but for those that ended in the kernel
-    /// after all.
-    fn hold_gone(&mut self, gone: Vec<FlowRecord>) {
-        let ended: HashSet<_> = self.held.iter().map(|record| record.latest().id).collect();
-        for record in gone {
-            if !ended.contains(&record.latest().id) {
-                self.own_blind.ends_missed += 1;
-                self.held.push(record);
-            }
-        }
-    }
-
     fn counters_per_cpu(&self) -> Result<Vec<Vec<u8>>> {
         self.skel
             .maps
@@ -304,7 +157,7 @@ impl<'s> Tracer<'s> {
     fn counters(&self) -> Result<(Blind, u64)> {
         let per_cpu = self.counters_per_cpu()?;
         let sum = |at: usize| sum_word(&per_cpu, at);
-        let own = &self.own_blind;
+        let own = self.records.blind();
         let blind = Blind {
             flows_refused: sum(offset_of!(layout::counters, births_refused)),
             births_missed: sum(offset_of!(layout::counters, births_missed)),
@@ -367,7 +220,7 @@ impl Source for Tracer<'_> {
     }
 
     fn tend(&mut self) -> Result<()> {
-        self.take_ended()?;
+        self.records.take_ended()?;
         self.surveyor.survey_if_due(&self.words, &self.skel.maps.surveyed)?;
         self.holders.as_ref().map_or(Ok(()), |holders| self.finder.tend(|| holders.list()))
     }
@@ -384,26 +237,14 @@ impl Source for Tracer<'_> {
             // It measures as well.
             self.surveyor.survey(&self.words, &self.skel.maps.surveyed)?;
         }
-        let mut living = self.living()?;
-        self.surveyor.note_unreached(&living);
-        let gone = self.remove_gone(&mut living, at_ns)?;
-        self.take_ended()?;
-        self.hold_gone(gone);
-        self.add_passed_over(&mut living)?;
-        if let Some(tick_ns) = self.tick_ns {
-            self.complete_costs(&mut living, tick_ns);
-        }
+        let living = self.records.living(&mut self.surveyor, at_ns, self.survey_writes)?;
         let (blind, ended_quiet) = self.counters()?;
         let spells = self.spells()?;
         self.parity ^= 1;
         self.boundary_ns = None;
         // Only now: until here the records kept the figures of `at_ns`.
         self.publish(NO_BOUNDARY);
-        let (over, later) = std::mem::take(&mut self.held)
-            .into_iter()
-            .partition(|record| record.latest().tally.has_ended_before(at_ns));
-        self.held = later;
-        let flows = merged(&living, &over, &self.held, at_ns);
+        let flows = self.records.hand_over(&living, at_ns);
         self.finder.keep_for(&flows, at_ns);
         Ok(Snapshot {
             at,
@@ -427,24 +268,6 @@ impl Source for Tracer<'_> {
         let holders = self.holders.as_ref();
         self.finder.identify(rows, wanted, || holders.map_or(Ok(Vec::new()), Holders::list))
     }
-}
-
-/// All flows at `at_ns`, each once. One that ended while the living were read
-/// is in both sets, and the record of its end is the complete one.
-fn merged(
-    living: &[FlowRecord],
-    over: &[FlowRecord],
-    held: &[FlowRecord],
-    at_ns: u64,
-) -> Vec<crate::model::Reading> {
-    let ended: HashSet<_> = over.iter().chain(held).map(|record| record.latest().id).collect();
-    living
-        .iter()
-        .filter(|record| !ended.contains(&record.latest().id))
-        .chain(over)
-        .chain(held)
-        .filter_map(|record| record.at(at_ns))
-        .collect()
 }
 
 /// How often the kernel has passed over a kprobe, or a kretprobe, before it came

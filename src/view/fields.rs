@@ -13,6 +13,21 @@ const CGROUPS: Wanted = Wanted { cgroups: true, ..Field::NOTHING };
 const COSTS: Wanted = Wanted { costs: true, ..Field::NOTHING };
 const NETNS: Wanted = Wanted { netns: true, ..Field::NOTHING };
 
+/// The columns that say which flow a line is about, whatever else it tells.
+pub(super) const IDENTITY: [&str; 11] = [
+    "family",
+    "laddr",
+    "lport",
+    "raddr",
+    "rport",
+    "netns",
+    "cookie",
+    "cgroup_id",
+    "pid",
+    "comm",
+    "cc",
+];
+
 /// A time, or a number, out of what came of a flow. Only where it is asked for:
 /// each report has to look at every connection for it.
 macro_rules! cost {

@@ -4,7 +4,7 @@
 
 use super::Field;
 use super::field::Kind;
-use super::fields::field;
+use super::fields::{IDENTITY, field};
 use crate::model::{Row, Transition, Value};
 use crate::source::Wanted;
 
@@ -93,28 +93,9 @@ static OWN: [Own; 15] = [
     ),
 ];
 
-/// Of a row's fields those that do not rest on an interval's figures.
-const OF_FLOW: [&str; 17] = [
-    "family",
-    "laddr",
-    "lport",
-    "raddr",
-    "rport",
-    "netns",
-    "cookie",
-    "cgroup_id",
-    "pid",
-    "comm",
-    "cc",
-    "prefix",
-    "netns_name",
-    "cgroup",
-    "unit",
-    "container",
-    "pod",
-];
-/// So many of them are there unless told otherwise.
-const OF_FLOW_USUAL: usize = 11;
+/// Of a row's fields those that do not rest on an interval's figures, beside those
+/// that say which flow it is. They are not there unless they are asked for.
+const OF_FLOW: [&str; 6] = ["prefix", "netns_name", "cgroup", "unit", "container", "pod"];
 
 impl PartialEq for Telling {
     /// By name, which no two share.
@@ -129,7 +110,7 @@ impl Telling {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
         let own = OWN.iter().map(Self::Own);
-        Self::of_flow(OF_FLOW.len()).chain(own)
+        Self::of_flow(&IDENTITY).chain(Self::of_flow(&OF_FLOW)).chain(own)
     }
 
     /// Those that data has unless told otherwise.
@@ -137,11 +118,11 @@ impl Telling {
     pub fn usual() -> Vec<Self> {
         let (at, rest) = OWN.split_at(1);
         let own = |own: &'static [Own]| own.iter().map(Self::Own);
-        own(at).chain(Self::of_flow(OF_FLOW_USUAL)).chain(own(rest)).collect()
+        own(at).chain(Self::of_flow(&IDENTITY)).chain(own(rest)).collect()
     }
 
-    fn of_flow(most: usize) -> impl Iterator<Item = Self> {
-        OF_FLOW.iter().take(most).filter_map(|name| field(name)).map(Self::OfFlow)
+    fn of_flow(names: &'static [&str]) -> impl Iterator<Item = Self> {
+        names.iter().filter_map(|name| field(name)).map(Self::OfFlow)
     }
 
     /// The one that is called so, with or without its unit.
@@ -228,7 +209,7 @@ mod tests {
             assert_eq!(Telling::named(&one.key()), Some(one));
             assert!(document.contains(&format!("`{}`", one.key())), "{}", one.key());
         }
-        assert_eq!(names.len(), OF_FLOW.len() + OWN.len());
+        assert_eq!(names.len(), IDENTITY.len() + OF_FLOW.len() + OWN.len());
         assert_eq!(Telling::named("help"), None);
     }
 }

@@ -2,12 +2,12 @@
 //! people, JSON for programs. Not here: how a verdict is found.
 
 use std::io;
-
 use std::net::SocketAddr;
 
 use serde::Serialize;
 
 use super::csv::cell;
+use super::fields::IDENTITY;
 use super::{Asked, JsonView, Output, Style, View as _, field, trust};
 use crate::model::{Ends, Group, Row, Start, State, Unseen, Value};
 use crate::why::{Evidence, Sure, Verdict, judge};
@@ -63,21 +63,6 @@ struct Line<'a> {
     measured: bool,
     exact: bool,
 }
-
-/// The columns that say which flow a verdict is on.
-const IDENTITY: [&str; 11] = [
-    "family",
-    "laddr",
-    "lport",
-    "raddr",
-    "rport",
-    "netns",
-    "cookie",
-    "cgroup_id",
-    "pid",
-    "comm",
-    "cc",
-];
 
 impl Subject {
     /// A flow.
