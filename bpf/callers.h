@@ -94,6 +94,7 @@ enum function {
 	SYNRECV_FASTOPEN,
 	UNDO_RECOVERY,
 	UNDO_LOSS,
+	STATE_PROCESS,
 };
 
 #define FENTRY(name, look, place)                                              \
@@ -159,5 +160,8 @@ LOOK_AROUND(tcp_rcv_synrecv_state_fastopen, SYNRECV_FASTOPEN, LOOK_BEFORE_INNER,
 LOOK_ON_ENTRY(tcp_try_keep_open, LOOK_WITHIN, PLACE_KEEP_OPEN)
 LOOK_ON_RETURN(tcp_try_undo_recovery, UNDO_RECOVERY, LOOK_RETURNED)
 LOOK_ON_RETURN(tcp_try_undo_loss, UNDO_LOSS, LOOK_RETURNED)
+/* Of handshakes and ends: what it sets itself, where a SYN's data was not taken, it
+ * sets after all the others (tcp_rcv_fastopen_synack()). */
+LOOK_ON_RETURN(tcp_rcv_state_process, STATE_PROCESS, LOOK_RETURNED)
 
 #endif

@@ -133,8 +133,9 @@ static __always_inline __u8 cause_of_recovery(struct sock *sk)
 
 /*
  * Back to Open, or from Recovery to Disorder, where it is undone before all of the
- * loss is acknowledged (tcp_try_undo_partial()). Recovery and Loss note an undo_marker when they begin, and
- * tcp_undo_cwnd_reduction() takes it away when it restores the window. It does
+ * loss is acknowledged (tcp_try_undo_partial()). Recovery and Loss note an
+ * undo_marker when they begin, and tcp_undo_cwnd_reduction() takes it away when it
+ * restores the window. It does
  * so when all retransmissions were reported as duplicates (undo_retrans), when
  * the ACK echoes an older timestamp than the first retransmission's
  * (tcp_packet_delayed()), or by F-RTO (tcp_process_loss()).

@@ -194,7 +194,6 @@ struct bpf_iter__tcp {
 };
 
 /* kernel/bpf/map_iter.c: the context of an iter/bpf_map_elem program. */
-
 struct bpf_iter__bpf_map_elem {
 	struct bpf_iter_meta *meta;
 	void *key;

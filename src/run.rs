@@ -91,13 +91,11 @@ fn count_lengths(report: &mut Report, unit_ns: u64) {
     report.open_spells = OpenSpells::of(rows);
 }
 
-/// How often a trace has the source forget what no report will show.
-const FORGET_EVERY: Duration = Duration::from_secs(30);
-
 /// How long a transition waits to be printed, at most.
 const PROMPTNESS: Duration = Duration::from_millis(50);
 
-/// Prints each transition as it happens, until the time is over, or a signal or the reader's leaving ends it.
+/// Prints each transition as it happens, until the time is over, or a signal or the
+/// reader's leaving ends it.
 pub fn run_transitions(
     source: &mut dyn Source,
     view: &mut TransitionsView,
@@ -107,7 +105,6 @@ pub fn run_transitions(
 ) -> Result<()> {
     let end_ns = config.seconds.map(|seconds| source.now_ns() + seconds * 1_000_000_000);
     let mut tended_ns = source.now_ns();
-    let mut forgot_ns = tended_ns;
     let mut left_out = LeftOut::default();
     view.start(source.start(), out)?;
     loop {
@@ -133,12 +130,9 @@ pub fn run_transitions(
             let unseen = Unseen::new(snapshot.blind, snapshot.namespaces_unreached, left_out);
             return Ok(view.end(source.start(), &unseen, out)?);
         }
-        if now_ns - forgot_ns >= nanoseconds(FORGET_EVERY) {
-            source.snapshot()?;
-            forgot_ns = now_ns;
-        }
         if now_ns - tended_ns >= nanoseconds(TEND_EVERY) {
             source.tend()?;
+            source.forget_ended();
             tended_ns = now_ns;
         }
     }

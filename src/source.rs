@@ -44,6 +44,9 @@ pub trait Source {
     /// a second at least.
     fn tend(&mut self) -> anyhow::Result<()>;
 
+    /// Has no coming snapshot show the flows that have ended so far.
+    fn forget_ended(&mut self);
+
     /// All flows as they stood at the interval's end, which has come; the next
     /// interval has no end yet.
     fn snapshot(&mut self) -> anyhow::Result<Snapshot>;

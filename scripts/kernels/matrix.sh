@@ -21,7 +21,9 @@ for word in "$@"; do
         spent=$(($(date +%s) - begun))
         [ "$try" = first ] || [ $((spent + reserve * (left + 1))) -lt "$most" ] || break
         echo "matrix: $word, $try try, after $spent s" >&2
-        "$here/vm.sh" -s 2 -m 1536 -t 400 "$word" "$results/machine" 'TCPCONG=/root/tcpcong ./kernels guest' \
+        limit=$((most - spent))
+        [ "$limit" -lt 400 ] || limit=400
+        "$here/vm.sh" -s 2 -m 1536 -t "$limit" "$word" "$results/machine" 'TCPCONG=/root/tcpcong ./kernels guest' \
             >"$results/$word.log" 2>&1 || tail -n 5 "$results/$word.log" >&2
         grep '^{' "$results/$word.log" >"$results/$word.jsonl" || true
         ! "$results/machine/root/kernels" check "$results/$word.jsonl" || break

@@ -68,7 +68,7 @@ impl Namespaces {
     fn note(&mut self, path: PathBuf) -> bool {
         let inode = match fs::metadata(&path) {
             // Seen on 5.10 where it may not be looked at: a directory of /proc.
-            Ok(meta) if meta.is_dir() => return false,
+            Ok(meta) if meta.is_dir() => return !path.starts_with("/proc"),
             // The kernel's inode numbers of namespaces have 32 bits.
             Ok(meta) => u32::try_from(meta.ino()).unwrap_or(0),
             // A thread that is gone has no namespace to miss.

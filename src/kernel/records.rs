@@ -93,6 +93,11 @@ impl Records {
         merged(living, &over, &self.held, at_ns)
     }
 
+    /// Lets go of the ended flows that were taken so far.
+    pub(super) fn forget_ended(&mut self) {
+        self.held.clear();
+    }
+
     /// Takes the ended flows out of the kernel.
     pub(super) fn take_ended(&mut self) -> Result<()> {
         let (held, blind, tick_ns) = (&mut self.held, &mut self.blind, self.tick_ns);

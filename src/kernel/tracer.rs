@@ -225,6 +225,10 @@ impl Source for Tracer<'_> {
         self.holders.as_ref().map_or(Ok(()), |holders| self.finder.tend(|| holders.list()))
     }
 
+    fn forget_ended(&mut self) {
+        self.records.forget_ended();
+    }
+
     fn snapshot(&mut self) -> Result<Snapshot> {
         let at_ns = match self.boundary_ns {
             Some(at_ns) => at_ns,

@@ -95,7 +95,7 @@ const fn caller(
     Caller { name, entry, exit, without }
 }
 
-const CALLERS: [Caller; 10] = [
+const CALLERS: [Caller; 11] = [
     caller("tcp_fastretrans_alert", true, true, Some("most transitions")),
     caller("tcp_enter_loss", true, true, Some("retransmission timeouts")),
     caller("tcp_enter_recovery", true, true, Some("recoveries that RACK's timer begins")),
@@ -106,6 +106,7 @@ const CALLERS: [Caller; 10] = [
     caller("tcp_try_keep_open", true, false, None),
     caller("tcp_try_undo_recovery", false, true, None),
     caller("tcp_try_undo_loss", false, true, None),
+    caller("tcp_rcv_state_process", false, true, Some("Loss after a SYN's data was not taken")),
 ];
 
 /// Without these two there is no point.
@@ -209,7 +210,7 @@ mod tests {
     #[test]
     fn a_missing_function_is_said_or_forbids_the_way() {
         let all = Way::FentryCallers.probes(|_| true).expect("all there");
-        assert_eq!(all.programs.len(), 8 + 9);
+        assert_eq!(all.programs.len(), 8 + 10);
         assert_eq!(all.cannot_see.len(), 1);
         let some = Way::KprobeCallers.probes(|name| name != "tcp_enter_cwr").expect("enough");
         assert!(some.cannot_see[2].contains("local queue"), "{some:?}");

@@ -68,7 +68,12 @@ impl Filter {
     fn fits_ends(&self, row: &Row) -> Fit {
         let fits = self.laddr.is_none_or(|prefix| prefix.contains(row.ends.laddr))
             && self.raddr.is_none_or(|prefix| prefix.contains(row.ends.raddr));
-        Fit::from(fits).max(is(self.cc.as_ref(), row.whose.cc.as_ref()))
+        // What is not known is counted once the figures have had their say.
+        Fit::from(fits && self.fits_cc(row) != Fit::No)
+    }
+
+    fn fits_cc(&self, row: &Row) -> Fit {
+        is(self.cc.as_ref(), row.whose.cc.as_ref())
     }
 
     fn fits_figures(&self, row: &Row) -> bool {
@@ -104,7 +109,7 @@ impl Filter {
             Netns::Inode(inode) => *inode == row.netns,
             Netns::Name(name) => row.names.netns.as_ref().is_some_and(|it| **it == **name),
         });
-        pid.max(comm).max(cgroup).max(netns.into())
+        pid.max(comm).max(cgroup).max(netns.into()).max(self.fits_cc(row))
     }
 }
 

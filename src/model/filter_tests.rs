@@ -52,6 +52,7 @@ fn what_is_unknown_passes_no_filter_for_it_and_is_counted() {
         (Filter { netns: Some(Netns::Name("blue".into())), ..Filter::default() }, 0),
         // Nor is it wanted whatever else were known.
         (Filter { pid: Some(1), min_changes: Some(9), ..Filter::default() }, 0),
+        (Filter { cc: Some("bbr".into()), min_changes: Some(9), ..Filter::default() }, 0),
     ] {
         let report = sifted(&filter, &rows);
         assert!(report.rows.is_empty(), "{filter:?}");

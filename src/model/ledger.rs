@@ -8,8 +8,9 @@ use super::{
     StateTimes, Tally, Totals,
 };
 
-/// An account that was opened later than this says too little of what was before,
-/// nanoseconds. Seeding takes less.
+/// An account that was opened so late says too little of what was before: later than
+/// one in so many parts of the interval, and than seeding mostly takes, nanoseconds.
+const ACCOUNT_LATE_ONE_IN: u64 = 20;
 const ACCOUNT_LATE_NS: u64 = 100_000_000;
 
 /// What has been reported of a flow so far.
@@ -132,8 +133,9 @@ impl Ledger {
 
     /// What came since the last snapshot; nothing if it was not known then, or of a
     /// part of that time only.
-    fn cost_since(&self, id: FlowId, cost: &Cost) -> Option<Cost> {
-        let is_whole = id.born_ns >= self.last_ns && cost.late_ns < ACCOUNT_LATE_NS;
+    fn cost_since(&self, id: FlowId, cost: &Cost, to_ns: u64) -> Option<Cost> {
+        let late_ns = ACCOUNT_LATE_NS.max((to_ns - self.last_ns) / ACCOUNT_LATE_ONE_IN);
+        let is_whole = id.born_ns >= self.last_ns && cost.late_ns < late_ns;
         match self.costs.get(&id) {
             Some(before) => Some(cost.since(before)),
             None => is_whole.then_some(*cost),
@@ -163,7 +165,7 @@ impl Ledger {
             times,
             changes: tally.changes.saturating_sub(before.changes),
             repeated_rtos: tally.repeated_rtos.saturating_sub(before.repeated_rtos),
-            cost: cost.and_then(|cost| self.cost_since(reading.id, &cost)).map(Box::new),
+            cost: cost.and_then(|cost| self.cost_since(reading.id, &cost, to_ns)).map(Box::new),
             spell_ns,
             exact: missed == 0 && !tally.found_late && !before.found_late,
             doubtful_ns: tally.doubtful_ns.saturating_sub(before.doubtful_ns),

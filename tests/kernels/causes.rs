@@ -14,7 +14,7 @@ use super::scenario::Scenario;
 use super::support::netns::Netns;
 use super::support::trace::{Running, Told, Trace, ends};
 use super::waiting::counter;
-use super::{lossy, waiting};
+use super::{fastopen, lossy, waiting};
 
 /// A scenario, and which causes it has.
 struct Provoked {
@@ -23,6 +23,8 @@ struct Provoked {
     must: &'static [&'static str],
     /// Of what may befall any traffic, this cannot befall it.
     never: &'static [&'static str],
+    /// It comes to it only on kernels with this function.
+    only_with: Option<&'static str>,
 }
 
 /// What may befall any connection that loses or waits for something.
@@ -53,7 +55,7 @@ const fn scenario(
     Scenario { name, what, wave: None, wants: &[], set }
 }
 
-static ALL: [Provoked; 10] = [
+static ALL: [Provoked; 11] = [
     Provoked {
         scenario: scenario("jitter", "10 % lost, and reordered by jitter", lossy::jitter),
         must: &[
@@ -63,22 +65,26 @@ static ALL: [Provoked; 10] = [
             "open recovered",
         ],
         never: &[],
+        only_with: None,
     },
     Provoked {
         scenario: scenario("no-sack", "2 % lost, without SACK", lossy::no_sack),
         must: &["recovery fast-retransmit", "open recovered"],
         // It needs SACK, as do RACK and the tail loss probe.
         never: &["recovery rack-timer", "cwr tlp"],
+        only_with: None,
     },
     Provoked {
         scenario: scenario("ecn", "3 % of the data marked", lossy::ecn),
         must: &["cwr ecn"],
         never: &[],
+        only_with: None,
     },
     Provoked {
         scenario: scenario("local-drops", "drops in the own queue", lossy::local_drops),
         must: &["cwr local-drop"],
         never: &[],
+        only_with: None,
     },
     Provoked {
         scenario: scenario(
@@ -88,16 +94,30 @@ static ALL: [Provoked; 10] = [
         ),
         must: &["loss rto", "loss rto-repeat"],
         never: &[],
+        only_with: None,
     },
     Provoked {
         scenario: scenario("syn-timeout", "nobody answers", waiting::syn_timeout),
         must: &["loss syn-timeout"],
         never: &[],
+        only_with: None,
+    },
+    Provoked {
+        scenario: scenario(
+            "tfo-refused",
+            "TCP Fast Open with a server that takes no data in the SYN",
+            fastopen::refused,
+        ),
+        must: &["loss tfo-fail"],
+        never: &[],
+        // Before, such data was sent again without Loss.
+        only_with: Some("tcp_non_congestion_loss_retransmit"),
     },
     Provoked {
         scenario: scenario("pmtu", "the path's MTU falls", waiting::pmtu),
         must: &["loss pmtu"],
         never: &[],
+        only_with: None,
     },
     Provoked {
         scenario: scenario(
@@ -107,6 +127,7 @@ static ALL: [Provoked; 10] = [
         ),
         must: &["open undo timestamps"],
         never: &[],
+        only_with: None,
     },
     Provoked {
         scenario: scenario(
@@ -116,6 +137,7 @@ static ALL: [Provoked; 10] = [
         ),
         must: &["open undo dsack"],
         never: &["open undo timestamps"],
+        only_with: None,
     },
     Provoked {
         scenario: scenario(
@@ -125,6 +147,7 @@ static ALL: [Provoked; 10] = [
         ),
         must: &["loss rto", "open undo f-rto"],
         never: &["open undo timestamps"],
+        only_with: None,
     },
 ];
 
@@ -206,7 +229,8 @@ impl Provoked {
         }
         let mut red = playing.red.clone();
         red.extend(COUNTED.iter().filter_map(|one| one.differs(&sent, playing.client()?)));
-        let missing = self.must.iter().filter(|must| !told.contains_key(**must));
+        let comes_to_it = self.only_with.is_none_or(has_symbol);
+        let missing = self.must.iter().filter(|must| comes_to_it && !told.contains_key(**must));
         red.extend(missing.map(|must| format!("nothing went {must}")));
         let known = |label: &str| {
             [self.must, ORDINARY].concat().contains(&label) && !self.never.contains(&label)
@@ -246,7 +270,7 @@ const COUNTED: [Counted; 4] = [
     Counted {
         names: &["TCPTimeouts"],
         perhaps: &[],
-        is_one: |it| it["to"] == "loss" && it["cause"] != "pmtu",
+        is_one: |it| it["to"] == "loss" && it["cause"] != "pmtu" && it["cause"] != "tfo-fail",
     },
     Counted {
         names: &["TCPSackRecovery", "TCPRenoRecovery"],
@@ -287,6 +311,11 @@ impl Counted {
             (Err(error), _) | (_, Err(error)) => Some(format!("{error:#}")),
         }
     }
+}
+
+fn has_symbol(name: &str) -> bool {
+    let symbols = std::fs::read_to_string("/proc/kallsyms").unwrap_or_default();
+    symbols.lines().any(|line| line.split(' ').nth(2) == Some(name))
 }
 
 /// Where to, why, and how that was found: `open undo dsack`.

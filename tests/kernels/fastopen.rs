@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use super::lossy::netem;
 use super::scenario::Scene;
 use super::support::lab::Lab;
+use super::support::netns::Netns;
 use super::support::server::{Counts, Server};
 use super::support::tool::pause;
 use super::support::traffic::Dial;
@@ -49,6 +50,42 @@ impl Scene for FastOpen {
     fn ends(&self) -> Vec<SocketAddr> {
         vec![self.server.address()]
     }
+}
+
+/// Data in the SYN, which the server knows nothing of.
+struct Refused {
+    lab: Lab,
+    server: Server,
+}
+
+impl Scene for Refused {
+    fn play(&mut self) -> Result<()> {
+        let dial = Dial::to(self.server.address()).fast_open();
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS {
+            let mut stream = dial.connect(&self.lab.client, UNTIL_OPEN)?;
+            stream.write_all(&[0; 1000]).context("writing into the SYN")?;
+            clients.push(stream);
+        }
+        let all_read = |counts: &Counts| counts.read_bytes >= 1000 * CLIENTS as u64;
+        self.server.wait_until(UNTIL_OPEN, all_read).map(drop)
+    }
+
+    fn ends(&self) -> Vec<SocketAddr> {
+        vec![self.server.address()]
+    }
+
+    fn client(&self) -> Option<&Netns> {
+        Some(&self.lab.client)
+    }
+}
+
+pub(crate) fn refused() -> Result<Box<dyn Scene>> {
+    let lab = Lab::new("notfo")?;
+    lab.client.sysctl("net.ipv4.tcp_fastopen", "5")?;
+    lab.server.sysctl("net.ipv4.tcp_fastopen", "0")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    Ok(Box::new(Refused { lab, server }))
 }
 
 pub(crate) fn fastopen() -> Result<Box<dyn Scene>> {

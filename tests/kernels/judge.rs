@@ -6,7 +6,7 @@ use super::lines::{Cell, SeenTruth, Way};
 use super::support::compare::{Bounds, Outcome, measure};
 use super::support::ledger::{Ledger, Life};
 use super::support::tool::Report;
-use super::ways::CALLERS;
+use super::ways::{CALLERS, KRETPROBES};
 
 /// An emulated CPU stands still while the machine runs something else, and later
 /// kernels let a thread be interrupted between the truth's event and a program's,
@@ -44,7 +44,7 @@ pub(crate) const UNNOTICED_ONE_IN: usize = 10;
 /// and calls interrupt each other on purpose, one in two.
 pub(crate) const UNNOTICED_IN_SCENARIO_ONE_IN: usize = 4;
 pub(crate) const UNNOTICED_IN_SCENARIO_FEW: usize = 2;
-const UNNOTICED_IN_CROWD_ONE_IN: usize = 2;
+pub(crate) const UNNOTICED_IN_CROWD_ONE_IN: usize = 2;
 /// Of a scenario's transitions one in so many, and a few, may lack.
 pub(crate) const LACKING_ONE_IN: usize = 10;
 pub(crate) const LACKING_FEW: usize = 3;
@@ -55,8 +55,9 @@ pub(crate) const MARKED_FEW: usize = 3;
 
 /// A call that interrupts another must not take its socket's place (`bpf/callers.h`):
 /// then the other's would be lost. The kernel may also skip the program at an entry
-/// while it runs another, so some may be lost without that: half as many.
-pub(crate) const LOST_ONE_IN: u64 = 2;
+/// while it runs another, so some may be lost without that: half as many, and a few.
+pub(crate) const LOST_ONE_IN: usize = 2;
+pub(crate) const LOST_FEW: usize = 3;
 
 /// One way's reports, and what they have to be.
 pub(crate) struct Judge<'a> {
@@ -77,10 +78,13 @@ impl Judge<'_> {
         cells.map(|(playing, outcome)| self.cell(playing, &outcome, explained)).collect()
     }
 
+    fn is_by_callers(&self) -> bool {
+        self.way.attach.as_deref().is_some_and(|name| name.ends_with(CALLERS))
+    }
+
     fn outcome(&self, playing: &Playing) -> Outcome {
-        let callers = self.way.attach.as_deref().is_some_and(|name| name.ends_with(CALLERS));
         let bounds = Bounds {
-            flash_ns: if callers { FLASH_NS } else { 0 },
+            flash_ns: if self.is_by_callers() { FLASH_NS } else { 0 },
             ..if playing.scenario.is_crowded() { CROWDED } else { EMULATED }
         };
         measure(self.reports, self.ledger, &bounds, |local, remote| playing.owns(local, remote))
@@ -111,10 +115,13 @@ impl Judge<'_> {
         let told = |fault: &String| fault.chars().take(TOLD_CHARACTERS).collect::<String>();
         red.extend(outcome.faults.iter().take(TOLD).map(told));
         red.extend(outcome.sum_faults.iter().take(TOLD).map(told));
-        let (lost, nested) = (self.way.calls_lost, playing.nested());
-        if nested.is_some_and(|nested| lost > 0 && lost * LOST_ONE_IN > nested as u64) {
-            red.push(format!("{nested:?} calls interrupted others, and it lost {lost}"));
-        }
+        let lost = playing.nested().filter(|_| self.way.name == KRETPROBES).map(|nested| {
+            let lost = usize::try_from(self.way.calls_lost).unwrap_or(usize::MAX);
+            if lost > nested / LOST_ONE_IN + LOST_FEW {
+                red.push(format!("{nested} calls interrupted others, and it lost {lost}"));
+            }
+            lost
+        });
         let crowded = playing.scenario.is_crowded();
         let intervals = outcome.cells + outcome.marked;
         if !crowded && outcome.marked > intervals / MARKED_ONE_IN + MARKED_FEW {
@@ -122,7 +129,8 @@ impl Judge<'_> {
         }
         let of_flows = outcome.flow_faults.iter().take(TOLD).map(told);
         let Outcome { flows, faulty_flows, changes, changes_seen, .. } = *outcome;
-        if changes_seen + flashes + changes / LACKING_ONE_IN + LACKING_FEW < changes {
+        let flashes_unseen = if self.is_by_callers() { flashes } else { 0 };
+        if changes_seen + flashes_unseen + changes / LACKING_ONE_IN + LACKING_FEW < changes {
             red.push(format!("{changes_seen} changes of {changes} were seen"));
         }
         let one_in = if crowded { UNNOTICED_IN_CROWD_ONE_IN } else { UNNOTICED_IN_SCENARIO_ONE_IN };
@@ -148,7 +156,7 @@ impl Judge<'_> {
             largest_error_us: outcome.largest_error_ns as f64 / 1e3,
             error_us_per_event: outcome.errors_ns as f64 / 1e3 / outcome.events.max(1) as f64,
             notes: playing.notes(),
-            lost: nested.map(|_| lost).filter(|_| self.way.name.ends_with(CALLERS)),
+            lost,
             red,
         }
     }

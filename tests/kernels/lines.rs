@@ -70,7 +70,7 @@ pub(crate) struct Cell {
     pub(crate) largest_error_us: f64,
     pub(crate) error_us_per_event: f64,
     /// Where calls interrupted each other: those whose socket was lost by it.
-    pub(crate) lost: Option<u64>,
+    pub(crate) lost: Option<usize>,
     /// What else is to be known of it.
     pub(crate) notes: Vec<String>,
     pub(crate) red: Vec<String>,

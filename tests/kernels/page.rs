@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 
 use super::causes::{self, HIDDEN_FEW, HIDDEN_ONE_IN};
 use super::judge::{
-    CROWDED, EMULATED, FLASH_NS, LACKING_FEW, LACKING_ONE_IN, LOST_ONE_IN, MARKED_FEW,
-    MARKED_ONE_IN, UNNOTICED_IN_SCENARIO_FEW, UNNOTICED_IN_SCENARIO_ONE_IN, UNNOTICED_ONE_IN,
+    CROWDED, EMULATED, FLASH_NS, LACKING_FEW, LACKING_ONE_IN, LOST_FEW, LOST_ONE_IN, MARKED_FEW,
+    MARKED_ONE_IN, UNNOTICED_IN_CROWD_ONE_IN, UNNOTICED_IN_SCENARIO_FEW,
+    UNNOTICED_IN_SCENARIO_ONE_IN, UNNOTICED_ONE_IN,
 };
 use super::lines::{Cell, Way};
 use super::results::Results;
@@ -56,14 +57,14 @@ fn legend() -> String {
     let (event, largest, near, flash) = (ms(event_ns), ms(largest_ns), ms(near_ns), ms(FLASH_NS));
     format!(
         "\
-In emulation chance has its say: a kernel with anything red is run once more, and
-shown as it was then. A cell shows the transitions that were seen and those that
+In emulation chance has its say: a kernel with anything red is run once more if
+there is time, and shown as it was then. A cell shows the transitions that were seen and those that
 there were, in all intervals; the same for repeated timeouts (`+`); and the largest
 error of one state's time in one interval of one flow. It is **red** where
 
 - a flow has no row that ought to have one, or one that it ought not to have;
 - the states of a flow do not sum up, to the nanosecond, to the interval that it
-  lived through, whatever was missed;
+  lived through, whatever was missed but for its birth;
 - transitions or repeated timeouts differ from the truth, in all or in an interval
   (events within {near} ms of its ends may be on either side). A way by callers may
   lack spells of less than {flash} ms: one call may have made and unmade them;
@@ -84,13 +85,13 @@ kernel skips a program where another interrupts it, and if the state returns to 
 it was before the next event nobody can tell: counts and times of so many flows may
 *differ* as runs were skipped, by the kernel's count and the tool's, and by that of
 the truth's own kprobe in 5.10, but of all flows only one in {UNNOTICED_ONE_IN}, of a
-scenario's {UNNOTICED_IN_SCENARIO_FEW}, or one in {UNNOTICED_IN_SCENARIO_ONE_IN} (in `nested` one in two). All ways at once, and few
+scenario's {UNNOTICED_IN_SCENARIO_FEW}, or one in {UNNOTICED_IN_SCENARIO_ONE_IN} (in `nested` one in {UNNOTICED_IN_CROWD_ONE_IN}). All ways at once, and few
 CPUs, make that more frequent than it is elsewhere; from 7.2 on, where a program may be
 preempted by another thread's, the better ways are skipped as well.
 
 In `nested` a probe of the test's own counts the calls that interrupt one for another
-socket. By callers, a way must not lose the socket of the one that is interrupted: if
-as many as one in {LOST_ONE_IN} are *lost* it is **red** (the kernel may skip a run).
+socket. Kretprobes must not *lose* the socket of the one that is interrupted: more than
+one in {LOST_ONE_IN} and {LOST_FEW} is **red** (the kernel may skip a run).
 "
     )
 }

@@ -38,6 +38,8 @@ const CANNOT: i32 = 3;
 const INTERVAL: &str = "1";
 /// How the names of the ways end that see the functions around the transitions.
 pub(crate) const CALLERS: &str = ":callers";
+/// The one that uses kretprobes.
+pub(crate) const KRETPROBES: &str = "kprobe:callers";
 
 /// A tool that traces in one way.
 pub(crate) struct Tracing {
