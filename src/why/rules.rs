@@ -162,9 +162,9 @@ pub static RULES: &[Rule] = &[
     Rule {
         verdict: Verdict::PathLoss,
         when: "Recovery and Loss take 5 % of the time or more (and not for packets that were too \
-               big, or came with a SYN); or 1 % of the segments, and ten at least, were sent again after losses (at \
-               1 % loss TCP gives up most of a long path's rate, RFC 3649), and neither window \
-               nor buffer was full for 20 % of the time",
+               big, or came with a SYN); or 1 % of the segments, and ten at least, were sent \
+               again after losses (at 1 % loss TCP gives up most of a long path's rate, RFC \
+               3649), and neither window nor buffer was full for 20 % of the time",
         strength: |it| {
             let lossy = it.times[State::Recovery] + it.times[State::Loss];
             let causes = it.causes.recovery + it.causes.rto + it.causes.tlp + it.causes.unknown;

@@ -29,7 +29,7 @@ pub(crate) const EMULATED: Bounds = Bounds {
 /// the socket after it is as late.
 pub(crate) const CROWDED: Bounds = Bounds { event_ns: 20_000_000, beyond_one_in: 2, ..EMULATED };
 /// Longer than a spell within one call of the kernel, in emulation too.
-pub(crate) const FLASH_NS: u64 = 1_000_000;
+pub(crate) const FLASH_NS: u64 = 2_000_000;
 /// Faults told of a cell; one is mostly many.
 const TOLD: usize = 5;
 /// A flow's whole truth may be long.
