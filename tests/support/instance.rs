@@ -46,6 +46,11 @@ impl Instance {
         self.write("tracing_on", "1")
     }
 
+    /// From now on the kernel notes which process each thread belongs to that runs.
+    pub(crate) fn note_processes(&self) -> Result<()> {
+        self.write("options/record-tgid", "1")
+    }
+
     pub(crate) fn stop(&self) -> Result<()> {
         self.write("tracing_on", "0")
     }
@@ -183,6 +188,20 @@ fn remove_stale() -> Result<()> {
 fn remove(path: &Path) {
     let _ = fs::write(path.join("events/enable"), "0");
     let _ = fs::remove_dir(path);
+}
+
+/// Threads of the process that an instance has noted, also those that are gone.
+pub(crate) fn noted_threads_of(process: i32) -> Result<Vec<i32>> {
+    let process = process.to_string();
+    let mut threads = Vec::new();
+    for line in read_text(&Path::new(TRACEFS).join("saved_tgids"))?.lines() {
+        if let Some((thread, of)) = line.split_once(' ')
+            && of == process
+        {
+            threads.push(thread.parse().with_context(|| format!("in {line:?}"))?);
+        }
+    }
+    Ok(threads)
 }
 
 fn read_text(path: &Path) -> Result<String> {

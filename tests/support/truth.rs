@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::time::{ClockId, clock_gettime};
 
 use super::format::Layout;
-use super::instance::{Instance, has_event};
+use super::instance::{Instance, has_event, noted_threads_of};
 use super::probes::Probes;
 
 const CONGESTION_EVENT: &str = "tcp/tcp_cong_state_set";
@@ -85,6 +85,7 @@ impl Truth {
     /// Starts to record. Events of sockets all over the machine are in it.
     pub(crate) fn start() -> Result<Self> {
         let truth = Self::start_unhidden()?;
+        truth.instance.note_processes()?;
         Ok(Self { init_threads: Some(init_threads()?), ..truth })
     }
 
@@ -112,6 +113,8 @@ impl Truth {
         self.instance.stop()?;
         if let Some(threads) = &mut self.init_threads {
             threads.extend(init_threads()?);
+            // Some come and go in between.
+            threads.extend(noted_threads_of(1)?);
         }
         let missed = self.probes.as_ref().map_or(Ok(0), Probes::missed)?;
         let mut events = self.read_events()?;
