@@ -52,7 +52,7 @@ dist:
 	cd dist && sha256sum tcpcong-$(VERSION)-* > SHA256SUMS
 
 # Every way of attaching on each of these kernels, in emulated machines: a quarter
-# of an hour at most. Writes docs/kernels.md, and fails where that has anything red.
+# of an hour. Writes docs/kernels.md, and fails where that has anything red.
 MATRIX := 5.10 6.1 6.12 6.18 7.3
 RESULTS := target/kernels
 MACHINE := $(RESULTS)/machine/root
