@@ -163,8 +163,9 @@ impl<'a> Verdict<'a> {
     ) -> Option<String> {
         let whole_ns = report.to_ns - report.from_ns;
         let sum_ns: u64 = row.times_ns.iter().sum();
-        // A program may read the clock so much later than the trace, at a birth too.
-        let late_ns = self.bounds.largest_ns;
+        // In emulation a program may read the clock so much later than the trace, at a
+        // birth too.
+        let late_ns = if self.bounds.marks { self.bounds.largest_ns } else { 0 };
         let settled = self.life.born_ns + late_ns <= report.from_ns
             && self.life.ended_ns.is_none_or(|ended_ns| ended_ns >= report.to_ns + late_ns);
         if settled && most.lived_ns == whole_ns + 2 * self.bounds.near_ns {
