@@ -248,11 +248,41 @@ fn the_demo_shows_all_five_states() -> Result<()> {
     Ok(())
 }
 
-/// Header and row shape: where each column begins.
-fn shape(line: &str) -> Vec<usize> {
-    let bytes = line.as_bytes();
-    let begins = |at: &usize| bytes[*at] != b' ' && (*at == 0 || bytes[at - 1] == b' ');
-    (0..bytes.len()).filter(begins).collect()
+/// Where each of a row's words begins and ends.
+fn words(line: &str) -> Vec<(usize, usize)> {
+    let begins = |word: &str| word.as_ptr() as usize - line.as_ptr() as usize;
+    line.split(' ')
+        .filter(|word| !word.is_empty())
+        .map(|word| (begins(word), begins(word) + word.len()))
+        .collect()
+}
+
+/// Where each column begins when no value before it is wider than its own column.
+fn columns(rows: &[String]) -> Vec<usize> {
+    let begins = |row: &String| words(row).iter().map(|word| word.0).collect::<Vec<_>>();
+    let earliest = |so_far: Vec<usize>, row| {
+        so_far.into_iter().zip(row).map(|(one, other): (usize, usize)| one.min(other)).collect()
+    };
+    rows.iter().map(begins).reduce(earliest).unwrap_or_default()
+}
+
+/// Each word at its column, or one blank after a word that reached beyond it.
+fn stands_in(line: &str, columns: &[usize]) -> bool {
+    let words = words(line);
+    let after = [0].into_iter().chain(words.iter().map(|word| word.1 + 1));
+    words.len() == columns.len()
+        && words.iter().zip(columns).zip(after).all(|((word, at), after)| word.0 == after.max(*at))
+}
+
+#[test]
+fn a_wide_value_moves_what_follows_by_as_much_as_it_must() {
+    let rows = ["a/1  802606  0      26", "a/1  0       16841  27"].map(str::to_owned);
+    let columns = columns(&rows);
+    assert!(rows.iter().all(|row| stands_in(row, &columns)));
+    assert!(stands_in("a/1  0       1000000 0", &columns));
+    assert!(!stands_in("a/1  0       1000000  0", &columns));
+    assert!(!stands_in("a/1  0        16841  0", &columns));
+    assert!(!stands_in("a/1  0       16841", &columns));
 }
 
 /// bcc's tool and ours, at the same time over the same traffic.
@@ -319,8 +349,9 @@ fn same_look(old: &str, new: &str) -> Result<()> {
         |line| line.contains('/') && line.starts_with(|first: char| first.is_ascii_hexdigit());
     let (old_rows, new_rows) = (kinds(old, row), kinds(new, row));
     ensure!(old_rows.is_empty() == new_rows.is_empty(), "rows");
-    for line in &new_rows {
-        ensure!(shape(line) == shape(&old_rows[0]), "{line:?} against {:?}", old_rows[0]);
+    let columns = columns(&old_rows);
+    for line in old_rows.iter().chain(&new_rows) {
+        ensure!(stands_in(line, &columns), "{line:?} against columns at {columns:?}");
     }
     let bar: fn(&str) -> bool = |line| line.contains(" -> ");
     let titles: fn(&str) -> bool = |line| line.starts_with("tcp_congest_state = ");
