@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use support::lab::Lab;
 use support::needs::{need, need_root};
 use support::server::Server;
-use support::tool::{command, pause};
+use support::tool::{command, copy_for_all, pause};
 use support::traffic::{Amount, Dial, Ending, Sender};
 
 const BANNER: &str = "Tracing tcp congestion control status duration... Hit Ctrl-C to end.\n";
@@ -90,12 +90,8 @@ fn without_privilege_it_says_which_and_how_to_give_it() -> Result<()> {
     if !need_root("without_privilege_it_says_which_and_how_to_give_it") {
         return Ok(());
     }
-    // A copy where another user can reach it.
-    let folder = tempfile::tempdir_in("/tmp")?;
+    let folder = copy_for_all()?;
     let copy = folder.path().join("tcpcong");
-    std::fs::copy(env!("CARGO_BIN_EXE_tcpcong"), &copy)?;
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(folder.path(), open)?;
     let output = Command::new(&copy).arg("1").uid(65_534).gid(65_534).output()?;
     let message = stderr(&output);
     ensure!(output.status.code() == Some(3), "{output:?}");

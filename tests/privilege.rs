@@ -3,8 +3,7 @@
 
 mod support;
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use serde_json::Value;
 use support::lab::Lab;
 use support::needs::need_root;
 use support::server::Server;
-use support::tool::pause;
+use support::tool::{copy_for_all, pause};
 use support::traffic::{Amount, Dial, Ending, Sender};
 use tempfile::TempDir;
 
@@ -27,14 +26,6 @@ const BPF: u64 = 1 << 39;
 struct Copy(TempDir);
 
 impl Copy {
-    fn new() -> Result<Self> {
-        let folder = tempfile::tempdir_in("/tmp")?;
-        let copy = folder.path().join("tcpcong");
-        fs::copy(env!("CARGO_BIN_EXE_tcpcong"), &copy)?;
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-        Ok(Self(folder))
-    }
-
     /// The tool, to be run as nobody with these capabilities and no others.
     fn with(&self, capabilities: &[&str]) -> Command {
         let set = format!("-all,+{}", capabilities.join(",+"));
@@ -68,10 +59,10 @@ fn two_capabilities_trace_and_the_rest_is_said() -> Result<()> {
     lab.local_bottleneck("50mbit", "32k", "30k")?;
     let server = Server::listen(&lab.server, (lab.server_v4(), 7001).into())?;
     let dial = Dial::to(server.address()).congestion_control("cubic");
-    let copy = Copy::new()?;
+    let copy = Copy(copy_for_all()?);
     let tool = copy
         .with(&["bpf", "perfmon"])
-        .args(["--format", "json", "1", "3"])
+        .args(["--all", "--format", "json", "1", "3"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
@@ -102,7 +93,7 @@ fn the_one_that_is_missing_is_named() -> Result<()> {
     if !need_root("the_one_that_is_missing_is_named") {
         return Ok(());
     }
-    let copy = Copy::new()?;
+    let copy = Copy(copy_for_all()?);
     for (has, lacks) in [("bpf", "CAP_PERFMON"), ("perfmon", "CAP_BPF")] {
         let output = copy.with(&[has]).args(["1", "1"]).output()?;
         let message = stderr(&output);
@@ -149,7 +140,7 @@ fn two_more_meet_the_sockets_of_other_namespaces() -> Result<()> {
         return Ok(());
     }
     let _lab = Lab::new("most")?;
-    let copy = Copy::new()?;
+    let copy = Copy(copy_for_all()?);
     let few = copy.with(&["bpf", "perfmon"]).args(["--format", "json", "0.1", "1"]).output()?;
     let more = copy
         .with(&["bpf", "perfmon", "sys_admin", "sys_ptrace"])

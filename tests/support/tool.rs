@@ -1,8 +1,10 @@
 //! Runs the tool under test as a person or a script would, and reads its JSON lines.
 //! Not what they ought to say: `compare` and the tests know that.
 
+use std::fs::{Permissions, set_permissions};
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tcpcong");
 
@@ -17,6 +20,17 @@ const BINARY: &str = env!("CARGO_BIN_EXE_tcpcong");
 /// variable `TCPCONG` names, for machines that have no cargo.
 pub(crate) fn command() -> Command {
     Command::new(std::env::var_os("TCPCONG").unwrap_or_else(|| BINARY.into()))
+}
+
+/// A folder that every user can reach, with a copy of the binary, `tcpcong`, in it.
+pub(crate) fn copy_for_all() -> Result<TempDir> {
+    let folder = tempfile::tempdir_in("/tmp")?;
+    set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+    // By another process: a descriptor of this one that may write is inherited by what
+    // other tests start meanwhile, and the kernel runs no file that is open so.
+    let install = Command::new("install").arg(BINARY).arg(folder.path()).output()?;
+    ensure!(install.status.success(), "{install:?}");
+    Ok(folder)
 }
 
 /// A row of a report.
