@@ -17,7 +17,7 @@ use support::needs::need_root;
 use support::server::{Counts, Server};
 use support::tool::pause;
 use support::trace::{Told, Trace};
-use support::traffic::{Amount, Dial, Ending, Sender, reset_on_close};
+use support::traffic::{Amount, Dial, Ending, Sender, disconnect};
 
 /// No first retransmission timer is longer on a connection that has sent.
 const UNTIL_LOSS: Duration = Duration::from_millis(1500);
@@ -148,8 +148,7 @@ fn a_loss_that_too_few_acknowledgements_show_is_found_by_racks_timer() -> Result
     pause(Duration::from_millis(500));
     lab.silence(false)?;
     let port = stream.local_addr()?.port();
-    reset_on_close(&stream);
-    drop(stream);
+    disconnect(&stream)?;
     other.stop(Ending::Reset)?;
     let mut all = watch.finish()?;
     all.retain(|it| it["lport"] == port);
@@ -171,8 +170,7 @@ fn data_of_a_syn_that_the_peer_does_not_take_is_no_loss_of_the_path() -> Result<
     let mut stream = cubic(&server).fast_open().connect(&lab.client, Duration::from_secs(5))?;
     stream.write_all(&[0; 1000])?;
     until_read(&server, 999)?;
-    reset_on_close(&stream);
-    drop(stream);
+    disconnect(&stream)?;
     only(&watch.finish()?, "loss", &["tfo-fail"])
 }
 
@@ -259,8 +257,7 @@ fn a_path_that_became_too_narrow_is_pmtu() -> Result<()> {
     lab.router.run("ip", &["link", "set", "r1", "mtu", "1200"])?;
     stream.write_all(&vec![0; 100_000])?;
     until_read(&server, 199_999)?;
-    reset_on_close(&stream);
-    drop(stream);
+    disconnect(&stream)?;
     only(&watch.finish()?, "loss", &["pmtu"])
 }
 
@@ -284,8 +281,7 @@ fn a_probe_that_repaired_a_loss_is_tlp() -> Result<()> {
     until_read(&server, 100_000)?;
     stream.write_all(&[2])?;
     until_read(&server, 100_001)?;
-    reset_on_close(&stream);
-    drop(stream);
+    disconnect(&stream)?;
     only(&watch.finish()?, "cwr", &["tlp"])
 }
 
@@ -330,8 +326,7 @@ fn what_went_on_before_the_start_and_changed_after_it_is_told() -> Result<()> {
     stream.set_write_timeout(Some(Duration::from_secs(20)))?;
     stream.write_all(&vec![0; 3_000_000])?;
     until_read(&server, 2_999_999)?;
-    reset_on_close(&stream);
-    drop(stream);
+    disconnect(&stream)?;
     let all = watch.finish()?;
     ensure!(all.len() > 2 && all.iter().all(|it| it["cc"] == "reno"), "{all:?}");
     // Nobody saw the beginning of the first spell; an event that the machine hides

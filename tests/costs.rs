@@ -12,7 +12,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
@@ -25,7 +24,7 @@ use support::lab::Lab;
 use support::needs::need_root;
 use support::server::{Appetite, Counts, Server};
 use support::tool::{command, pause};
-use support::traffic::{Dial, reset_on_close};
+use support::traffic::{Dial, disconnect};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SECOND_NS: u64 = 1_000_000_000;
@@ -270,8 +269,7 @@ impl Line {
     }
 
     fn end(self) -> Result<()> {
-        reset_on_close(&self.stream);
-        drop(self.stream);
+        disconnect(&self.stream)?;
         let closed = |counts: &Counts| counts.closed == 1;
         self.server.wait_until(10 * SECOND, closed).map(drop)
     }
@@ -425,8 +423,7 @@ fn what_ends_within_an_interval_is_accounted_to_its_end() -> Result<()> {
     pause(SECOND);
     let (read_at, silent_is) = (Instant::now(), (silent.local, silent.account()?));
     let retransmitted = silent_is.1.counts[1];
-    reset_on_close(&silent.stream);
-    drop(silent.stream);
+    disconnect(&silent.stream)?;
     let slack = read_at.elapsed();
     lab.silence(false)?;
 
@@ -507,16 +504,6 @@ fn a_socket_that_is_used_again_begins_anew() -> Result<()> {
     ensure!(rows.0.len() == 1 && rows.0[0]["ended"] == false, "{:?}", rows.0);
     rows.consistent()?;
     equal(rows.account()?, account, Duration::ZERO)
-}
-
-/// Ends the connection and keeps the socket (connect(2), "dissolved").
-#[allow(unsafe_code, reason = "nix has no address without a family")]
-fn disconnect(stream: &TcpStream) -> Result<()> {
-    let nobody = libc::sockaddr { sa_family: 0, sa_data: [0; 14] };
-    let length = libc::socklen_t::try_from(size_of_val(&nobody))?;
-    // SAFETY: the address is as long as is said, and lives until the call returns.
-    let result = unsafe { libc::connect(stream.as_raw_fd(), &raw const nobody, length) };
-    Ok(Errno::result(result).map(drop)?)
 }
 
 #[test]

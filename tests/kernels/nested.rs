@@ -17,7 +17,7 @@ use super::scenario::Scene;
 use super::support::lab::Lab;
 use super::support::netns::Netns;
 use super::support::tool::pause;
-use super::support::traffic::{Dial, reset_on_close};
+use super::support::traffic::{Dial, disconnect};
 
 const EACH_WAY: usize = 6;
 const TRAFFIC: Duration = Duration::from_secs(4);
@@ -117,8 +117,7 @@ fn keep_busy(mut stream: TcpStream, stop: &AtomicBool) -> Result<()> {
             }
         }
     }
-    reset_on_close(&stream);
-    Ok(())
+    Ok(disconnect(&stream)?)
 }
 
 /// Gives the sender something to look at, and takes what it sends until it resets.

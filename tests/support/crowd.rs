@@ -14,7 +14,7 @@ use nix::sys::socket::{
 
 use super::lab::Lab;
 use super::tool::pause;
-use super::traffic::{Dial, reset_on_close};
+use super::traffic::{Dial, disconnect};
 
 /// Longer than the first retransmission timeout, 200 ms and the path's few.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -85,7 +85,8 @@ impl<'a> Crowd<'a> {
 impl Drop for Crowd<'_> {
     fn drop(&mut self) {
         for near in &self.near_ends {
-            reset_on_close(near);
+            // Whoever is gone already needs it no more.
+            let _ = disconnect(near);
         }
     }
 }

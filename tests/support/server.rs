@@ -16,7 +16,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 use super::netns::Netns;
 use super::tool::pause;
-use super::traffic::reset_on_close;
+use super::traffic::disconnect;
 
 /// The order to reset all connections; hanging up is the order to end.
 const RESET: u8 = b'r';
@@ -207,7 +207,8 @@ impl Desk {
     fn reset_all(&mut self) -> usize {
         let count = self.connections.len();
         for connection in self.connections.drain(..) {
-            reset_on_close(&connection);
+            // One that the peer has reset already needs it no more.
+            let _ = disconnect(&connection);
         }
         self.tally.note(|counts| counts.closed += count);
         count
