@@ -14,6 +14,20 @@ static __always_inline bool lives(__u8 tcp_state)
 	return tcp_state != TCP_CLOSE && tcp_state != TCP_LISTEN;
 }
 
+/*
+ * Begins a change of a record: writing it, and what is done at any event. Ends
+ * with write_end(); false where a filter says no now, and the record is gone.
+ */
+static __always_inline bool change_begin(struct flow *f, const struct subject *it, __u64 now)
+{
+	write_begin(f, now);
+	if (!ends_known(f, it))
+		return false;
+	refresh_cc(f, it);
+	charge(&f->cost, it->sk, SPELL_STATE(f->now.spell));
+	return true;
+}
+
 /* The congestion state is about to become `new`; the old one is still there. */
 static __always_inline void transition(void *ctx, const struct subject *it, __u32 new)
 {
@@ -35,22 +49,14 @@ static __always_inline void transition(void *ctx, const struct subject *it, __u3
 		f = adopt(it, now, MET_AT_EVENT);
 	if (!f)
 		return;
-	write_begin(f, now);
-	if (!ends_known(f, it))
+	if (!change_begin(f, it, now))
 		return;
-	refresh_cc(f, it);
+	if (SPELL_STATE(f->now.spell) != old)
+		find_in(f, key, old, now);
 	spell = f->now.spell;
-	charge(&f->cost, it->sk, SPELL_STATE(spell));
-	exact = SPELL_STATE(spell) == old && began_in_sight(f);
-	if (SPELL_STATE(spell) != old) {
-		doubt(f, now);
-		count(transitions_missed);
+	exact = began_in_sight(f);
+	if (old != new)
 		turn_to(f, new, now);
-		if (old == new) /* when this spell began is not known */
-			f->now.flags |= TALLY_FOUND_LATE;
-	} else if (old != new) {
-		turn_to(f, new, now);
-	}
 	if (old != new)
 		f->now.changes += 1;
 	else if (new == TCP_CA_Loss)
@@ -137,15 +143,12 @@ static __always_inline void looked(const struct subject *it, enum look look, boo
 	exact = began_in_sight(f);
 	if (stored == it->state && look != LOOK_AFTER_LOSS)
 		return;
-	write_begin(f, now);
-	if (!ends_known(f, it))
+	if (!change_begin(f, it, now))
 		return;
-	refresh_cc(f, it);
-	charge(&f->cost, it->sk, stored);
 	if (stored == it->state) {
 		f->now.repeated_rtos += 1;
 	} else if (outside) {
-		find_in(f, it->state, now);
+		find_in(f, key, it->state, now);
 	} else {
 		turn_to(f, it->state, now);
 		f->now.changes += 1;
@@ -181,8 +184,8 @@ static __always_inline void life(struct subject *it, int old, int new)
 	}
 	it->tcp_state = old;
 	if (!f) {
-		/* Nothing to account where a birth was missed or refused. */
-		if (should_be_known(it->sk))
+		/* Nothing to account where a birth was refused. */
+		if (ever_refused)
 			return;
 		f = adopt(it, now, MET_AT_EVENT);
 		if (!f)
@@ -191,13 +194,10 @@ static __always_inline void life(struct subject *it, int old, int new)
 	/* At ->CLOSE the port may be in inet_sport alone, whatever came before. */
 	if (!lives(new))
 		it->tcp_state = new;
-	write_begin(f, now);
-	if (!ends_known(f, it))
+	if (!change_begin(f, it, now))
 		return;
-	refresh_cc(f, it);
-	charge(&f->cost, it->sk, SPELL_STATE(f->now.spell));
 	if (SPELL_STATE(f->now.spell) != it->state)
-		find_in(f, it->state, now);
+		find_in(f, key, it->state, now);
 	write_end(f);
 	if (!lives(new))
 		leave(f, key, now, true);
@@ -237,14 +237,10 @@ static __always_inline void met(const struct subject *it, bool locked)
 	if ((f->flags & FLOW_ENDS_KNOWN) && SPELL_STATE(f->now.spell) == it->state &&
 	    f->who.cc[0] == cc[0] && f->who.cc[1] == cc[1] && !costs)
 		return;
-	write_begin(f, now);
-	if (!ends_known(f, it))
+	if (!change_begin(f, it, now))
 		return;
-	f->who.cc[0] = cc[0];
-	f->who.cc[1] = cc[1];
-	charge(&f->cost, it->sk, SPELL_STATE(f->now.spell));
 	if (SPELL_STATE(f->now.spell) != it->state)
-		find_in(f, it->state, now);
+		find_in(f, key, it->state, now);
 	write_end(f);
 }
 

@@ -55,10 +55,13 @@ static __always_inline bool lies_in(__u64 address, const volatile struct code *c
  * probe to have repaired a loss (tcp_process_tlp_ack(), maybe inlined into
  * tcp_ack()), or when a packet does not get into the local queue
  * (__tcp_transmit_skb()), which may happen in the midst of handling an ACK:
- * the innermost of the callers tells.
+ * the innermost of the callers tells. The congestion control `cdg` sets it on an
+ * ACK for reasons of its own (tcp_cdg_backoff(), net/ipv4/tcp_cdg.c).
  */
-static __always_inline __u8 cause_of_cwr(void *ctx, enum place place)
+static __always_inline __u8 cause_of_cwr(void *ctx, const struct flow *f, enum place place)
 {
+	const char *cc = (const char *)f->who.cc;
+	bool cdg = cc[0] == 'c' && cc[1] == 'd' && cc[2] == 'g' && !cc[3];
 	__u64 frames[FRAMES] = {};
 	int i;
 
@@ -67,7 +70,7 @@ static __always_inline __u8 cause_of_cwr(void *ctx, enum place place)
 	if (place == PLACE_TLP_ACK || place == PLACE_KEEP_OPEN)
 		return CAUSE_TLP;
 	if (place == PLACE_ENTER_CWR)
-		return CAUSE_LOCAL_DROP;
+		return cdg ? CAUSE_UNKNOWN : CAUSE_LOCAL_DROP;
 	if (!ctx || !code_transmit.end || bpf_get_stack(ctx, frames, sizeof(frames), 0) <= 0)
 		return CAUSE_UNKNOWN;
 #pragma unroll
@@ -77,8 +80,10 @@ static __always_inline __u8 cause_of_cwr(void *ctx, enum place place)
 		if (lies_in(frames[i], &code_try_to_open) ||
 		    lies_in(frames[i], &code_fastretrans_alert))
 			return CAUSE_ECN;
-		if (lies_in(frames[i], &code_process_tlp_ack) || lies_in(frames[i], &code_ack))
+		if (lies_in(frames[i], &code_process_tlp_ack))
 			return CAUSE_TLP;
+		if (lies_in(frames[i], &code_ack))
+			return cdg ? CAUSE_UNKNOWN : CAUSE_TLP;
 	}
 	return CAUSE_UNKNOWN;
 }
@@ -98,9 +103,10 @@ static __always_inline bool tfo_failed(struct sock *sk)
 
 /*
  * The retransmission timer's handler takes its name off icsk_pending before it
- * acts (tcp_write_timer_handler(), net/ipv4/tcp_timer.c); whatever else sets
- * Loss does it for a packet that was too big (tcp_simple_retransmit()), or, from
- * 6.10 on, for the data of a SYN. Neither can be undone.
+ * acts (tcp_write_timer_handler(), net/ipv4/tcp_timer.c). Where it has not, Loss is
+ * set for a packet that was too big (tcp_simple_retransmit()), or, from 6.10 on, for
+ * the data of a SYN, neither of which can be undone; or an ICMP message has brought
+ * the timeout about (tcp_ld_RTO_revert(), net/ipv4/tcp_ipv4.c, RFC 6069).
  */
 static __always_inline __u8 cause_of_loss(struct sock *sk, __u8 tcp_state, __u32 from,
 					  enum place place)
@@ -109,11 +115,9 @@ static __always_inline __u8 cause_of_loss(struct sock *sk, __u8 tcp_state, __u32
 
 	if (place == PLACE_SIMPLE_RETRANSMIT)
 		return CAUSE_PMTU;
-	if (BPF_CORE_READ(icsk, icsk_pending)) {
-		if (READ_TCP(sk, undo_marker))
-			return CAUSE_UNKNOWN;
+	if (from != TCP_CA_Loss && BPF_CORE_READ(icsk, icsk_pending) &&
+	    !READ_TCP(sk, undo_marker))
 		return tfo_failed(sk) ? CAUSE_TFO_FAIL : CAUSE_PMTU;
-	}
 	if (tcp_state == TCP_SYN_SENT || tcp_state == TCP_SYN_RECV)
 		return CAUSE_SYN_TIMEOUT;
 	return from == TCP_CA_Loss ? CAUSE_RTO_REPEAT : CAUSE_RTO;
@@ -182,7 +186,7 @@ static __always_inline void tell(void *ctx, const struct subject *it, struct flo
 	else if (to == TCP_CA_Recovery)
 		cause = cause_of_recovery(sk);
 	else if (to == TCP_CA_CWR)
-		cause = cause_of_cwr(ctx, place);
+		cause = cause_of_cwr(ctx, f, place);
 	else if (to == TCP_CA_Disorder && from != TCP_CA_Recovery)
 		cause = CAUSE_REORDERING;
 	else

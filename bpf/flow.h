@@ -108,11 +108,47 @@ static __always_inline void doubt(struct flow *f, __u64 now)
 	f->now.doubtful_ns += now > since ? now - since : 0;
 }
 
-/* The same, and `state` is what it is found in. */
-static __always_inline void find_in(struct flow *f, __u32 state, __u64 now)
+/* Whether the open spell's beginning was seen: not of one that went on already
+ * when the record began, nor of one that was found later. */
+static __always_inline bool began_in_sight(const struct flow *f)
+{
+	if (f->now.flags & TALLY_FOUND_LATE)
+		return false;
+	return !(f->flags & FLOW_FOUND) || SPELL_SINCE(f->now.spell) != f->born_ns;
+}
+
+/* Tells that the open spell ends, where no transition tells it. */
+static __always_inline void tell_spell(const struct flow *f, __u64 key, __u32 next, __u64 now)
+{
+	__u64 spell = f->now.spell;
+	struct transition *t;
+
+	if (!tell_spells)
+		return;
+	t = bpf_ringbuf_reserve(&transitions, sizeof(*t), 0);
+	if (!t) {
+		count(transitions_untold);
+		return;
+	}
+	__builtin_memset(t, 0, sizeof(*t));
+	t->at_ns = now;
+	t->socket = key;
+	t->born_ns = f->born_ns;
+	t->spell_ns = now > SPELL_SINCE(spell) ? now - SPELL_SINCE(spell) : 0;
+	t->who = f->who;
+	t->from = SPELL_STATE(spell);
+	t->to = next;
+	t->cause = CAUSE_NONE;
+	t->exact = began_in_sight(f);
+	bpf_ringbuf_submit(t, 0);
+}
+
+/* The socket is found in `state`. */
+static __always_inline void find_in(struct flow *f, __u64 key, __u32 state, __u64 now)
 {
 	doubt(f, now);
 	count(transitions_missed);
+	tell_spell(f, key, state, now);
 	turn_to(f, state, now);
 	f->now.flags |= TALLY_FOUND_LATE;
 }
@@ -269,43 +305,10 @@ static __always_inline bool ends_known(struct flow *f, const struct subject *it)
 	return false;
 }
 
-/* Whether the open spell's beginning was seen: not of one that went on already
- * when the record began, nor of one that was found later. */
-static __always_inline bool began_in_sight(const struct flow *f)
-{
-	if (f->now.flags & TALLY_FOUND_LATE)
-		return false;
-	return !(f->flags & FLOW_FOUND) || SPELL_SINCE(f->now.spell) != f->born_ns;
-}
-
 static __always_inline bool stayed_open(const struct tally *t)
 {
 	return SPELL_STATE(t->spell) == TCP_CA_Open && !t->changes &&
 	       !t->repeated_rtos && !t->missed;
-}
-
-/* Tells of a life's end, and with it of its last spell. */
-static __always_inline void tell_end(const struct flow *f, __u64 key, __u64 now, __u64 spell)
-{
-	struct transition *t;
-
-	if (!tell_ends)
-		return;
-	t = bpf_ringbuf_reserve(&transitions, sizeof(*t), 0);
-	if (!t) {
-		count(transitions_untold);
-		return;
-	}
-	__builtin_memset(t, 0, sizeof(*t));
-	t->at_ns = now;
-	t->socket = key;
-	t->born_ns = f->born_ns;
-	t->spell_ns = now > SPELL_SINCE(spell) ? now - SPELL_SINCE(spell) : 0;
-	t->who = f->who;
-	t->from = SPELL_STATE(spell);
-	t->to = STATE_ENDED;
-	t->exact = began_in_sight(f);
-	bpf_ringbuf_submit(t, 0);
 }
 
 /*
@@ -327,7 +330,7 @@ static __always_inline void leave(struct flow *f, __u64 key, __u64 now, bool see
 	}
 	quiet = stayed_open(&f->now) && !keep_quiet;
 	last = SPELL_STATE(f->now.spell);
-	tell_end(f, key, now, f->now.spell);
+	tell_spell(f, key, STATE_ENDED, now);
 	turn_to(f, STATE_ENDED, now);
 	f->now.flags |= last << TALLY_LAST_STATE_SHIFT;
 	write_end(f);

@@ -17,7 +17,7 @@ struct prefix {
 const volatile struct prefix laddr_prefix = {}, raddr_prefix = {};
 const volatile __u32 only_netns = 0;       /* inode number; 0: all */
 const volatile bool explain = false;       /* tell each transition */
-const volatile bool tell_ends = false;     /* and each end of a life */
+const volatile bool tell_spells = false;   /* and the ends of other spells */
 const volatile bool context = true;        /* whose each flow is */
 const volatile bool keep_quiet = false;    /* list flows that stayed Open too */
 const volatile __u64 spell_unit_ns = 0;    /* of the histogram; 0: none */

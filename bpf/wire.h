@@ -131,10 +131,12 @@ enum {
 	CAUSE_UNDO_TIMESTAMPS,
 	CAUSE_UNDO_FRTO,
 	CAUSE_TFO_FAIL,
+	CAUSE_NONE, /* no transition was seen: a spell ended nevertheless */
 };
 
-/* One transition, or Loss set again, as it is told; or, where `to` is
- * STATE_ENDED, the end of a life, without figures. */
+/* One transition, or Loss set again, as it is told; or, where `cause` is
+ * CAUSE_NONE, the end of a spell alone, without figures: with the life, `to` being
+ * STATE_ENDED, or because the socket was found in another state. */
 struct transition {
 	__u64 at_ns;
 	__u64 socket;

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::kernel::layout;
 use crate::model::{
-    Cause, Change, Cost, Ends, FlowId, LifeEnd, Limits, Name, Process, Reading, Spell, State,
+    Cause, Change, Cost, EndedSpell, Ends, FlowId, Limits, Name, Process, Reading, Spell, State,
     StateTimes, Tale, Tally, Transition, Whose,
 };
 
@@ -18,6 +18,7 @@ pub const FLOW_BYTES: usize = size_of::<layout::flow>();
 pub const ENDED_KEY_BYTES: usize = size_of::<layout::ended_key>();
 
 const STATE_ENDED: u64 = 7;
+const CAUSE_NONE: u8 = 17;
 const TALLY_FOUND_LATE: u32 = 1;
 const TALLY_LAST_STATE_SHIFT: u32 = 8;
 const AF_INET: u8 = 2;
@@ -193,8 +194,17 @@ pub fn tale(bytes: &[u8]) -> Result<Tale, WireError> {
     let (at_ns, spell_ns) = (at!(u64_at, at_ns), at!(u64_at, spell_ns));
     let from = state(bytes[offset_of!(layout::transition, from)].into())?;
     let to = bytes[offset_of!(layout::transition, to)].into();
-    if to == STATE_ENDED {
-        return Ok(Tale::End(LifeEnd { at_ns, id, last: from, spell_ns }));
+    let cause = bytes[offset_of!(layout::transition, cause)];
+    if cause == CAUSE_NONE {
+        let next = if to == STATE_ENDED { None } else { Some(state(to)?) };
+        return Ok(Tale::Spell(EndedSpell {
+            at_ns,
+            id,
+            state: from,
+            next,
+            found: next.is_some(),
+            length_ns: spell_ns,
+        }));
     }
     let known = |size: u32| (size != 0 && size != NO_SSTHRESH).then_some(size);
     let out = at!(u32_at, packets_out).wrapping_add(at!(u32_at, retrans_out));
@@ -208,7 +218,7 @@ pub fn tale(bytes: &[u8]) -> Result<Tale, WireError> {
         whose: whose(bytes, who),
         from,
         to: state(to)?,
-        cause: Cause::from_wire(bytes[offset_of!(layout::transition, cause)]),
+        cause: Cause::from_wire(cause),
         spell_ns,
         exact: bytes[offset_of!(layout::transition, exact)] != 0,
         cwnd: Change {

@@ -189,3 +189,30 @@ fn a_socket_found_gone_after_the_boundary_was_there_at_it() {
     assert!(!tally.has_ended_before(1_700) && !tally.has_ended_before(1_800));
     assert!(tally.has_ended_before(1_801));
 }
+
+#[test]
+fn the_kernel_sides_numbers_are_these() {
+    let header = include_str!("../bpf/wire.h");
+    let has = |name, number: u64| {
+        let line = format!("#define {name} {number}");
+        assert!(header.lines().any(|it| it == line), "no {line}");
+    };
+    has("STATE_ENDED", STATE_ENDED);
+    has("TALLY_FOUND_LATE", TALLY_FOUND_LATE.into());
+    has("TALLY_LAST_STATE_SHIFT", TALLY_LAST_STATE_SHIFT.into());
+    // An enumeration: each on a line of its own, numbered from 0 on.
+    let causes = header.lines().filter_map(|line| {
+        line.strip_prefix("\tCAUSE_")?.split_once(',').map(|(name, _)| name.to_lowercase())
+    });
+    let mut number = 0;
+    for name in causes {
+        if name == "none" {
+            assert_eq!(number, CAUSE_NONE);
+        } else {
+            let printed = Cause::from_wire(number).to_string().replace("f-rto", "frto");
+            assert_eq!(printed.replace(['-', ':'], "_"), name);
+        }
+        number += 1;
+    }
+    assert_eq!(number, CAUSE_NONE + 1);
+}

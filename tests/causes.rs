@@ -197,6 +197,31 @@ fn silence_is_a_timeout_and_then_more_of_them() -> Result<()> {
     Ok(())
 }
 
+/// Such a message has the timer run out at once, if it comes later than the timer would
+/// have without backing off (RFC 6069): here after two requests for the address of a
+/// machine that is gone, a second each.
+#[test]
+fn a_timeout_that_an_icmp_message_brings_about_is_one() -> Result<()> {
+    if !need_root("a_timeout_that_an_icmp_message_brings_about_is_one") {
+        return Ok(());
+    }
+    let lab = Lab::new("gone")?;
+    lab.router.sysctl("net.ipv4.neigh.r1.mcast_solicit", "2")?;
+    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+    let watch = Watch::start(lab.server_v4())?;
+    let sender = Sender::start(&lab.client, &cubic(&server), Amount::UntilStopped)?;
+    until_read(&server, 1_000_000)?;
+    lab.server.run("ip", &["link", "set", "s0", "arp", "off"])?;
+    lab.router.run("ip", &["neigh", "flush", "dev", "r1"])?;
+    pause(Duration::from_secs(3));
+    sender.stop(Ending::Reset)?;
+    let counters = lab.client.run("nstat", &["-asz", "IcmpInDestUnreachs"])?;
+    let unreachable =
+        counters.split_whitespace().skip_while(|it| *it != "IcmpInDestUnreachs").nth(1);
+    ensure!(unreachable.is_some_and(|count| count != "0"), "no message came: {counters}");
+    only(&watch.finish()?, "loss", &["rto", "rto-repeat"])
+}
+
 #[test]
 fn a_handshake_without_an_answer_is_a_syn_timeout() -> Result<()> {
     if !need_root("a_handshake_without_an_answer_is_a_syn_timeout") {

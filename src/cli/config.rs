@@ -144,7 +144,7 @@ pub(super) fn trace(args: &Trace) -> Result<Config, UsageError> {
             owners: wanted.owners,
             costs: wanted.costs,
             explain: extras.any() || lengths_of_some,
-            tell_ends: extras.any() || lengths_of_some,
+            tell_spells: extras.any() || lengths_of_some,
         },
         filter,
         arrangement,

@@ -296,7 +296,7 @@ impl Trial<'_> {
         // Emptied every second, so it may be smaller.
         open.maps.ended.set_max_entries((max_flows / 4).max(1024))?;
         rodata.explain = options.explain;
-        rodata.tell_ends = options.explain && options.tell_ends;
+        rodata.tell_spells = options.explain && options.tell_spells;
         rodata.context = options.context;
         rodata.costs = options.costs;
         open.maps.transitions.set_autocreate(options.explain)?;

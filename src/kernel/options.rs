@@ -79,8 +79,8 @@ pub struct Options {
     pub costs: bool,
     /// Each transition is told, with its cause.
     pub explain: bool,
-    /// So is each life's end; with `explain` only.
-    pub tell_ends: bool,
+    /// So are spells that end otherwise; with `explain` only.
+    pub tell_spells: bool,
 }
 
 impl Default for Options {
@@ -97,7 +97,7 @@ impl Default for Options {
             owners: false,
             costs: false,
             explain: false,
-            tell_ends: false,
+            tell_spells: false,
         }
     }
 }

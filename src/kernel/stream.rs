@@ -41,7 +41,7 @@ impl Stream {
         for tale in std::mem::take(&mut *self.arrived.borrow_mut()) {
             match tale? {
                 Tale::Transition(transition) => told.transitions.push(transition),
-                Tale::End(end) => told.ends.push(end),
+                Tale::Spell(spell) => told.spells.push(spell),
             }
         }
         // Two CPUs may come to the buffer the other way round.

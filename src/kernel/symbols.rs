@@ -5,7 +5,8 @@ use std::fs;
 use std::ops::Range;
 
 /// The addresses of functions, each under its name or with a suffix of the
-/// compiler's, as `.constprop.0`; empty where one is not there, or may not be
+/// compiler's, as `.constprop.0`; not of what is hardly ever run of it, which the
+/// compiler puts elsewhere as `.cold`. Empty where one is not there, or may not be
 /// seen: without `CAP_SYSLOG` all addresses may show as 0 (`kptr_restrict`,
 /// `proc_sys_kernel(5)`).
 pub(super) fn ranges<const N: usize>(functions: [&str; N]) -> [Range<u64>; N] {
@@ -25,9 +26,14 @@ fn find<const N: usize>(text: &str, functions: [&str; N]) -> [Range<u64>; N] {
     };
     let mut found = [const { 0..0 }; N];
     for (address, name) in symbols() {
-        let base = name.split_once('.').map_or(name, |(base, _)| base);
+        let (base, suffix) = name.split_once('.').unwrap_or((name, ""));
+        if suffix.split('.').any(|part| part == "cold") {
+            continue;
+        }
         for (range, _) in found.iter_mut().zip(functions).filter(|(_, name)| *name == base) {
-            *range = address..u64::MAX;
+            if range.start == 0 || suffix.is_empty() {
+                *range = address..u64::MAX;
+            }
         }
     }
     // Up to whatever comes next.
@@ -44,6 +50,16 @@ fn find<const N: usize>(text: &str, functions: [&str; N]) -> [Range<u64>; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_function_is_found_under_its_own_name_first_and_not_where_it_is_cold() {
+        let text = "ffffffff81000100 t f\nffffffff81000200 t f.part.0\nffffffff81000300 t g.isra.0\n\
+                    ffffffff82000000 t f.cold\nffffffff82000080 t g.isra.0.cold\n\
+                    ffffffff82000100 t g.cold.57\n";
+        let [f, g] = find(text, ["f", "g"]);
+        assert_eq!(f, 0xffff_ffff_8100_0100..0xffff_ffff_8100_0200);
+        assert_eq!(g, 0xffff_ffff_8100_0300..0xffff_ffff_8200_0000);
+    }
 
     #[test]
     fn a_function_reaches_to_the_next_address() {

@@ -31,6 +31,6 @@ pub use snapshot::{Blind, PassedOver, Snapshot, SpellLengths, Start};
 pub use spells::{EndedSpell, SpellLog, matrix};
 pub use state::{State, StateTimes};
 pub use summary::{Summary, Unseen};
-pub use transition::{Cause, Change, LifeEnd, Tale, Told, Transition, UndoBy};
+pub use transition::{Cause, Change, Tale, Told, Transition, UndoBy};
 pub use value::Value;
 pub use whose::{Name, Names, Process, Whose, Workload};

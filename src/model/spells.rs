@@ -16,6 +16,9 @@ pub struct EndedSpell {
     pub state: State,
     /// The state after it; nothing if the life ended with it.
     pub next: Option<State>,
+    /// That state was found later, no transition to it was seen; so it may have
+    /// ended sooner, and there may have been others between.
+    pub found: bool,
     /// How long it was.
     pub length_ns: u64,
 }
@@ -40,16 +43,10 @@ impl SpellLog {
             id: it.id,
             state: it.from,
             next: Some(it.to),
+            found: false,
             length_ns: it.spell_ns,
         });
-        let ends = told.ends.iter().map(|it| EndedSpell {
-            at_ns: it.at_ns,
-            id: it.id,
-            state: it.last,
-            next: None,
-            length_ns: it.spell_ns,
-        });
-        for spell in changes.chain(ends) {
+        for spell in changes.chain(told.spells.iter().copied()) {
             if self.pending.len() < MAX_PENDING {
                 self.pending.push(spell);
             } else {
@@ -94,12 +91,12 @@ impl SpellLengths {
     }
 }
 
-/// How often each state followed each: by the one that ended, then by the one
-/// after it, the life's end last.
+/// How often each state was seen to follow each: by the one that ended, then by
+/// the one after it, the life's end last.
 #[must_use]
 pub fn matrix(spells: &[EndedSpell]) -> [[u64; 6]; 5] {
     let mut counts = [[0; 6]; 5];
-    for spell in spells {
+    for spell in spells.iter().filter(|spell| !spell.found) {
         counts[spell.state as usize][spell.next.map_or(5, |next| next as usize)] += 1;
     }
     counts
@@ -110,7 +107,8 @@ mod tests {
     use super::*;
 
     fn spell(state: State, next: Option<State>, length_ns: u64) -> EndedSpell {
-        EndedSpell { at_ns: 1, id: FlowId { socket: 1, born_ns: 0 }, state, next, length_ns }
+        let id = FlowId { socket: 1, born_ns: 0 };
+        EndedSpell { at_ns: 1, id, state, next, found: false, length_ns }
     }
 
     #[test]
@@ -119,13 +117,14 @@ mod tests {
             spell(State::Open, Some(State::Loss), 3_999),
             spell(State::Loss, Some(State::Open), 999),
             spell(State::Open, None, 4_000),
+            EndedSpell { found: true, ..spell(State::Open, Some(State::Cwr), 5_000) },
         ];
         let counts = matrix(&spells);
         assert_eq!(counts[0], [0, 0, 0, 0, 1, 1]);
         assert_eq!(counts[4], [1, 0, 0, 0, 0, 0]);
         assert_eq!(counts.iter().flatten().sum::<u64>(), 3);
         let lengths = SpellLengths::of_spells(1_000, spells.iter());
-        assert_eq!(lengths.of(State::Open)[..3], [0, 1, 1]);
+        assert_eq!(lengths.of(State::Open)[..3], [0, 1, 2]);
         assert_eq!(lengths.of(State::Loss)[..2], [1, 0]);
     }
 }

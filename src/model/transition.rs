@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Ends, FlowId, State, Whose};
+use super::{EndedSpell, Ends, FlowId, State, Whose};
 
 /// Why a transition was made. What tells them apart is in `bpf/explain.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -165,26 +165,14 @@ pub struct Transition {
     pub retransmitted: u32,
 }
 
-/// The end of a flow's life, and with it of its last spell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LifeEnd {
-    /// When, `CLOCK_MONOTONIC` nanoseconds.
-    pub at_ns: u64,
-    /// Which flow.
-    pub id: FlowId,
-    /// The state in which it ended.
-    pub last: State,
-    /// How long it had been in it.
-    pub spell_ns: u64,
-}
-
 /// What is told, one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tale {
     /// A transition, or Loss set again.
     Transition(Transition),
-    /// A life's end.
-    End(LifeEnd),
+    /// The end of a spell without a transition that was seen: with the life, or
+    /// because the socket was found in another state.
+    Spell(EndedSpell),
 }
 
 /// What was told since the last time.
@@ -192,8 +180,8 @@ pub enum Tale {
 pub struct Told {
     /// By and large in the order in which they happened.
     pub transitions: Vec<Transition>,
-    /// The same of lives' ends.
-    pub ends: Vec<LifeEnd>,
+    /// The ends of other spells, in the same order.
+    pub spells: Vec<EndedSpell>,
     /// How many were not told, since the start, because there was no room.
     pub untold: u64,
 }
