@@ -22,7 +22,7 @@ pub enum Kind {
 pub enum Merge {
     /// The value that they share; nothing if they differ.
     Same,
-    /// The sum of those that are known; of what is so or not, how often it is.
+    /// The sum, nothing if one is not known; of what is so or not, how often it is.
     Sum,
     /// The largest.
     Most,
@@ -37,10 +37,17 @@ impl Merge {
                 let first = values.next().unwrap_or(Value::Nothing);
                 if values.all(|value| value == first) { first } else { Value::Nothing }
             }
-            Self::Sum => values.filter(is_known).fold(Value::Nothing, |sum, value| {
-                let sum = sum.amount() + value.amount();
-                if matches!(value, Value::Time(_)) { Value::Time(sum) } else { Value::Count(sum) }
-            }),
+            Self::Sum => values
+                .map(|value| match value {
+                    Value::Is(is) => Value::Count(is.into()),
+                    value => value,
+                })
+                .reduce(|sum, value| match (sum, value) {
+                    (Value::Nothing, _) | (_, Value::Nothing) => Value::Nothing,
+                    (sum, Value::Time(more)) => Value::Time(sum.amount() + more),
+                    (sum, value) => Value::Count(sum.amount() + value.amount()),
+                })
+                .unwrap_or(Value::Nothing),
             Self::Most => values.filter(is_known).max().unwrap_or(Value::Nothing),
             Self::All => Value::Is(values.all(|value| value == Value::Is(true))),
         }

@@ -186,23 +186,23 @@ struct End<'a> {
 
 /// What the verdict rests on, in words; what did not happen is left out.
 fn facts(it: &Evidence) -> Vec<String> {
-    let percent = |time_ns: u64| format!("{:.1} %", 100.0 * it.share(time_ns));
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let watched = it.watched_ns() as f64 / 1e9;
     let whose = if it.flows == 1 { String::new() } else { format!(" of {} connections", it.flows) };
     let mut facts = vec![format!("{watched:.1} s{whose} watched")];
-    let mut time = |time_ns: u64, what: &str| {
-        if it.share(time_ns) >= 0.0005 {
-            facts.push(format!("{} {what}", percent(time_ns)));
+    let mut time = |share: f64, what: &str| {
+        if share >= 0.0005 {
+            facts.push(format!("{} {what}", percent(share)));
         }
     };
     let limits = it.cost.limits();
-    time(it.times[State::Loss], "in Loss");
-    time(it.times[State::Recovery], "in Recovery");
-    time(it.times[State::Cwr], "in CWR");
-    time(it.times[State::Disorder], "in Disorder");
-    time(limits.rwnd_ns, "limited by the receiver's window");
-    time(limits.sndbuf_ns, "limited by the send buffer");
-    time(it.cost.open_idle_ns, "with nothing to send");
+    time(it.share(it.times[State::Loss]), "in Loss");
+    time(it.share(it.times[State::Recovery]), "in Recovery");
+    time(it.share(it.times[State::Cwr]), "in CWR");
+    time(it.share(it.times[State::Disorder]), "in Disorder");
+    time(it.share_of_measured(limits.rwnd_ns), "limited by the receiver's window");
+    time(it.share_of_measured(limits.sndbuf_ns), "limited by the send buffer");
+    time(it.share_of_measured(it.cost.open_idle_ns), "with nothing to send");
     let causes = &it.causes;
     let mut count = |count: u32, what: &str| {
         if count > 0 {
@@ -220,9 +220,13 @@ fn facts(it: &Evidence) -> Vec<String> {
     count(causes.reordering, "times out of order");
     count(causes.undo, "reductions undone");
     count(causes.unknown, "transitions of unknown cause");
-    if !it.measured {
+    if it.measured_ns == 0 {
         facts.push("what it sent was not measured".to_owned());
         return facts;
+    }
+    if !it.all_measured() {
+        let share = percent(it.share(it.measured_ns));
+        facts.push(format!("what was sent was measured for {share} of the time"));
     }
     let (again, delivered) = (it.cost.retransmitted_in_all(), it.cost.delivered_in_all());
     if again > 0 {
@@ -270,7 +274,7 @@ fn line<'a>(subject: &Subject, it: &Evidence, verdict: Verdict, sure: Sure) -> L
         undone: causes.undo,
         recovered: causes.recovered,
         unknown_causes: causes.unknown,
-        measured: it.measured,
+        measured: it.all_measured(),
         exact: it.exact,
     }
 }

@@ -121,7 +121,7 @@ impl Watch {
             flows: 1,
             times: row.times,
             cost: row.cost.as_deref().copied().unwrap_or_default(),
-            measured: row.cost.is_some(),
+            measured_ns: if row.cost.is_some() { row.times.total_ns() } else { 0 },
             causes: self.causes.get(&row.id).copied().unwrap_or_default(),
             doubtful_ns: row.doubtful_ns,
             all_told: self.untold == 0,
@@ -137,10 +137,10 @@ pub struct Evidence {
     pub flows: usize,
     /// Time in each state.
     pub times: StateTimes,
-    /// What came of it; nothing if it was not `measured`.
+    /// What came of it, as far as it was measured.
     pub cost: Cost,
-    /// Whether that is known.
-    pub measured: bool,
+    /// So much of the time that was watched is measured, nanoseconds.
+    pub measured_ns: u64,
     /// Why transitions were made.
     pub causes: Causes,
     /// How much of the time may be in a wrong state, nanoseconds.
@@ -155,12 +155,12 @@ impl Evidence {
     /// Of several together.
     #[must_use]
     pub fn sum<'e>(all: impl IntoIterator<Item = &'e Self>) -> Self {
-        let mut sum = Self { measured: true, all_told: true, exact: true, ..Self::default() };
+        let mut sum = Self { all_told: true, exact: true, ..Self::default() };
         for one in all {
             sum.flows += one.flows;
             sum.times.add(&one.times);
             sum.cost.add(&one.cost);
-            sum.measured &= one.measured;
+            sum.measured_ns += one.measured_ns;
             sum.causes.merge(&one.causes);
             sum.doubtful_ns += one.doubtful_ns;
             sum.all_told &= one.all_told;
@@ -180,6 +180,18 @@ impl Evidence {
     #[must_use]
     pub fn share(&self, time_ns: u64) -> f64 {
         (time_ns as f64 / self.watched_ns().max(1) as f64).min(1.0)
+    }
+
+    /// Which part of the time that was measured that is, 0 if none was.
+    #[must_use]
+    pub fn share_of_measured(&self, time_ns: u64) -> f64 {
+        (time_ns as f64 / self.measured_ns.max(1) as f64).min(1.0)
+    }
+
+    /// Whether it is known of all the time what came of it.
+    #[must_use]
+    pub fn all_measured(&self) -> bool {
+        self.measured_ns == self.watched_ns()
     }
 
     /// Which part of what was delivered had been sent more than once.

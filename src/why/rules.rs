@@ -67,7 +67,7 @@ impl fmt::Display for Verdict {
 /// How far a verdict can be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sure {
-    /// The watch was short, much went unseen, or causes are unknown.
+    /// The watch was short, or much went unseen or is unknown.
     Unsure,
     /// The rule holds, by less than twice its threshold.
     Likely,
@@ -113,7 +113,7 @@ pub static RULES: &[Rule] = &[
                RFC 6298 backs off from the second on) or half of the time was in Loss, as the \
                next timeout may be minutes away",
         strength: |it| {
-            let dead = it.measured && it.cost.delivered_in_all() == 0;
+            let dead = it.all_measured() && it.cost.delivered_in_all() == 0;
             let in_time = beyond(it.share(it.times[State::Loss]), 0.5);
             if dead { beyond(it.causes.rto.into(), 2.0).max(in_time) } else { 0.0 }
         },
@@ -175,7 +175,8 @@ pub static RULES: &[Rule] = &[
                 _ => {
                     let few = it.cost.retransmitted_in_all() < 10;
                     let limits = it.cost.limits();
-                    let limited = it.share(limits.rwnd_ns + limits.sndbuf_ns) >= LIMITED;
+                    let full_ns = limits.rwnd_ns + limits.sndbuf_ns;
+                    let limited = it.share_of_measured(full_ns) >= LIMITED;
                     let sent_again = if few || limited { 0.0 } else { it.retransmitted_share() };
                     beyond(it.share(lossy), 0.05).max(beyond(sent_again, 0.01))
                 }
@@ -195,20 +196,20 @@ pub static RULES: &[Rule] = &[
         verdict: Verdict::ReceiverWindow,
         when: "the receiver's window was full for 20 % of the time or more (the kernel's \
                chronograph)",
-        strength: |it| beyond(it.share(it.cost.limits().rwnd_ns), LIMITED),
+        strength: |it| beyond(it.share_of_measured(it.cost.limits().rwnd_ns), LIMITED),
     },
     Rule {
         verdict: Verdict::SendBuffer,
         when: "the send buffer was too small for 20 % of the time or more (the kernel's \
                chronograph)",
-        strength: |it| beyond(it.share(it.cost.limits().sndbuf_ns), LIMITED),
+        strength: |it| beyond(it.share_of_measured(it.cost.limits().sndbuf_ns), LIMITED),
     },
     Rule {
         verdict: Verdict::ApplicationIdle,
         when: "there was nothing to send in Open for half of the time or more (the kernel's \
                chronograph)",
         // The other way round, as there is no twice of more than half.
-        strength: |it| 0.5 / (1.0 - it.share(it.cost.open_idle_ns)).max(f64::EPSILON),
+        strength: |it| 0.5 / (1.0 - it.share_of_measured(it.cost.open_idle_ns)).max(f64::EPSILON),
     },
 ];
 
@@ -216,6 +217,8 @@ pub static RULES: &[Rule] = &[
 const SHORT_NS: u64 = 500_000_000;
 /// Less time in doubt than this makes no rule hold: it is the lowest threshold.
 const DOUBTFUL: f64 = 0.01;
+/// More than this of what it rests on, unknown, is too much.
+const UNKNOWN: f64 = 0.2;
 /// From so many times its threshold on a rule's verdict is sure.
 const CLEAR: f64 = 2.0;
 
@@ -231,7 +234,8 @@ pub fn judge(it: &Evidence) -> (Verdict, Sure) {
     let doubtful = !it.all_told
         || in_doubt
         || it.watched_ns() < SHORT_NS
-        || it.causes.unknown * 5 > told + it.causes.unknown;
+        || it.share(it.measured_ns) < 1.0 - UNKNOWN
+        || f64::from(it.causes.unknown) > UNKNOWN * f64::from(told + it.causes.unknown);
     match found {
         Some((verdict, _)) if doubtful => (verdict, Sure::Unsure),
         Some((verdict, strength)) if strength >= CLEAR => (verdict, Sure::Sure),

@@ -22,7 +22,7 @@ fn evidence(disorder: u64, cwr: u64, recovery: u64, loss: u64) -> Evidence {
         flows: 1,
         times,
         cost: Cost { open, delivered, ..Cost::default() },
-        measured: true,
+        measured_ns: 10 * SECOND,
         causes: Causes::default(),
         doubtful_ns: 0,
         all_told: true,
@@ -224,9 +224,21 @@ fn the_documentation_has_every_rule() {
 #[test]
 fn what_was_not_measured_blames_nobody() {
     let mut it = evidence(0, 0, 0, 0);
-    (it.cost, it.measured) = (Cost::default(), false);
-    assert_eq!(verdict(&it), Verdict::Healthy, "idle is not known");
+    (it.cost, it.measured_ns) = (Cost::default(), 0);
+    assert_eq!(judge(&it), (Verdict::Healthy, Sure::Unsure), "idle is not known");
     it = evidence(0, 0, 0, 9_000);
-    (it.cost, it.measured, it.causes.rto) = (Cost::default(), false, 4);
-    assert_eq!(verdict(&it), Verdict::PathLoss, "nor whether anything arrived");
+    (it.cost, it.measured_ns, it.causes.rto) = (Cost::default(), 0, 4);
+    assert_eq!(judge(&it), (Verdict::PathLoss, Sure::Unsure), "nor whether anything arrived");
+}
+
+#[test]
+fn what_was_measured_is_not_diluted_by_what_was_not() {
+    let mut full = evidence(0, 0, 0, 0);
+    full.cost.open = Limits { rwnd_ns: 10 * SECOND, ..Limits::default() };
+    let mut unknown = evidence(0, 0, 0, 0);
+    (unknown.cost, unknown.measured_ns) = (Cost::default(), 0);
+    let sum = Evidence::sum([&full, &unknown, &unknown]);
+    assert_eq!(judge(&sum), (Verdict::ReceiverWindow, Sure::Unsure));
+    let sum = Evidence::sum([&full, &full, &full, &full, &unknown]);
+    assert_eq!(judge(&sum), (Verdict::ReceiverWindow, Sure::Sure), "one in five");
 }
