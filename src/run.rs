@@ -110,6 +110,7 @@ pub fn run_transitions(
     loop {
         let wake = waiter.wait(PROMPTNESS)?;
         let now_ns = source.now_ns();
+        view.keep_time(now_ns, source.wall(now_ns));
         let told = source.transitions()?;
         let mut rows: Vec<_> = told.transitions.iter().map(Row::of_transition).collect();
         source.identify(&mut rows, config.wanted)?;

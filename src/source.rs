@@ -1,6 +1,8 @@
 //! What a source of snapshots offers, so that every view works on each: the
 //! live kernel, a recording, a test's fake. Not here: any of them.
 
+use jiff::Timestamp;
+
 use crate::model::{Row, Snapshot, Start, Told};
 
 /// What rows are to be told of their surroundings. What is not wanted is not
@@ -35,6 +37,10 @@ pub trait Source {
 
     /// The present, `CLOCK_MONOTONIC` nanoseconds.
     fn now_ns(&self) -> u64;
+
+    /// What the wall clock showed at `at_ns`, if neither clock was set or stood
+    /// still since.
+    fn wall(&self, at_ns: u64) -> Timestamp;
 
     /// Sets the end of the present interval: at `at_ns`, or as soon after it as
     /// the source can. Returns the instant chosen. A later call replaces it.

@@ -70,7 +70,7 @@ impl<'s> Tracer<'s> {
         let bss = skel.maps.bss_data.take().context("the object has no .bss")?;
         let data = skel.maps.data_data.take().context("the object has no .data")?;
         let words = Words::new(bss, data);
-        let at_ns = monotonic_ns();
+        let (at, at_ns) = (Timestamp::now(), monotonic_ns());
         words.started_ns.store(at_ns, Ordering::SeqCst);
         let tick_ns = options.costs.then(tick_ns);
         let records = Records::new(&skel.maps.flows, attached.flows, attached.ended, tick_ns)?;
@@ -81,7 +81,7 @@ impl<'s> Tracer<'s> {
             surveyor: Surveyor::new(attached.iterator),
             records,
             start: Start {
-                at: Timestamp::now(),
+                at,
                 at_ns,
                 kernel: super::kernel_release(),
                 attach: attached.way.to_string(),
@@ -198,6 +198,10 @@ impl Source for Tracer<'_> {
         &self.start
     }
 
+    fn wall(&self, at_ns: u64) -> Timestamp {
+        Timestamp::now() - Duration::from_nanos(monotonic_ns().saturating_sub(at_ns))
+    }
+
     fn now_ns(&self) -> u64 {
         monotonic_ns()
     }
@@ -236,7 +240,7 @@ impl Source for Tracer<'_> {
         };
         let left = Duration::from_nanos(at_ns.saturating_sub(monotonic_ns()));
         thread::sleep(left + SETTLE);
-        let at = Timestamp::now() - Duration::from_nanos(monotonic_ns() - at_ns);
+        let at = self.wall(at_ns);
         if self.tick_ns.is_some() {
             // It measures as well.
             self.surveyor.survey(&self.words, &self.skel.maps.surveyed)?;

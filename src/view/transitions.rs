@@ -15,6 +15,9 @@ use super::lines::{Column, Lines};
 use super::{Asked, JsonView, Output, Telling, View as _, csv, trust};
 use crate::model::{Change, Row, Start, Transition, Unseen, Value};
 
+/// Two clocks that are read one after the other are no farther apart by that.
+const APART: SignedDuration = SignedDuration::from_millis(10);
+
 /// For whom something is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
@@ -93,6 +96,15 @@ impl TransitionsView {
     pub fn new(form: Form, asked: Asked, start: &Start) -> Self {
         let zero = start.at - SignedDuration::from_nanos(start.at_ns.cast_signed());
         Self { form, asked, lines: Lines::default(), zero, told: 0, untold: 0 }
+    }
+
+    /// Takes the wall clock's reading at `at_ns`: after a suspend, or where somebody has
+    /// set it, it is another than one would think.
+    pub fn keep_time(&mut self, at_ns: u64, wall: Timestamp) {
+        let zero = wall - SignedDuration::from_nanos(at_ns.cast_signed());
+        if zero.duration_since(self.zero).abs() > APART {
+            self.zero = zero;
+        }
     }
 
     /// Before the first.
