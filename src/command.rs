@@ -18,14 +18,14 @@ use crate::view::{
     TransitionsView, View, WhyView, WithExtras,
 };
 
-/// `tcpcong`: traces this machine.
-pub fn trace(config: &Config) -> Result<()> {
-    traced(&config.options, config.verbose, |source, waiter| show(config, source, waiter))
+/// `tcpcong`: reports on this machine's connections.
+pub fn reports(config: &Config) -> Result<()> {
+    on_this_machine(&config.options, config.verbose, |source, waiter| show(config, source, waiter))
 }
 
 /// Has `run` run on this machine's connections, with no more privilege than that
 /// takes.
-fn traced(
+fn on_this_machine(
     options: &Options,
     verbose: bool,
     run: impl FnOnce(&mut dyn Source, &mut dyn Waiter) -> Result<()>,
@@ -35,7 +35,7 @@ fn traced(
     let mut tracer = Tracer::start(&mut storage, options)?;
     drop_what_attaching_needed()?;
     if verbose {
-        explain(&tracer);
+        say_how_attached(&tracer);
     }
     run(&mut tracer, &mut interrupts)
 }
@@ -54,7 +54,7 @@ pub fn demo(config: &Config) -> Result<()> {
 }
 
 /// Says on stderr how the tracer attached.
-fn explain(tracer: &Tracer<'_>) {
+fn say_how_attached(tracer: &Tracer<'_>) {
     let start = tracer.start();
     _ = writeln!(Remarks, "tcpcong: attached by {}", start.attach);
     for PassedOver { attach, why } in &start.passed_over {
@@ -69,7 +69,7 @@ fn explain(tracer: &Tracer<'_>) {
 pub fn transitions(config: &TransitionsConfig) -> Result<()> {
     let filters = Filters { rows: config.filter.clone(), ..filters(&config.options) };
     let asked = Asked { interval_ns: None, filters, by: None, sort: None, top: None };
-    traced(&config.options, config.verbose, |source, waiter| {
+    on_this_machine(&config.options, config.verbose, |source, waiter| {
         let mut data = BufWriter::new(io::stdout().lock());
         let mut out = Output { data: &mut data, remarks: &mut Remarks };
         let mut view = TransitionsView::new(config.form.clone(), asked, source.start());
@@ -87,7 +87,7 @@ pub fn why(config: &WhyConfig) -> Result<()> {
         top: config.arrangement.top,
     };
     let view = WhyView::new(config.style, asked);
-    traced(&config.options, config.verbose, |source, waiter| {
+    on_this_machine(&config.options, config.verbose, |source, waiter| {
         let mut data = BufWriter::new(io::stdout().lock());
         let mut out = Output { data: &mut data, remarks: &mut Remarks };
         run_why(source, &view, &mut out, waiter, config)

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     };
     let outcome = match request {
         Request::Print(text) => io::stdout().write_all(text.as_bytes()).map_err(Into::into),
-        Request::Trace(config) => command::trace(&config),
+        Request::Reports(config) => command::reports(&config),
         Request::Transitions(config) => command::transitions(&config),
         Request::Why(config) => command::why(&config),
         Request::Demo(config) => command::demo(&config),

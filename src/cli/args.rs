@@ -45,15 +45,15 @@ pub struct Args {
     /// Something else than tracing.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// How to trace.
+    /// What to report, and how.
     #[command(flatten)]
-    pub trace: Trace,
+    pub reports: Reports,
 }
 
-/// How to trace.
+/// What to report, and how.
 #[derive(Debug, Group)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch on the command line")]
-pub struct Trace {
+pub struct Reports {
     /// Which ports.
     #[command(flatten)]
     pub ports: Ports,

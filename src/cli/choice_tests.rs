@@ -9,7 +9,7 @@ fn asked(line: &str) -> Result<Request, UsageError> {
 
 fn config(line: &str) -> Config {
     match asked(line) {
-        Ok(Request::Trace(config)) => config,
+        Ok(Request::Reports(config)) => config,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -189,7 +189,7 @@ fn a_transition_has_columns_in_every_format() {
 #[test]
 fn each_transition_is_told_only_where_something_needs_it() {
     let told = |line: &str| match asked(line) {
-        Ok(Request::Trace(config)) => (config.options.explain, config.options.keep_quiet),
+        Ok(Request::Reports(config)) => (config.options.explain, config.options.keep_quiet),
         other => panic!("{line}: {other:?}"),
     };
     assert_eq!(told("1"), (false, false));

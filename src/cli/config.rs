@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::args::{Trace, Transitions, Why};
+use super::args::{Reports, Transitions, Why};
 use super::show::Ports;
 use super::{UsageError, choice};
 use crate::kernel::{Attach, Options, PortRange, Selection};
@@ -19,7 +19,7 @@ const INTERVAL_LEAST: Duration = Duration::from_millis(100);
 const INTERVAL_MOST_S: f64 = 99_999_999.0;
 /// More room would need more than 8 GiB of kernel memory once filled.
 const MAX_FLOWS_MOST: u32 = 1 << 25;
-/// The same, for a trace.
+/// The same, for `trace`.
 const TRACE_SECONDS_MOST: u64 = 99_999_999;
 /// Longer than anybody watches.
 const DEMO_SECONDS_MOST: u64 = 3600;
@@ -92,7 +92,7 @@ fn needs_each(filter: &Filter, arrangement: &Arrangement) -> bool {
     !filter.is_of_kernel() || arrangement.by.is_some()
 }
 
-pub(super) fn trace(args: &Trace) -> Result<Config, UsageError> {
+pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
     let unit = if args.microseconds { Unit::Microseconds } else { Unit::Milliseconds };
     let (filter, arrangement) =
         (choice::filter(&args.show.filters)?, choice::arrangement(&args.show)?);
@@ -209,7 +209,7 @@ pub(super) fn transitions(args: &Transitions) -> Result<TransitionsConfig, Usage
     })
 }
 
-fn format(args: &Trace, has_columns: bool) -> Result<Format, UsageError> {
+fn format(args: &Reports, has_columns: bool) -> Result<Format, UsageError> {
     let other = choice::not_for_histograms(&args.show);
     match (args.format.as_str(), args.dist, other) {
         ("csv", true, _) => {

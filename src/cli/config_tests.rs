@@ -3,7 +3,7 @@ use crate::cli::{Request, UsageError, parse};
 
 fn config(line: &str) -> Config {
     match parse(std::iter::once("tcpcong").chain(line.split_whitespace())) {
-        Ok(Request::Trace(config) | Request::Demo(config)) => config,
+        Ok(Request::Reports(config) | Request::Demo(config)) => config,
         other => panic!("{line}: {other:?}"),
     }
 }

@@ -17,8 +17,8 @@ pub use show::Show;
 /// What the person asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Trace this machine.
-    Trace(Config),
+    /// Report on this machine's connections.
+    Reports(Config),
     /// Trace transitions one by one.
     Transitions(TransitionsConfig),
     /// Watch, and say what holds connections up.
@@ -53,11 +53,11 @@ where
             Ok(Request::Print(choice::telling_help()))
         }
         Some(Command::Trace(args)) => config::transitions(&args).map(Request::Transitions),
-        None if args.trace.ebpf => Ok(Request::Print(crate::kernel::program_text())),
-        None if args.trace.show.columns.as_deref() == Some("help") => {
+        None if args.reports.ebpf => Ok(Request::Print(crate::kernel::program_text())),
+        None if args.reports.show.columns.as_deref() == Some("help") => {
             Ok(Request::Print(choice::column_help()))
         }
-        None => config::trace(&args.trace).map(Request::Trace),
+        None => config::reports(&args.reports).map(Request::Reports),
     }
 }
 
