@@ -10,27 +10,15 @@
 #ifndef TCPCONG_CALLERS_H
 #define TCPCONG_CALLERS_H
 
-/* Not inlined: one copy of each for all the programs below. Two of them, as
- * making a record takes more stack than a kretprobe's program has left. */
-static __noinline int look_at_entry(struct sock *sk, enum look look, enum place place)
+/* Not inlined: one copy for all the programs below. */
+static __noinline int look_at(struct sock *sk, enum look look, bool early, enum place place)
 {
 	struct subject it;
 
 	if (!started_ns)
 		return 0;
 	it = untyped(sk);
-	looked(&it, look, true, place);
-	return 0;
-}
-
-static __noinline int look_at_return(struct sock *sk, enum look look, enum place place)
-{
-	struct subject it;
-
-	if (!started_ns)
-		return 0;
-	it = untyped(sk);
-	looked(&it, look, false, place);
+	looked(&it, look, early, place);
 	return 0;
 }
 
@@ -78,7 +66,7 @@ static __noinline int returned(__u64 stack, __u64 function, enum look look, enum
 			count(calls_lost);
 		return 0;
 	}
-	look_at_return((struct sock *)*value, look, place);
+	look_at((struct sock *)*value, look, false, place);
 	bpf_map_delete_elem(&frames, &frame);
 	return 0;
 }
@@ -101,14 +89,14 @@ enum function {
 	SEC("fentry/" #name)                                                   \
 	int BPF_PROG(fentry_##name, struct sock *sk)                           \
 	{                                                                      \
-		return look_at_entry(sk, look, place);                         \
+		return look_at(sk, look, true, place);                         \
 	}
 
 #define FEXIT(name, look, place)                                               \
 	SEC("fexit/" #name)                                                    \
 	int BPF_PROG(fexit_##name, struct sock *sk)                            \
 	{                                                                      \
-		return look_at_return(sk, look, place);                        \
+		return look_at(sk, look, false, place);                        \
 	}
 
 #define KPROBE(name, actions)                                                  \
@@ -129,7 +117,7 @@ enum function {
 #define LOOK_AROUND(name, function, before, after, place)                      \
 	FENTRY(name, before, PLACE_UNKNOWN)                                    \
 	FEXIT(name, after, place)                                              \
-	KPROBE(name, look_at_entry(sk, before, PLACE_UNKNOWN);                 \
+	KPROBE(name, look_at(sk, before, true, PLACE_UNKNOWN);                 \
 	       call(sk, RETURN_STACK(ctx), function))                          \
 	KRETPROBE(name, function, after, place)
 
@@ -140,7 +128,7 @@ enum function {
 
 #define LOOK_ON_ENTRY(name, before, place)                                     \
 	FENTRY(name, before, place)                                            \
-	KPROBE(name, look_at_entry(sk, before, place))
+	KPROBE(name, look_at(sk, before, true, place))
 
 /* Outer ones: called from outside of all the others. */
 LOOK_AROUND(tcp_fastretrans_alert, FASTRETRANS_ALERT, LOOK_BEFORE_OUTER, LOOK_AFTER_OUTER,

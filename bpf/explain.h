@@ -168,37 +168,44 @@ static __always_inline __u8 cause_of_return(struct sock *sk, const struct flow *
 	return timestamps && !stamp ? CAUSE_UNDO_TIMESTAMPS : CAUSE_UNDO;
 }
 
+static __always_inline __u8 cause_of(void *ctx, const struct subject *it, const struct flow *f,
+				     __u32 from, __u32 to, enum place place)
+{
+	if (to == TCP_CA_Loss)
+		return cause_of_loss(it->sk, it->tcp_state, from, place);
+	if (to == TCP_CA_Recovery)
+		return cause_of_recovery(it->sk);
+	if (to == TCP_CA_CWR)
+		return cause_of_cwr(ctx, f, place);
+	if (to == TCP_CA_Disorder && from != TCP_CA_Recovery)
+		return CAUSE_REORDERING;
+	return cause_of_return(it->sk, f, from);
+}
+
+/* Keeps what the next transition is told by. */
+static __always_inline void keep_window(struct flow *f, struct sock *sk, __u32 to)
+{
+	f->cwnd = READ_TCP(sk, snd_cwnd);
+	f->ssthresh = READ_TCP(sk, snd_ssthresh);
+	if (to == TCP_CA_Recovery || to == TCP_CA_Loss)
+		f->undo = READ_TCP(sk, undo_marker) ? UNDO_ARMED : UNDO_NO;
+}
+
 /* Tells of a transition that was just booked, or of Loss set again. `spell`: the one
  * that ended, or goes on. `exact`: its beginning was seen. */
 static __always_inline void tell(void *ctx, const struct subject *it, struct flow *f, __u64 now,
 				 __u32 from, __u32 to, __u64 spell, bool exact,
 				 enum place place)
 {
-	__u32 cwnd_before = f->cwnd, ssthresh_before = f->ssthresh;
 	struct sock *sk = it->sk;
 	struct transition *t;
-	__u8 cause;
 
 	if (!explain)
 		return;
-	if (to == TCP_CA_Loss)
-		cause = cause_of_loss(sk, it->tcp_state, from, place);
-	else if (to == TCP_CA_Recovery)
-		cause = cause_of_recovery(sk);
-	else if (to == TCP_CA_CWR)
-		cause = cause_of_cwr(ctx, f, place);
-	else if (to == TCP_CA_Disorder && from != TCP_CA_Recovery)
-		cause = CAUSE_REORDERING;
-	else
-		cause = cause_of_return(sk, f, from);
-	/* What the next one is told by, though this one may find no room. */
-	f->cwnd = READ_TCP(sk, snd_cwnd);
-	f->ssthresh = READ_TCP(sk, snd_ssthresh);
-	if (to == TCP_CA_Recovery || to == TCP_CA_Loss)
-		f->undo = READ_TCP(sk, undo_marker) ? UNDO_ARMED : UNDO_NO;
 	t = bpf_ringbuf_reserve(&transitions, sizeof(*t), 0);
 	if (!t) {
 		count(transitions_untold);
+		keep_window(f, sk, to);
 		return;
 	}
 	t->at_ns = now;
@@ -206,18 +213,19 @@ static __always_inline void tell(void *ctx, const struct subject *it, struct flo
 	t->spell_ns = now > SPELL_SINCE(spell) ? now - SPELL_SINCE(spell) : 0;
 	t->from = from;
 	t->to = to;
-	t->cause = cause;
 	t->exact = exact;
+	t->cause = cause_of(ctx, it, f, from, to, place);
 	/* The kernel keeps what the window was before the first of several reductions
 	 * (tcp_init_cwnd_reduction(), tcp_enter_loss()), and has none for a packet that
 	 * was too big; before anything else the window is taken to be what it was after
 	 * the last transition. */
-	if (cause == CAUSE_PMTU || cause == CAUSE_TFO_FAIL)
-		cwnd_before = f->cwnd;
+	t->cwnd_before = f->cwnd;
+	t->ssthresh_before = f->ssthresh;
+	keep_window(f, sk, to);
+	if (t->cause == CAUSE_PMTU || t->cause == CAUSE_TFO_FAIL)
+		t->cwnd_before = f->cwnd;
 	else if (to >= TCP_CA_CWR && from <= TCP_CA_Disorder)
-		cwnd_before = READ_TCP(sk, prior_cwnd);
-	t->cwnd_before = cwnd_before;
-	t->ssthresh_before = ssthresh_before;
+		t->cwnd_before = READ_TCP(sk, prior_cwnd);
 	t->cwnd_after = f->cwnd;
 	t->ssthresh_after = f->ssthresh;
 	t->srtt_us = READ_TCP(sk, srtt_us) >> 3; /* kept in eighths */

@@ -205,11 +205,11 @@ static __always_inline bool address_matches(const __u8 address[16], __u8 family,
 }
 
 /* Whether the flow is wanted, once both ends are the connection's own. */
-static __always_inline bool ends_match(const struct flow *f)
+static __always_inline bool ends_match(const struct who *who)
 {
-	return ports_match(f->who.lport, f->who.rport) &&
-	       address_matches(f->who.laddr, f->who.family, &laddr_prefix) &&
-	       address_matches(f->who.raddr, f->who.family, &raddr_prefix);
+	return ports_match(who->lport, who->rport) &&
+	       address_matches(who->laddr, who->family, &laddr_prefix) &&
+	       address_matches(who->raddr, who->family, &raddr_prefix);
 }
 
 /*
@@ -217,24 +217,24 @@ static __always_inline bool ends_match(const struct flow *f)
  * inet_sport may be a former connection's, and at ->CLOSE skc_num is 0 already
  * (inet_put_port), so the one stands in for the other.
  */
-static __always_inline void read_ends(struct flow *f, const struct subject *it)
+static __always_inline void read_ends(struct who *who, const struct subject *it)
 {
 	struct sock *sk = it->sk;
 	__u16 num = BPF_CORE_READ(sk, __sk_common.skc_num);
 
 	if (!num && it->tcp_state != TCP_SYN_SENT)
 		num = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
-	f->who.lport = num;
-	f->who.rport = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	f->who.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	f->who.family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	who->lport = num;
+	who->rport = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	who->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	who->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	/* Without CONFIG_IPV6 there are no such fields, nor such sockets. */
-	if (f->who.family == AF_INET6 && bpf_core_field_exists(struct sock_common, skc_v6_daddr)) {
-		BPF_CORE_READ_INTO(&f->who.laddr, sk, __sk_common.skc_v6_rcv_saddr);
-		BPF_CORE_READ_INTO(&f->who.raddr, sk, __sk_common.skc_v6_daddr);
+	if (who->family == AF_INET6 && bpf_core_field_exists(struct sock_common, skc_v6_daddr)) {
+		BPF_CORE_READ_INTO(&who->laddr, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&who->raddr, sk, __sk_common.skc_v6_daddr);
 	} else {
-		*(__be32 *)f->who.laddr = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
-		*(__be32 *)f->who.raddr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		*(__be32 *)who->laddr = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		*(__be32 *)who->raddr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
 	}
 }
 
@@ -246,21 +246,21 @@ static __always_inline void read_cc(__u64 name[2], struct sock *sk)
 }
 
 /* Whose the socket is, as far as the socket tells. */
-static __always_inline void read_context(struct flow *f, const struct subject *it)
+static __always_inline void read_context(struct who *who, const struct subject *it)
 {
 	struct sock *sk = it->sk;
 	struct cgroup *cgroup = NULL;
 
-	f->who.cookie = cookie_of(it);
+	who->cookie = cookie_of(it);
 	if (!context)
 		return;
-	read_cc(f->who.cc, sk);
+	read_cc(who->cc, sk);
 	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
 		cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
 	/* Once cgroup v1's net_cls or net_prio were used, an odd number (5.14
 	 * and before) stands in the pointer's place. */
 	if (cgroup && !((__u64)cgroup & 1))
-		f->who.cgroup = BPF_CORE_READ(cgroup, kn, id);
+		who->cgroup = BPF_CORE_READ(cgroup, kn, id);
 }
 
 /* A connection may be given another congestion control in mid-life. */
@@ -273,15 +273,15 @@ static __always_inline void refresh_cc(struct flow *f, const struct subject *it)
 /* A connecting socket's first event comes within connect() or sendto(), so the
  * task is its process's; at no other event is it known whose the task is. MPTCP's
  * further subflows are connected by the kernel itself, which is nobody. */
-static __always_inline void read_process(struct flow *f)
+static __always_inline void read_process(struct who *who)
 {
 	struct task_struct *leader = (struct task_struct *)bpf_get_current_task();
 
 	if (BPF_CORE_READ(leader, flags) & PF_KTHREAD)
 		return;
 	leader = BPF_CORE_READ(leader, group_leader);
-	f->who.pid = BPF_CORE_READ(leader, tgid);
-	BPF_CORE_READ_STR_INTO((char(*)[16])f->who.comm, leader, comm);
+	who->pid = BPF_CORE_READ(leader, tgid);
+	BPF_CORE_READ_STR_INTO((char(*)[16])who->comm, leader, comm);
 }
 
 /*
@@ -296,10 +296,10 @@ static __always_inline bool ends_known(struct flow *f, const struct subject *it)
 
 	if (f->flags & FLOW_ENDS_KNOWN)
 		return true;
-	read_ends(f, it);
-	read_context(f, it);
+	read_ends(&f->who, it);
+	read_context(&f->who, it);
 	f->flags |= FLOW_ENDS_KNOWN;
-	if (ends_match(f))
+	if (ends_match(&f->who))
 		return true;
 	bpf_map_delete_elem(&flows, &key);
 	return false;
@@ -348,40 +348,62 @@ enum entry {
 	MET_BY_SURVEY,
 };
 
+/* What a record is before it is filled in: being written. It is filled in where it
+ * is, as it would take up most of a program's stack. */
+const volatile struct flow blank = { .guard_head = 1, .guard_tail = 1 };
+/* Where a survey makes it; there is one at a time. */
+struct flow draft;
+
+/* Fills in a blank record. */
+static __always_inline void fill(struct flow *f, const struct subject *it, const struct who *who,
+				 __u64 born, enum entry how, __u32 late)
+{
+	f->who = *who;
+	f->born_ns = born;
+	f->first_state = it->state;
+	f->surveyed = survey_round;
+	f->now.spell = SPELL(born, it->state);
+	f->now.flags = late;
+	f->now.missed = late;
+	/* One that is used again keeps its former life's account. */
+	open_account(&f->cost, it->sk, how == BORN ? 0 : bpf_ktime_get_ns() - born);
+	if (how != BORN) {
+		f->flags = FLOW_FOUND | FLOW_ENDS_KNOWN;
+		if (it->state >= TCP_CA_Recovery)
+			f->undo = UNDO_UNKNOWN;
+	}
+}
+
 /* A record for a socket that is born, or is met in the midst of its life; NULL
  * where a filter or the lack of room says no. */
 static __always_inline struct flow *enter(const struct subject *it, __u64 born,
 					  enum entry how, __u32 late)
 {
 	__u64 key = (__u64)it->sk;
-	struct flow f = {};
+	struct who who = {};
+	struct flow *f;
 	long error;
 
-	read_ends(&f, it);
-	if (only_netns && f.who.netns != only_netns)
+	read_ends(&who, it);
+	if (only_netns && who.netns != only_netns)
 		return NULL;
-	if (!ports_may_match(f.who.lport, f.who.rport))
+	if (!ports_may_match(who.lport, who.rport))
 		return NULL;
-	if (how != BORN && !ends_match(&f))
+	if (how != BORN && !ends_match(&who))
 		return NULL;
-	if (how != BORN) {
-		f.flags = FLOW_FOUND | FLOW_ENDS_KNOWN;
-		read_context(&f, it);
-	} else if (context && it->tcp_state == TCP_SYN_SENT) {
-		read_process(&f);
+	if (how != BORN)
+		read_context(&who, it);
+	else if (context && it->tcp_state == TCP_SYN_SENT)
+		read_process(&who);
+	if (how == MET_BY_SURVEY) {
+		/* Without the socket's lock, an event may come as soon as it is there. */
+		__builtin_memset(&draft, 0, sizeof(draft));
+		fill(&draft, it, &who, born, how, late);
+		error = bpf_map_update_elem(&flows, &key, &draft, BPF_NOEXIST);
+	} else {
+		error = bpf_map_update_elem(&flows, &key, (const void *)&blank,
+					    how == BORN ? BPF_ANY : BPF_NOEXIST);
 	}
-	/* One that is used again keeps its former life's account. */
-	open_account(&f.cost, it->sk, how == BORN ? 0 : bpf_ktime_get_ns() - born);
-	if (how != BORN && it->state >= TCP_CA_Recovery)
-		f.undo = UNDO_UNKNOWN;
-	f.born_ns = born;
-	f.surveyed = survey_round;
-	f.first_state = it->state;
-	f.now.spell = SPELL(born, it->state);
-	f.now.flags = late;
-	f.now.missed = late;
-	/* A survey without the socket's lock may meet it during its event. */
-	error = bpf_map_update_elem(&flows, &key, &f, how == BORN ? BPF_ANY : BPF_NOEXIST);
 	if (error && error != -EEXIST) {
 		ever_refused = true;
 		if (how == MET_AT_EVENT)
@@ -390,7 +412,12 @@ static __always_inline struct flow *enter(const struct subject *it, __u64 born,
 			count(births_refused);
 		return NULL;
 	}
-	return bpf_map_lookup_elem(&flows, &key);
+	f = bpf_map_lookup_elem(&flows, &key);
+	if (f && !error && how != MET_BY_SURVEY) {
+		fill(f, it, &who, born, how, late);
+		write_end(f);
+	}
+	return f;
 }
 
 /* Whether a socket without a record can only be one whose birth was missed, or
