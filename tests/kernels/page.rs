@@ -246,9 +246,12 @@ fn rounded(error_us: f64) -> &'static str {
 
 /// What the verifier went through, for the table alone and for all at once.
 fn verifier(all: &[Results]) -> String {
-    let mut text = "\n## Instructions that the verifier processed\n\n\
-        For the plain table, and for `tcpcong why`, which asks for causes, costs and owners.\n\n"
-        .to_owned();
+    let demanding = ways::DEMANDING.map(|it| format!("`tcpcong {}`", it.join(" "))).join(" and ");
+    let mut text = format!(
+        "\n## Instructions that the verifier processed\n\n\
+        For the plain table, and for `tcpcong why`, which asks for causes, costs and owners. \
+        A way in which {demanding} do not run is red.\n\n"
+    );
     let words: Vec<_> = all.iter().map(|results| results.word.as_str()).collect();
     text.push_str(&head("program", words.iter()));
     let mut programs: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();

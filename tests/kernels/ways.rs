@@ -182,8 +182,14 @@ impl Tracing {
     }
 }
 
+/// What else asks for much of the programs, each for other parts of them: costs, owners
+/// and each spell; a histogram and each spell.
+pub(crate) const DEMANDING: [&[&str]; 2] =
+    [&["--by", "cc", "-o", "busy,pid", "--matrix", "0.1", "1"], &["-d", "--matrix", "0.1", "1"]];
+
 /// What the verifier goes through where all is asked for at once: causes, costs and
-/// owners. Adds it to each way's programs, under the name of what asks for it.
+/// owners. Adds it to each way's programs, under the name of what asks for it. What is
+/// [`DEMANDING`] must run as well.
 pub(crate) fn verify_all(seen: &mut [Way]) -> Result<()> {
     thread::scope(|scope| {
         let watching: Vec<_> = seen.iter_mut().map(|way| scope.spawn(|| verify(way))).collect();
@@ -207,6 +213,17 @@ fn verify(way: &mut Way) -> Result<()> {
     }
     let programs = said.lines().filter_map(instructions);
     way.verifier.extend(programs.map(|(program, count)| (format!("{program}` in `why"), count)));
+    for arguments in DEMANDING {
+        let output = command()
+            .args(["--attach", &way.name])
+            .args(arguments)
+            .output()
+            .with_context(|| format!("starting tcpcong {}", arguments.join(" ")))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            way.red.push(format!("tcpcong {} failed: {}", arguments.join(" "), said.trim()));
+        }
+    }
     Ok(())
 }
 
