@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
@@ -13,9 +13,12 @@ use super::support::netns::Netns;
 use super::support::server::Server;
 use super::support::tool::pause;
 use super::support::traffic::{Amount, Dial, Ending, Sender, short_connections};
+use super::waiting::counter;
 
 const SENDERS: usize = 6;
 const TRAFFIC: Duration = Duration::from_secs(3);
+/// What a scenario is for may take longer to come about, and no longer than this.
+const TRAFFIC_MOST: Duration = Duration::from_secs(15);
 /// Short connections: so many lines of so many.
 const LINES: usize = 8;
 const IN_LINE: usize = 40;
@@ -27,6 +30,8 @@ struct Bulk {
     lab: Lab,
     server: Server,
     dial: Dial,
+    /// They go on until the client's kernel has counted so many of these (`/proc/net/netstat`).
+    until: Option<(&'static str, u64)>,
 }
 
 impl Bulk {
@@ -34,7 +39,7 @@ impl Bulk {
     fn to(lab: Lab, address: IpAddr) -> Result<Self> {
         let server = Server::listen(&lab.server, (address, 0).into())?;
         let dial = Dial::to(server.address());
-        Ok(Self { lab, server, dial })
+        Ok(Self { lab, server, dial, until: None })
     }
 }
 
@@ -42,7 +47,15 @@ impl Scene for Bulk {
     fn play(&mut self) -> Result<()> {
         let start = |_| Sender::start(&self.lab.client, &self.dial, Amount::UntilStopped);
         let mut senders = (0..SENDERS).map(start).collect::<Result<Vec<_>>>()?;
+        let begin = Instant::now();
         pause(TRAFFIC);
+        if let Some((name, times)) = self.until {
+            while counter(&self.lab.client, "netstat", name)? < times
+                && begin.elapsed() < TRAFFIC_MOST
+            {
+                pause(Duration::from_millis(100));
+            }
+        }
         // Some lives end by a reset, some by a close, and some go on.
         senders.remove(0).stop(Ending::Reset)?;
         senders.remove(0).stop(Ending::Reset)?;
@@ -122,7 +135,9 @@ fn overtaking(name: &str) -> Result<Bulk> {
     netem(&lab.router, "r1", "delay 15ms reorder 50% 50%")?;
     netem(&lab.router, "r0", "delay 15ms")?;
     let address = lab.server_v4();
-    Bulk::to(lab, address)
+    let bulk = Bulk::to(lab, address)?;
+    // One alone may be hidden from some.
+    Ok(Bulk { until: Some(("TCPFullUndo", 5)), ..bulk })
 }
 
 pub(crate) fn overtaken() -> Result<Box<dyn Scene>> {
