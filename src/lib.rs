@@ -7,6 +7,7 @@ pub mod demo;
 pub mod interrupt;
 pub mod kernel;
 pub mod model;
+mod nsfiles;
 pub mod run;
 pub mod source;
 pub mod view;

@@ -129,60 +129,61 @@ fn attach_best<'s>(
 ) -> anyhow::Result<Attached<'s>> {
     let mut passed_over = Vec::new();
     for (at, way) in options.attach.ways().iter().enumerate() {
-        let pass = |why: String| PassedOver { attach: way.to_string(), why };
+        let lack = || kernel.has_what_it_takes(*way).err();
         // The first is worth a trial before the kernel's types are read.
-        if at > 0
-            && let Err(why) = kernel.has_what_it_takes(*way)
-        {
-            passed_over.push(pass(why));
-            continue;
-        }
-        let probes = match way.probes(|name| kernel.has_function(name)) {
-            Ok(probes) => probes,
-            Err(why) => {
-                passed_over.push(pass(why));
-                continue;
-            }
+        let why = match if at > 0 { lack() } else { None } {
+            Some(why) => why,
+            None => match attach_by(*way, slots, options, kernel, owners)? {
+                Ok(attached) => return Ok(Attached { passed_over, ..attached }),
+                // Where the kernel lacks what it takes, that says more than the answer.
+                Err(why) => lack().unwrap_or(why),
+            },
         };
-        let mut why = String::new();
-        let in_probe = |lives| !way.is_typed() || lives == Lives::Classic;
-        let mut hopeless = None;
-        for (lives, cookie_helper) in forms(*way) {
-            if hopeless == Some(lives) {
-                continue;
-            }
-            let trial = Trial {
-                way: *way,
-                probes: &probes,
-                lives,
-                cookie_helper,
-                owners,
-                preallocated: in_probe(lives) && !kernel.allocates_in_probes(),
-            };
-            let slot = slots.next().context("more trials than places for them")?;
-            log::clear();
-            match trial.run(slot, options)? {
-                Ok(mut attached) => {
-                    attached.passed_over = passed_over;
-                    attached.survey_writes = kernel.locks_in_surveys();
-                    return Ok(attached);
-                }
-                Err(refusal) => {
-                    if let Some(missing) = Missing::privilege(refusal.what, &refusal.error) {
-                        return Err(missing.into());
-                    }
-                    why = refusal.describe();
-                    // A helper that is not there is the verifier's EINVAL.
-                    let helper =
-                        refusal.what == "load" && refusal.error.kind() == ErrorKind::InvalidInput;
-                    hopeless = (!helper).then_some(lives);
-                }
-            }
-        }
-        // Where the kernel lacks what it takes, that says more than the answer.
-        passed_over.push(pass(kernel.has_what_it_takes(*way).err().unwrap_or(why)));
+        passed_over.push(PassedOver { attach: way.to_string(), why });
     }
     Err(Missing::way(options.attach == Attach::AUTO, &passed_over).into())
+}
+
+/// The same by one way, in whatever form works; the inner error says why none does.
+fn attach_by<'s>(
+    way: Way,
+    slots: &mut IterMut<'s, MaybeUninit<OpenObject>>,
+    options: &Options,
+    kernel: &KernelTypes,
+    owners: bool,
+) -> anyhow::Result<Result<Attached<'s>, String>> {
+    let probes = match way.probes(|name| kernel.has_function(name)) {
+        Ok(probes) => probes,
+        Err(why) => return Ok(Err(why)),
+    };
+    let in_probe = |lives| !way.is_typed() || lives == Lives::Classic;
+    let (mut why, mut hopeless) = (String::new(), None);
+    for (lives, cookie_helper) in forms(way) {
+        if hopeless == Some(lives) {
+            continue;
+        }
+        let preallocated = in_probe(lives) && !kernel.allocates_in_probes();
+        let trial = Trial { way, probes: &probes, lives, cookie_helper, owners, preallocated };
+        let slot = slots.next().context("more trials than places for them")?;
+        log::clear();
+        match trial.run(slot, options)? {
+            Ok(attached) => {
+                let survey_writes = kernel.locks_in_surveys();
+                return Ok(Ok(Attached { survey_writes, ..attached }));
+            }
+            Err(refusal) => {
+                if let Some(missing) = Missing::privilege(refusal.what, &refusal.error) {
+                    return Err(missing.into());
+                }
+                why = refusal.describe();
+                // A helper that is not there is the verifier's EINVAL.
+                let helper =
+                    refusal.what == "load" && refusal.error.kind() == ErrorKind::InvalidInput;
+                hopeless = (!helper).then_some(lives);
+            }
+        }
+    }
+    Ok(Err(why))
 }
 
 /// The forms in which a way is tried, the one with most in it first.

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 
+use crate::nsfiles;
+
 /// The namespace of the process itself.
 const OWN: &str = "/proc/self/ns/net";
-/// Where named namespaces are kept: ip-netns(8)'s and Docker's folders.
-const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];
 
 /// A namespace, held open: whoever led to it may go away.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Namespaces {
         }
         // Without /proc there is no telling of others, nor of one's own.
         found.hidden |= found.open.is_empty();
-        for path in NAMED.iter().flat_map(|folder| entries(Path::new(folder))) {
+        for path in nsfiles::NAMED.iter().flat_map(|folder| entries(Path::new(folder))) {
             found.hidden |= !found.note(path);
         }
         found.hidden |= silent.iter().any(|thread| !found.shares_one(thread));
@@ -66,11 +66,8 @@ impl Namespaces {
 
     /// False where permission to look is denied.
     fn note(&mut self, path: PathBuf) -> bool {
-        let inode = match fs::metadata(&path) {
-            // Seen on 5.10 where it may not be looked at: a directory of /proc.
-            Ok(meta) if meta.is_dir() => return !path.starts_with("/proc"),
-            // The kernel's inode numbers of namespaces have 32 bits.
-            Ok(meta) => u32::try_from(meta.ino()).unwrap_or(0),
+        let inode = match nsfiles::number(&path) {
+            Ok(inode) => inode,
             // A thread that is gone has no namespace to miss.
             Err(error) => return error.kind() != io::ErrorKind::PermissionDenied,
         };
@@ -97,15 +94,13 @@ impl Namespaces {
     }
 
     /// Whether a thread that does not show its namespace has one of those found.
-    /// Each namespace has files of its own under /proc/PID/net, which show.
     fn shares_one(&self, thread: &Path) -> bool {
-        let file = |thread: &Path| fs::metadata(thread.join("net/dev")).map(|meta| meta.ino());
-        let Ok(its) = file(thread) else { return false };
+        let Ok(its) = nsfiles::devices(thread) else { return false };
         self.open
             .values()
             .filter(|namespace| namespace.path.starts_with("/proc"))
             .filter_map(|namespace| namespace.path.parent()?.parent())
-            .any(|other| file(other).is_ok_and(|others| others == its))
+            .any(|other| nsfiles::devices(other).is_ok_and(|others| others == its))
     }
 }
 

@@ -7,17 +7,14 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::thrift::Thrift;
 use crate::model::Name;
+use crate::nsfiles::{self, NAMED};
 
-/// Where named namespaces are kept: ip-netns(8)'s and Docker's folders.
-const NAMED: [&str; 2] = ["/run/netns", "/run/docker/netns"];
 /// The machine's own namespace's number since Linux 6.18
 /// (`include/uapi/linux/nsfs.h`, `NET_NS_INIT_INO`); before, no namespace's.
 const FIRST_NETNS: u32 = 0xEFFF_FFF9;
@@ -69,12 +66,13 @@ fn look() -> HashMap<u32, Arc<str>> {
     }
     for folder in NAMED {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let Ok(inode) = inode(&entry.path()) else { continue };
+            let Ok(inode) = nsfiles::number(&entry.path()) else { continue };
             names.entry(inode).or_insert_with(|| entry.file_name().to_string_lossy().into());
         }
     }
     for pid in pids() {
-        let Ok(inode) = inode(Path::new(&format!("/proc/{pid}/ns/net"))) else { continue };
+        let file = format!("/proc/{pid}/ns/net");
+        let Ok(inode) = nsfiles::number(Path::new(&file)) else { continue };
         names.entry(inode).or_insert_with(|| by_process(pid).into());
     }
     names
@@ -83,15 +81,14 @@ fn look() -> HashMap<u32, Arc<str>> {
 /// The machine's own namespace: that of PID 1, where this process sees the
 /// machine's own PID 1.
 fn host() -> Option<u32> {
-    if inode(Path::new("/proc/self/ns/pid")).ok()? != FIRST_PIDNS {
+    let number = |file: &str| nsfiles::number(Path::new(file)).ok();
+    if number("/proc/self/ns/pid")? != FIRST_PIDNS {
         return None;
     }
-    // Without leave to look at PID 1's namespace: each namespace has files of
-    // its own under /proc/PID/net, which show.
-    inode(Path::new("/proc/1/ns/net")).ok().or_else(|| {
-        let file = |pid: &str| fs::metadata(format!("/proc/{pid}/net/dev")).map(|it| it.ino());
-        let same = file("1").ok()? == file("self").ok()?;
-        same.then(|| inode(Path::new("/proc/self/ns/net")).ok())?
+    number("/proc/1/ns/net").or_else(|| {
+        let devices = |process: &str| nsfiles::devices(Path::new(process)).ok();
+        let same = devices("/proc/1")? == devices("/proc/self")?;
+        same.then(|| number("/proc/self/ns/net"))?
     })
 }
 
@@ -114,23 +111,13 @@ fn pids() -> Vec<u32> {
     pids
 }
 
-/// Of a namespace's file; the kernel's numbers of namespaces have 32 bits.
-fn inode(path: &Path) -> io::Result<u32> {
-    let meta = fs::metadata(path)?;
-    // Seen on 5.10 where it may not be looked at: a directory of /proc.
-    if meta.is_dir() {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
-    Ok(u32::try_from(meta.ino()).unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_namespace_of_this_process_has_a_name() {
-        let own = inode(Path::new("/proc/self/ns/net")).expect("an inode");
+        let own = nsfiles::number(Path::new("/proc/self/ns/net")).expect("a number");
         let name = NamespaceNames::default().find(own).expect("a name");
         if let Some(host) = host() {
             assert_eq!(host == own, &*name == "host");
