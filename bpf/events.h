@@ -55,12 +55,12 @@ static __always_inline void transition(void *ctx, const struct subject *it, __u3
 		find_in(f, key, old, now);
 	spell = f->now.spell;
 	exact = began_in_sight(f);
-	if (old != new)
+	if (old != new) {
 		turn_to(f, new, now);
-	if (old != new)
 		f->now.changes += 1;
-	else if (new == TCP_CA_Loss)
+	} else if (new == TCP_CA_Loss) {
 		f->now.repeated_rtos += 1;
+	}
 	write_end(f);
 	if (old != new || new == TCP_CA_Loss)
 		tell(ctx, it, f, now, old, new, spell, exact, PLACE_UNKNOWN);

@@ -39,8 +39,9 @@ const STRICT: Bounds = Bounds {
     event_ns: 2_000,
     largest_ns: 1_000_000,
     beyond_one_in: 10,
-    // In a test of a handful of events each finds every cache cold.
-    few: 2,
+    // In a test of a handful of events each finds every cache cold, and a machine that
+    // is busy with something else interrupts some.
+    few: 4,
     interrupted: 0,
     slack_ns: 100_000,
     near_ns: 10_000,
