@@ -148,7 +148,7 @@ pub fn run_why(
     config: &WhyConfig,
 ) -> Result<()> {
     let mut ledger = Ledger::new(source.start().at_ns, true);
-    let mut watch = Watch::default();
+    let mut watch = Watch::new(source.start().at_ns);
     let until_ns = source.start().at_ns + config.seconds * 1_000_000_000;
     let end_ns = source.end_interval_at(until_ns);
     let mut tended_ns = source.now_ns();

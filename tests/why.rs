@@ -375,7 +375,14 @@ fn a_peer_that_never_answers_is_a_black_hole() -> Result<()> {
     let dial = Dial::to(peer).from(lab.client_v4(), 34_571);
     // Timeouts after one second, and then two or, since 6.5, one.
     ensure!(dial.connect(&lab.client, 4 * SECOND).is_err(), "somebody is at {peer}");
+    // Given up before the first: the application waited, and had something to send.
+    let dial = Dial::to(peer).from(lab.client_v4(), 34_572);
+    ensure!(dial.connect(&lab.client, SECOND * 9 / 10).is_err(), "somebody is at {peer}");
     let found = watch.interrupt()?;
+    let line = found.on((lab.client_v4(), 34_572).into(), peer)?;
+    relied_on(line, "black hole")?;
+    ensure!(line["exact"] == false || line["unanswered_ns"] == line["watched_ns"], "{line}");
+    ensure!(line["sure"] != "sure" && line["timeouts"] == 0, "{line}");
     let line = found.on((lab.client_v4(), 34_571).into(), peer)?;
     relied_on(line, "black hole")
 }

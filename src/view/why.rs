@@ -46,6 +46,7 @@ struct Line<'a> {
     rwnd_limited_ns: u64,
     sndbuf_limited_ns: u64,
     open_idle_ns: u64,
+    unanswered_ns: u64,
     delivered: u64,
     retrans: u64,
     timeouts: u32,
@@ -203,23 +204,24 @@ fn facts(it: &Evidence) -> Vec<String> {
     time(it.share_of_measured(limits.rwnd_ns), "limited by the receiver's window");
     time(it.share_of_measured(limits.sndbuf_ns), "limited by the send buffer");
     time(it.share_of_measured(it.cost.open_idle_ns), "with nothing to send");
+    time(it.share(it.unanswered_ns), "without an answer to the SYN");
     let causes = &it.causes;
-    let mut count = |count: u32, what: &str| {
+    let mut count = |count: u32, one: &str, many: &str| {
         if count > 0 {
-            facts.push(format!("{count} {what}"));
+            facts.push(format!("{count} {}", if count == 1 { one } else { many }));
         }
     };
-    count(causes.rto, "timeouts");
-    count(causes.syn_timeout, "of them in the handshake");
-    count(causes.recovery, "recoveries");
-    count(causes.tlp, "tail losses repaired by a probe");
-    count(causes.ecn, "ECN marks heeded");
-    count(causes.local_drop, "drops in a local queue");
-    count(causes.pmtu, "packets too big for the path");
-    count(causes.tfo_fail, "SYNs without their data");
-    count(causes.reordering, "times out of order");
-    count(causes.undo, "reductions undone");
-    count(causes.unknown, "transitions of unknown cause");
+    count(causes.rto, "timeout", "timeouts");
+    count(causes.syn_timeout, "of them in the handshake", "of them in the handshake");
+    count(causes.recovery, "recovery", "recoveries");
+    count(causes.tlp, "tail loss repaired by a probe", "tail losses repaired by a probe");
+    count(causes.ecn, "ECN mark heeded", "ECN marks heeded");
+    count(causes.local_drop, "drop in a local queue", "drops in a local queue");
+    count(causes.pmtu, "packet too big for the path", "packets too big for the path");
+    count(causes.tfo_fail, "SYN without its data", "SYNs without their data");
+    count(causes.reordering, "time out of order", "times out of order");
+    count(causes.undo, "reduction undone", "reductions undone");
+    count(causes.unknown, "transition of unknown cause", "transitions of unknown cause");
     if it.measured_ns == 0 {
         facts.push("what it sent was not measured".to_owned());
         return facts;
@@ -229,7 +231,9 @@ fn facts(it: &Evidence) -> Vec<String> {
         facts.push(format!("what was sent was measured for {share} of the time"));
     }
     let (again, delivered) = (it.cost.retransmitted_in_all(), it.cost.delivered_in_all());
-    if again > 0 {
+    if again > delivered {
+        facts.push(format!("{again} segments sent again, {delivered} delivered"));
+    } else if again > 0 {
         facts.push(format!(
             "{again} segments sent again, {delivered} delivered ({:.2} %)",
             100.0 * it.retransmitted_share()
@@ -260,6 +264,7 @@ fn line<'a>(subject: &Subject, it: &Evidence, verdict: Verdict, sure: Sure) -> L
         rwnd_limited_ns: limits.rwnd_ns,
         sndbuf_limited_ns: limits.sndbuf_ns,
         open_idle_ns: it.cost.open_idle_ns,
+        unanswered_ns: it.unanswered_ns,
         delivered: it.cost.delivered_in_all(),
         retrans: it.cost.retransmitted_in_all(),
         timeouts: causes.rto,

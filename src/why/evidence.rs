@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Cause, Cost, FlowId, Row, State, StateTimes, Transition};
+use crate::model::{Cause, Cost, FlowId, Limits, Row, State, StateTimes, Transition};
 
 /// How often each cause came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -106,21 +106,42 @@ pub struct Watch {
     causes: HashMap<FlowId, Causes>,
     /// Transitions that were not told.
     pub untold: u64,
+    /// When it began, `CLOCK_MONOTONIC` nanoseconds.
+    since_ns: u64,
 }
 
 impl Watch {
+    /// One that begins at `since_ns`.
+    #[must_use]
+    pub fn new(since_ns: u64) -> Self {
+        Self { since_ns, ..Self::default() }
+    }
+
     /// Notes one transition.
     pub fn note(&mut self, it: &Transition) {
         self.causes.entry(it.id).or_default().add(it);
     }
 
+    /// Whether its SYN was not acknowledged, which counts as delivered
+    /// (`tcp_clean_rtx_queue()`, `net/ipv4/tcp_input.c`): nothing was since its birth.
+    fn is_unanswered(&self, row: &Row) -> bool {
+        let born_in_sight = row.id.born_ns > self.since_ns && row.exact;
+        born_in_sight && row.cost.as_ref().is_some_and(|cost| cost.delivered_in_all() == 0)
+    }
+
     /// What was seen of the flow that the row is about.
     #[must_use]
     pub fn evidence(&self, row: &Row) -> Evidence {
+        let mut cost = row.cost.as_deref().copied().unwrap_or_default();
+        let mut unanswered_ns = 0;
+        if self.is_unanswered(row) {
+            (cost.open_idle_ns, unanswered_ns) = (0, row.times[State::Open]);
+        }
         Evidence {
             flows: 1,
             times: row.times,
-            cost: row.cost.as_deref().copied().unwrap_or_default(),
+            cost,
+            unanswered_ns,
             measured_ns: if row.cost.is_some() { row.times.total_ns() } else { 0 },
             causes: self.causes.get(&row.id).copied().unwrap_or_default(),
             doubtful_ns: row.doubtful_ns,
@@ -141,6 +162,9 @@ pub struct Evidence {
     pub cost: Cost,
     /// So much of the time that was watched is measured, nanoseconds.
     pub measured_ns: u64,
+    /// So much of the time in Open was that of flows that got no answer to their SYN,
+    /// nanoseconds; it is not in the idle part of `cost`.
+    pub unanswered_ns: u64,
     /// Why transitions were made.
     pub causes: Causes,
     /// How much of the time may be in a wrong state, nanoseconds.
@@ -161,6 +185,7 @@ impl Evidence {
             sum.times.add(&one.times);
             sum.cost.add(&one.cost);
             sum.measured_ns += one.measured_ns;
+            sum.unanswered_ns += one.unanswered_ns;
             sum.causes.merge(&one.causes);
             sum.doubtful_ns += one.doubtful_ns;
             sum.all_told &= one.all_told;
@@ -205,6 +230,7 @@ impl Evidence {
     /// the worst come first, nanoseconds.
     #[must_use]
     pub fn held_up_ns(&self) -> u64 {
-        self.times.outside_open_ns() + self.cost.open.rwnd_ns + self.cost.open.sndbuf_ns
+        let Limits { rwnd_ns, sndbuf_ns, .. } = self.cost.open;
+        self.times.outside_open_ns() + self.unanswered_ns + rwnd_ns + sndbuf_ns
     }
 }

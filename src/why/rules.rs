@@ -111,11 +111,15 @@ pub static RULES: &[Rule] = &[
         verdict: Verdict::BlackHole,
         when: "nothing was acknowledged, and there were two timeouts or more (one may be chance: \
                RFC 6298 backs off from the second on) or half of the time was in Loss, as the \
-               next timeout may be minutes away",
+               next timeout may be minutes away; or there was no answer to a SYN for half of \
+               the time, and for half a second",
         strength: |it| {
             let dead = it.all_measured() && it.cost.delivered_in_all() == 0;
             let in_time = beyond(it.share(it.times[State::Loss]), 0.5);
-            if dead { beyond(it.causes.rto.into(), 2.0).max(in_time) } else { 0.0 }
+            let silent = it.unanswered_ns >= SHORT_NS && 2 * it.unanswered_ns >= it.watched_ns();
+            let strength = beyond(it.causes.rto.into(), 2.0).max(in_time);
+            // That no timer has run out yet makes it likely, and no more.
+            if dead { strength.max(f64::from(u8::from(silent))) } else { 0.0 }
         },
     },
     Rule {

@@ -23,6 +23,7 @@ fn evidence(disorder: u64, cwr: u64, recovery: u64, loss: u64) -> Evidence {
         times,
         cost: Cost { open, delivered, ..Cost::default() },
         measured_ns: 10 * SECOND,
+        unanswered_ns: 0,
         causes: Causes::default(),
         doubtful_ns: 0,
         all_told: true,
@@ -179,6 +180,20 @@ fn the_chronograph_blames_receiver_buffer_and_application() {
     assert_eq!(limited(idle), (Verdict::ApplicationIdle, Sure::Likely));
     let just_not = Limits { sending_ns: 6 * SECOND, ..Limits::default() };
     assert_eq!(limited(just_not).0, Verdict::Healthy);
+}
+
+#[test]
+fn a_syn_without_an_answer_is_likely_a_black_hole_once_that_is_long_enough() {
+    let mut it = evidence(0, 0, 0, 0);
+    it.cost = Cost::default();
+    assert_eq!(verdict(&it), Verdict::Healthy, "it is not idle either");
+    it.unanswered_ns = 10 * SECOND;
+    assert_eq!(judge(&it), (Verdict::BlackHole, Sure::Likely));
+    let among_others = Evidence::sum([&it, &evidence(0, 0, 0, 0)]);
+    assert_eq!(verdict(&among_others), Verdict::Healthy, "something was delivered");
+    it.times = StateTimes([SHORT_NS - 1, 0, 0, 0, 0]);
+    (it.unanswered_ns, it.measured_ns) = (SHORT_NS - 1, SHORT_NS - 1);
+    assert_eq!(judge(&it), (Verdict::Healthy, Sure::Unsure));
 }
 
 #[test]
