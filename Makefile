@@ -30,6 +30,7 @@ bench: build
 
 man:
 	cargo run -q --example man > man/tcpcong.8
+	for it in trace why demo; do cargo run -q --example man $$it > man/tcpcong-$$it.8 || exit 1; done
 
 # One file that needs nothing else on the machine where it runs: glibc, libelf
 # and zlib are inside. A target is named so that build scripts stay dynamic.
@@ -72,4 +73,4 @@ test-kernels: dist
 PREFIX ?= /usr/local
 install: build
 	install -D -m 755 target/release/tcpcong $(DESTDIR)$(PREFIX)/sbin/tcpcong
-	install -D -m 644 man/tcpcong.8 $(DESTDIR)$(PREFIX)/share/man/man8/tcpcong.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/*.8

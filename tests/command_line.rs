@@ -77,11 +77,17 @@ fn the_program_is_printed_without_any_privilege() -> Result<()> {
 }
 
 #[test]
-fn the_man_page_is_the_one_made_from_the_options() -> Result<()> {
-    let mut page = Vec::new();
-    clap_mangen::Man::new(tcpcong::cli::definition()).section("8").render(&mut page)?;
-    let kept = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/man/tcpcong.8"))?;
-    ensure!(page == kept, "man/tcpcong.8 is out of date: run make man");
+fn the_man_pages_are_those_made_from_the_options() -> Result<()> {
+    let mut tool = tcpcong::cli::definition();
+    tool.build();
+    for command in std::iter::once(&tool).chain(tool.get_subcommands()) {
+        let name = command.get_display_name().unwrap_or(command.get_name());
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command.clone()).section("8").render(&mut page)?;
+        let kept = format!("{}/man/{name}.8", env!("CARGO_MANIFEST_DIR"));
+        let kept = std::fs::read(&kept).with_context(|| kept)?;
+        ensure!(page == kept, "man/{name}.8 is out of date: run make man");
+    }
     Ok(())
 }
 

@@ -5,6 +5,10 @@ use clap::{Args as Group, Parser, Subcommand};
 
 use super::show::{Filters, Ports, Show};
 
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, also after Ctrl-C; 1 failed; 2 wrong usage; 3 this system cannot load or attach
+the programs.";
+
 const EXAMPLES: &str = "\
 Examples:
   tcpcong                  times since the start, at Ctrl-C
@@ -39,6 +43,7 @@ Examples:
     infer_long_args = true,
     allow_negative_numbers = true,
     after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
     max_term_width = 100
 )]
 pub struct Args {
@@ -183,9 +188,18 @@ pub enum Command {
     /// ended, the congestion window and slow start threshold before and after
     /// (segments), the smoothed round-trip time, and the segments in flight, lost
     /// and retransmitted. What comes too fast to be printed is counted and said.
-    /// Filters choose lines: --state by either of the two states, --min-time by
-    /// the length of the spell that ended, of Open too; --min-changes does not go
-    /// with it.
+    /// Filters choose lines.
+    #[command(
+        mut_arg("min_changes", |it| it.hide(true)),
+        mut_arg("state", |it| it.help(
+            "Transitions from or to one of these states: open, disorder, cwr, recovery, loss \
+             (filtered afterwards)"
+        )),
+        mut_arg("min_time", |it| it.help(
+            "Transitions that ended a spell of at least this length: 50ms, 1s, 500us (filtered \
+             afterwards)"
+        ))
+    )]
     Trace(Box<Transitions>),
     /// Watch for a while, then say what holds connections up, the worst first
     ///

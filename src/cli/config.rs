@@ -7,7 +7,7 @@ use super::args::{Reports, Transitions, Why};
 use super::show::Ports;
 use super::{UsageError, choice};
 use crate::kernel::{Attach, Options, PortRange, Selection};
-use crate::model::Filter;
+use crate::model::{Filter, State};
 use crate::source::Wanted;
 use crate::view::{
     Arrangement, By, Colour, CsvView, Extras, Field, Form, JsonView, Style, Telling, Unit,
@@ -104,7 +104,8 @@ pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
         ));
     }
     let lengths_of_some = args.dist && needs_each(&filter, &arrangement);
-    let keep_quiet = args.all || lengths_of_some;
+    let asks_for_open = filter.state.as_ref().is_some_and(|states| states.contains(&State::Open));
+    let keep_quiet = args.all || lengths_of_some || asks_for_open;
     let format = format(args, asked_for.is_some() || arrangement.by.is_some())?;
     // The old tool's table and histograms show nothing of whose a flow is.
     let old = matches!(format, Format::Table | Format::Histogram) && !extras.any();
@@ -340,6 +341,9 @@ fn port(text: &str) -> Option<u16> {
 }
 
 fn interval(text: &str) -> Result<Duration, UsageError> {
+    if super::definition().find_subcommand(text).is_some() {
+        return Err(UsageError(format!("{text}: put it first, and its own options after it")));
+    }
     text.parse()
         .ok()
         .filter(|seconds: &f64| (0.0..=INTERVAL_MOST_S).contains(seconds))

@@ -42,8 +42,8 @@ pub struct Filters {
     pub raddr: Option<String>,
 
     /// Connections that spent time in one of these states in the interval, or
-    /// are in one at its end: open, disorder, cwr, recovery, loss (filtered
-    /// afterwards)
+    /// are in one at its end: open (as with --all), disorder, cwr, recovery, loss
+    /// (filtered afterwards)
     #[arg(long, value_name = "STATE[,STATE]", help_heading = FILTERS)]
     pub state: Option<String>,
 
