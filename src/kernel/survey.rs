@@ -18,7 +18,7 @@ use crate::wire::{self, Account, FlowRecord};
 /// Pause after a survey, in times of how long it took, ...
 const PAUSE_TIMES: u64 = 100;
 /// ... and at least, nanoseconds.
-const PAUSE_LEAST_NS: u64 = 1_000_000_000;
+const PAUSE_LEAST_NS: u64 = 900_000_000;
 /// A record whose socket so many surveys have not met is of a socket that is
 /// gone. One might have passed it by while it was moving.
 const ROUNDS_UNMET: u32 = 2;

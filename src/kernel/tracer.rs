@@ -244,6 +244,9 @@ impl Source for Tracer<'_> {
         if self.tick_ns.is_some() {
             // It measures as well.
             self.surveyor.survey(&self.words, &self.skel.maps.surveyed)?;
+        } else {
+            // It completes what has no local port yet, too.
+            self.surveyor.survey_if_due(&self.words, &self.skel.maps.surveyed)?;
         }
         let living = self.records.living(&mut self.surveyor, at_ns, self.survey_writes)?;
         let (blind, ended_quiet) = self.counters()?;

@@ -154,7 +154,10 @@ impl TransitionsView {
         match &self.form {
             Form::Table => self.lines.line(&usual(it, wall), out.data),
             Form::Columns(columns) => {
-                let texts = columns.iter().map(|column| text(column.value(it, row)));
+                let texts = columns.iter().map(|column| {
+                    let about = if column.name() == "spell" { about(it) } else { "" };
+                    format!("{about}{}", text(column.value(it, row)))
+                });
                 let texts: Vec<_> = std::iter::once(of_day(wall)).chain(texts).collect();
                 self.lines.line(&texts, out.data)
             }
@@ -228,8 +231,6 @@ const USUAL: [(&str, usize, bool); 13] = [
 
 fn usual(it: &Transition, wall: Timestamp) -> [String; 13] {
     let end = |address, port| SocketAddr::new(address, port).to_string();
-    // "~": the spell's beginning was not seen.
-    let about = if it.exact { "" } else { "~" };
     let srtt = if it.srtt_us == 0 {
         "-".to_owned()
     } else {
@@ -242,7 +243,7 @@ fn usual(it: &Transition, wall: Timestamp) -> [String; 13] {
         it.from.name().to_owned(),
         it.to.name().to_owned(),
         it.cause.to_string(),
-        format!("{about}{:.3}", it.spell_ns as f64 / 1e6),
+        format!("{}{:.3}", about(it), it.spell_ns as f64 / 1e6),
         change(it.cwnd),
         change(it.ssthresh),
         srtt,
@@ -250,6 +251,11 @@ fn usual(it: &Transition, wall: Timestamp) -> [String; 13] {
         it.lost.to_string(),
         it.retransmitted.to_string(),
     ]
+}
+
+/// What stands before a spell's length whose beginning was not seen.
+fn about(it: &Transition) -> &'static str {
+    if it.exact { "" } else { "~" }
 }
 
 fn of_day(wall: Timestamp) -> String {
@@ -272,7 +278,8 @@ fn text(value: Value) -> String {
 /// Of what mostly comes, characters.
 fn usual_width(column: &Telling) -> usize {
     match (column.kind(), column.name()) {
-        (Kind::Time, _) => 10,
+        (Kind::Time, "at") => 15,
+        (Kind::Time, _) | (Kind::Count, "netns") => 10,
         (Kind::Count, _) => 6,
         (Kind::Text, "family" | "from" | "to" | "exact" | "cc") => 8,
         (Kind::Text, _) => 15,
