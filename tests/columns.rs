@@ -340,8 +340,10 @@ fn filters_change_no_figure_of_what_remains() -> Result<()> {
             let [remaining] = some.of(*local, server.address())[..] else { panic!("{filter:?}") };
             let counts = |flow: &Flow| (flow.changes, flow.repeated, flow.state.clone());
             ensure!(counts(remaining) == counts(of_all), "{remaining:?} is not {of_all:?}");
+            // What the machine hides, each run finds out when it looks for itself.
+            let apart_ns = APART_NS + remaining.doubtful_ns.max(of_all.doubtful_ns);
             for (mine, other) in remaining.times_ns.iter().zip(of_all.times_ns) {
-                ensure!(mine.abs_diff(other) < APART_NS, "{remaining:?} is not {of_all:?}");
+                ensure!(mine.abs_diff(other) < apart_ns, "{remaining:?} is not {of_all:?}");
             }
             ensure!(of_all.changes > 1 && of_all.times_ns[3] > 0, "{of_all:?}");
         }
