@@ -23,7 +23,7 @@ static __always_inline bool change_begin(struct flow *f, const struct subject *i
 	write_begin(f, now);
 	if (!ends_known(f, it))
 		return false;
-	refresh_cc(f, it);
+	refresh_cc(&f->who, it);
 	charge(&f->cost, it->sk, SPELL_STATE(f->now.spell));
 	return true;
 }

@@ -341,18 +341,17 @@ fn port(text: &str) -> Option<u16> {
 }
 
 fn interval(text: &str) -> Result<Duration, UsageError> {
-    if super::definition().find_subcommand(text).is_some() {
-        return Err(UsageError(format!("{text}: put it first, and its own options after it")));
-    }
     text.parse()
         .ok()
         .filter(|seconds: &f64| (0.0..=INTERVAL_MOST_S).contains(seconds))
         .map(Duration::from_secs_f64)
         .filter(|interval| *interval >= INTERVAL_LEAST)
         .ok_or_else(|| {
-            UsageError(format!(
-                "interval {text}: not a number of seconds from 0.1 to {INTERVAL_MOST_S}"
-            ))
+            UsageError(if super::definition().find_subcommand(text).is_some() {
+                format!("{text}: put it first, and its own options after it")
+            } else {
+                format!("interval {text}: not a number of seconds from 0.1 to {INTERVAL_MOST_S}")
+            })
         })
 }
 

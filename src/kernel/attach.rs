@@ -2,7 +2,6 @@
 //! Nothing is decided by the kernel's version: its types tell what it has, and
 //! loading and attaching what it lets us do.
 
-use std::cell::OnceCell;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
@@ -10,7 +9,6 @@ use std::os::fd::AsFd as _;
 use std::slice::IterMut;
 
 use anyhow::Context as _;
-use libbpf_rs::btf::{Btf, types};
 use libbpf_rs::skel::{OpenSkel as _, Skel as _, SkelBuilder as _};
 use libbpf_rs::{ErrorKind, Link, MapCore, OpenObject};
 
@@ -21,6 +19,7 @@ use super::options::{Options, Selection};
 use super::raw::skeleton;
 use super::reader::Reader;
 use super::symbols;
+use super::types::KernelTypes;
 use super::way::{self, Attach, Probes, Way};
 use crate::model::{AddressPrefix, PassedOver};
 
@@ -361,57 +360,5 @@ impl Refusal {
         let log = if log.is_empty() { format!("{:#}", self.error) } else { log };
         let hint = Missing::hint(self.what, &log).unwrap_or_default();
         format!("the kernel did not let it {}: {log}{hint}", self.what)
-    }
-}
-
-/// The running kernel's types, read when they are first asked for.
-#[derive(Default)]
-struct KernelTypes(OnceCell<Option<Btf<'static>>>);
-
-impl KernelTypes {
-    fn get(&self) -> Option<&Btf<'static>> {
-        self.0.get_or_init(|| Btf::from_vmlinux().ok()).as_ref()
-    }
-
-    fn has_function(&self, name: &str) -> bool {
-        self.get().is_some_and(|btf| btf.type_by_name::<types::Func<'_>>(name).is_some())
-    }
-
-    fn has_struct(&self, name: &str) -> bool {
-        self.get().is_some_and(|btf| btf.type_by_name::<types::Struct<'_>>(name).is_some())
-    }
-
-    /// Whether the socket iterator holds each socket's lock: since 5.15, which
-    /// brought this type of `net/ipv4/tcp_ipv4.c`.
-    fn locks_in_surveys(&self) -> bool {
-        self.has_struct("bpf_tcp_iter_state")
-    }
-
-    /// Whether maps may get room bit by bit even where a kprobe or a classic
-    /// tracepoint asks for it: since 6.1, with kernel/bpf/memalloc.c.
-    fn allocates_in_probes(&self) -> bool {
-        self.has_struct("bpf_mem_alloc")
-    }
-
-    /// Or what is lacking.
-    fn has_what_it_takes(&self, way: Way) -> Result<(), String> {
-        let (there, what) = match way {
-            Way::TracepointBtf => (
-                self.get().is_some_and(|btf| {
-                    btf.type_by_name::<types::Typedef<'_>>("btf_trace_tcp_cong_state_set").is_some()
-                }),
-                "tracepoint tcp_cong_state_set (Linux 5.19 has it)",
-            ),
-            Way::TracepointClassic => (
-                self.has_struct("trace_event_raw_tcp_cong_state_set"),
-                "tracepoint tcp_cong_state_set (Linux 5.19 has it)",
-            ),
-            Way::FentrySetter | Way::KprobeSetter => (
-                self.has_function("tcp_set_ca_state"),
-                "function tcp_set_ca_state (it is inlined before Linux 5.19)",
-            ),
-            Way::FentryCallers | Way::KprobeCallers => return Ok(()),
-        };
-        if there { Ok(()) } else { Err(format!("this kernel has no {what}")) }
     }
 }

@@ -15,6 +15,7 @@ mod stream;
 mod survey;
 mod symbols;
 mod tracer;
+mod types;
 mod way;
 
 pub use attach::Storage;
@@ -34,6 +35,7 @@ pub fn program_text() -> String {
         include_str!("../../bpf/wire.h"),
         include_str!("../../bpf/maps.h"),
         include_str!("../../bpf/cost.h"),
+        include_str!("../../bpf/who.h"),
         include_str!("../../bpf/flow.h"),
         include_str!("../../bpf/explain.h"),
         include_str!("../../bpf/events.h"),

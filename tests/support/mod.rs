@@ -21,3 +21,4 @@ pub(crate) mod trace;
 pub(crate) mod traffic;
 pub(crate) mod truth;
 pub(crate) mod verdict;
+pub(crate) mod watch;
