@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes this Debian machine ready for `cargo bench --bench side_by_side`:
-# bcc's tcpcong, the kernel headers that it compiles against, and tracefs.
+# bcc's tcpcong, the kernel headers that it compiles against, iperf3, and tracefs.
 # Does what is missing and says what it cannot do; run it again at any time.
 set -u
 
@@ -47,6 +47,7 @@ if ! command -v apt-get >/dev/null; then
 	cannot "install anything: there is no apt-get; bring tcpcong-bpfcc and kernel headers yourself"
 else
 	command -v tcpcong-bpfcc >/dev/null || install bpfcc-tools
+	command -v iperf3 >/dev/null || install iperf3
 	if [ ! -e "$modules/build" ] && [ -z "$(newest_headers)" ]; then
 		update_once
 		package=$(apt-cache search --names-only "^linux-headers-6\.1\..*-$(dpkg --print-architecture)\$" |

@@ -1,110 +1,194 @@
-//! The commands: puts a source, a view and a run together.
+//! The commands: puts a source, a sink and a session together.
 //! Each part's work is its own.
 
-use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::cli::{Config, Format, TransitionsConfig, WhyConfig};
+use crate::cli::{Config, Format, Request, TransitionsConfig, WhyConfig};
 use crate::demo::Stage;
-use crate::interrupt::{Interrupts, Waiter};
-use crate::kernel::{Options, PortRange, Storage, Tracer, Verified, drop_what_attaching_needed};
-use crate::model::{Filter, PassedOver};
-use crate::run::{run, run_transitions, run_why};
-use crate::source::Source;
+use crate::interrupt::Interrupts;
+use crate::output::{Spool, SpoolBacklog, Unwritten};
 use crate::view::{
-    Asked, ColumnsView, CsvView, Filters, HistogramView, JsonView, Output, Style, TableView,
-    TransitionsView, View, WhyView, WithExtras,
+    ColumnsView, CsvView, HistogramView, JsonView, RunParams, Style, TableView, TransitionsView,
+    WhyView, WithExtras,
 };
+use tcpcong_core::model::{LedgerOptions, PortRange, RejectedMethod};
+use tcpcong_core::session::{Ending, Plan, Product, Session};
+use tcpcong_core::sink::{Output, Sink};
+use tcpcong_core::source::Source as _;
+use tcpcong_live::{self, NotThere};
+use tcpcong_live::{LiveSource, Options, Selection, Verified, drop_what_attaching_needed};
+
+/// Holds a request against this machine: what filters ask for must be there.
+pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
+    let (filter, options) = match request {
+        Request::Reports(Config { filter, options, .. })
+        | Request::Transitions(TransitionsConfig { filter, options, .. })
+        | Request::Why(WhyConfig { filter, options, .. }) => (filter, options),
+        Request::Demo(_) | Request::Print(_) => return Ok(()),
+    };
+    tcpcong_live::resolve(filter)?;
+    options.selection = Selection::of(filter);
+    Ok(())
+}
 
 /// `tcpcong`: reports on this machine's connections.
 pub fn reports(config: &Config) -> Result<()> {
-    on_this_machine(&config.options, config.verbose, |source, waiter| show(config, source, waiter))
-}
-
-/// Has `run` run on this machine's connections, with no more privilege than that
-/// takes.
-fn on_this_machine(
-    options: &Options,
-    verbose: bool,
-    run: impl FnOnce(&mut dyn Source, &mut dyn Waiter) -> Result<()>,
-) -> Result<()> {
-    let mut interrupts = Interrupts::register()?;
-    let mut storage = Storage::new();
-    let mut tracer = Tracer::start(&mut storage, options)?;
-    drop_what_attaching_needed()?;
-    if verbose {
-        say_how_attached(&tracer);
-    }
-    run(&mut tracer, &mut interrupts)
+    run(&config.options, config.verbose, &plan_reports(config), view(config).as_mut(), None)
 }
 
 /// `tcpcong demo`: the same, for connections of its own making.
 pub fn demo(config: &Config) -> Result<()> {
     let mut config = config.clone();
-    config.options.selection.rports = PortRange { first: Stage::PORT, last: Stage::PORT };
-    let mut interrupts = Interrupts::register()?;
-    let mut storage = Storage::new();
-    // First the tracer, so that it sees the connections begin.
-    let mut tracer = Tracer::start(&mut storage, &config.options)?;
-    let stage = Stage::raise()?;
-    _ = writeln!(Remarks, "{}", stage.describe());
-    show(&config, &mut tracer, &mut interrupts)
+    config.filter.rport = Some(PortRange { first: Stage::PORT, last: Stage::PORT });
+    config.options.selection = Selection::of(&config.filter);
+    // First the source, so that it sees the connections begin.
+    run(&config.options, false, &plan_reports(&config), view(&config).as_mut(), Some(raise))
 }
 
-/// Says on stderr how the tracer attached.
-fn say_how_attached(tracer: &Tracer<'_>) {
-    let start = tracer.start();
-    _ = writeln!(Remarks, "tcpcong: attached by {}", start.attach);
-    for PassedOver { attach, why } in &start.passed_over {
-        _ = writeln!(Remarks, "tcpcong: not by {attach}: {why}");
-    }
-    for Verified { program, instructions } in tracer.verified() {
-        _ = writeln!(Remarks, "tcpcong: verifier: {program} processed {instructions} instructions");
-    }
+fn raise() -> Result<Stage> {
+    let stage = Stage::raise()?;
+    _ = writeln!(io::stderr(), "{}", stage.describe());
+    Ok(stage)
 }
 
 /// `tcpcong trace`: transitions one by one.
 pub fn transitions(config: &TransitionsConfig) -> Result<()> {
-    let filters = Filters { rows: config.filter.clone(), ..filters(&config.options) };
-    let asked = Asked { interval_ns: None, filters, by: None, sort: None, top: None };
-    on_this_machine(&config.options, config.verbose, |source, waiter| {
-        let mut data = BufWriter::new(io::stdout().lock());
-        let mut out = Output { data: &mut data, remarks: &mut Remarks };
-        let mut view = TransitionsView::new(config.form.clone(), asked, source.start());
-        run_transitions(source, &mut view, &mut out, waiter, config)
-    })
+    let view = &mut transitions_view(config);
+    run(&config.options, config.verbose, &plan_transitions(config), view, None)
 }
 
 /// `tcpcong why`: verdicts.
 pub fn why(config: &WhyConfig) -> Result<()> {
-    let asked = Asked {
-        interval_ns: None,
-        filters: Filters { rows: config.filter.clone(), ..filters(&config.options) },
+    run(&config.options, config.verbose, &plan_why(config), &mut why_view(config), None)
+}
+
+fn plan_transitions(config: &TransitionsConfig) -> Plan {
+    Plan {
+        filter: config.filter.clone(),
+        lookups: config.lookups,
+        ..Plan::transitions(config.seconds.map(Duration::from_secs))
+    }
+}
+
+fn transitions_view(config: &TransitionsConfig) -> TransitionsView {
+    let params = RunParams { filters: config.filter.clone(), ..RunParams::default() };
+    TransitionsView::new(config.form.clone(), params)
+}
+
+fn plan_why(config: &WhyConfig) -> Plan {
+    Plan {
+        product: Product::Verdicts,
+        duration: Some(Duration::from_secs(config.seconds)),
+        ledger: LedgerOptions {
+            list_quiet: true,
+            transitions: true,
+            tick_ns: Some(LiveSource::tick_ns()),
+            ..LedgerOptions::default()
+        },
+        filter: config.filter.clone(),
+        arrangement: config.arrangement.clone(),
+        lookups: config.lookups,
+        ..Plan::default()
+    }
+}
+
+fn why_view(config: &WhyConfig) -> WhyView {
+    let params = RunParams {
+        filters: config.filter.clone(),
         by: config.arrangement.by.as_ref().map(ToString::to_string),
-        sort: None,
         top: config.arrangement.top,
+        ..RunParams::default()
     };
-    let view = WhyView::new(config.style, asked);
-    on_this_machine(&config.options, config.verbose, |source, waiter| {
-        let mut data = BufWriter::new(io::stdout().lock());
-        let mut out = Output { data: &mut data, remarks: &mut Remarks };
-        run_why(source, &view, &mut out, waiter, config)
-    })
+    WhyView::new(config.style, params, config.seconds)
 }
 
-fn show(config: &Config, source: &mut dyn Source, waiter: &mut dyn Waiter) -> Result<()> {
-    let mut data = BufWriter::new(io::stdout().lock());
-    let mut out = Output { data: &mut data, remarks: &mut Remarks };
-    run(source, view(config).as_mut(), &mut out, waiter, config)
+fn plan_reports(config: &Config) -> Plan {
+    let lengths_unit_ns = config.histogram_unit_ns;
+    let of_rows = config.lengths_of_some();
+    Plan {
+        product: Product::Reports,
+        interval: config.pace.interval,
+        outputs: config.pace.outputs,
+        duration: None,
+        ledger: LedgerOptions {
+            list_quiet: config.list_quiet,
+            spells: config.extras.any() || of_rows,
+            lengths_unit_ns: lengths_unit_ns.filter(|_| !of_rows),
+            tick_ns: config.lookups.costs.then(LiveSource::tick_ns),
+            ..LedgerOptions::default()
+        },
+        filter: config.filter.clone(),
+        arrangement: config.arrangement.clone(),
+        lookups: config.lookups,
+        lengths_of_rows: lengths_unit_ns.filter(|_| of_rows),
+    }
 }
 
-/// stderr, whose loss does not end a run.
-struct Remarks;
+/// Runs on this machine's connections, with no more privilege than that takes; or on a
+/// stage, which is raised once the programs are attached, and needs privilege to go.
+fn run(
+    options: &Options,
+    verbose: bool,
+    plan: &Plan,
+    sink: &mut dyn Sink,
+    raise: Option<fn() -> Result<Stage>>,
+) -> Result<()> {
+    let mut interrupts = Interrupts::register()?;
+    let mut data = Spool::new(io::stdout())?;
+    let backlog = data.backlog();
+    let mut remarks = Remarks(backlog.clone());
+    let (mut source, mut lookups) = LiveSource::start(options, &mut interrupts)?;
+    if verbose {
+        say_how_attached(&source, &mut remarks);
+    }
+    let stage = raise.map(|raise| raise()).transpose()?;
+    if stage.is_none() {
+        drop_what_attaching_needed()?;
+    }
+    let session = Session {
+        source: &mut source,
+        enrichment: &mut lookups,
+        sink,
+        out: Output { data: &mut data, remarks: &mut remarks },
+        backlog: &backlog,
+    };
+    let ending = session.run(plan)?;
+    drop((source, stage));
+    if ending == Ending::ReaderGone {
+        return Ok(());
+    }
+    let Unwritten { lines, bytes } = data.finish(&mut interrupts, ending == Ending::Interrupted)?;
+    if bytes > 0 {
+        _ = writeln!(
+            io::stderr(),
+            "tcpcong: the reader of stdout was too slow: {lines} lines ({bytes} bytes) were not \
+             written"
+        );
+    }
+    Ok(())
+}
+
+/// Says on stderr how the source attached.
+fn say_how_attached(source: &LiveSource<'_>, remarks: &mut Remarks) {
+    let start = source.start();
+    _ = writeln!(remarks, "tcpcong: attached by {}", start.attach);
+    for RejectedMethod { attach, why } in &start.attach_rejected {
+        _ = writeln!(remarks, "tcpcong: not by {attach}: {why}");
+    }
+    for Verified { program, instructions } in source.verified() {
+        _ = writeln!(remarks, "tcpcong: verifier: {program} processed {instructions} instructions");
+    }
+}
+
+/// stderr, whose loss does not end a run. What was printed before comes before.
+struct Remarks(SpoolBacklog);
 
 impl Write for Remarks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.settle();
         _ = io::stderr().write_all(bytes);
         Ok(bytes.len())
     }
@@ -114,8 +198,8 @@ impl Write for Remarks {
     }
 }
 
-fn view(config: &Config) -> Box<dyn View> {
-    let view: Box<dyn View> = match config.format {
+fn view(config: &Config) -> Box<dyn Sink> {
+    let view: Box<dyn Sink> = match config.format {
         Format::Table => Box::new(TableView::new(config.unit, config.timestamp)),
         Format::Histogram => Box::new(HistogramView::new(config.unit, config.timestamp)),
         Format::Columns => Box::new(ColumnsView::new(
@@ -126,9 +210,9 @@ fn view(config: &Config) -> Box<dyn View> {
         )),
         Format::Csv => Box::new(CsvView::new(config.columns.clone())),
         Format::Json => Box::new(JsonView::new(
-            asked(config),
+            params(config),
             &config.columns,
-            config.options.histogram_unit_ns.is_some(),
+            config.histogram_unit_ns.is_some(),
         )),
     };
     if !config.extras.any() {
@@ -139,22 +223,17 @@ fn view(config: &Config) -> Box<dyn View> {
 }
 
 /// What the first line of JSON says of the run.
-fn asked(config: &Config) -> Asked {
+fn params(config: &Config) -> RunParams {
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    Asked {
+    RunParams {
         interval_ns: config.pace.interval.map(nanoseconds),
-        filters: Filters { rows: config.filter.clone(), ..filters(&config.options) },
+        filters: config.filter.clone(),
         by: config.arrangement.by.as_ref().map(ToString::to_string),
         sort: config.arrangement.order.map(|order| order.to_string()),
         top: config.arrangement.top,
     }
 }
 
-fn filters(options: &Options) -> Filters {
-    let (lport, rport) = (filter(options.selection.lports), filter(options.selection.rports));
-    Filters { lport, rport, rows: Filter::default() }
-}
-
-fn filter(ports: PortRange) -> Option<[u16; 2]> {
-    (ports != PortRange::ALL).then_some([ports.first, ports.last])
-}
+#[cfg(test)]
+#[path = "screens_tests.rs"]
+mod screens_tests;

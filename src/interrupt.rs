@@ -1,33 +1,18 @@
 //! What ends a wait: the time, a signal, or the reader of stdout going away.
 //! What follows from it is the run's business.
 
+use std::fs;
 use std::io::{self, Read as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use signal_hook::consts::{SIGINT, SIGTERM};
-
-/// Why a wait ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wake {
-    /// The time has come.
-    Time,
-    /// SIGINT or SIGTERM asked for the end.
-    Signal,
-    /// Nobody reads stdout any more.
-    ReaderGone,
-}
-
-/// Waits that a signal cuts short.
-pub trait Waiter {
-    /// Waits for `time` at most.
-    fn wait(&mut self, time: Duration) -> io::Result<Wake>;
-}
+use nix::poll::{PollFd, PollFlags, poll};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use tcpcong_live::{Waiter, Wake, poll_timeout};
 
 /// The process's signals and its stdout.
 #[derive(Debug)]
@@ -36,13 +21,15 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// From now on the first SIGINT or SIGTERM is told by [`Waiter::wait`], and
+    /// From now on the first SIGINT, SIGTERM or SIGHUP is told by [`Waiter::wait`], and
     /// a second ends the process at once.
     pub fn register() -> io::Result<Self> {
         let (signals, writer) = UnixStream::pair()?;
         signals.set_nonblocking(true)?;
         let asked = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        // Whoever has it ignored, as nohup(1) does, goes on without a terminal.
+        let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+        for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
             // In this order: the first signal only arms the way out.
             signal_hook::flag::register_conditional_shutdown(
                 signal,
@@ -56,28 +43,39 @@ impl Interrupts {
     }
 }
 
+/// Whether this process was started with the signal ignored (proc(5), `SigIgn`).
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
+}
+
 impl Waiter for Interrupts {
-    fn wait(&mut self, time: Duration) -> io::Result<Wake> {
+    fn wait(&mut self, time: Duration, ready: BorrowedFd<'_>) -> io::Result<Wake> {
         let stdout = io::stdout();
         let mut fds = [
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             // No event is asked for: errors are told in any case.
             PollFd::new(stdout.as_fd(), PollFlags::empty()),
+            PollFd::new(ready, PollFlags::POLLIN),
         ];
-        // Rounded up, so that the time has come when the wait ends.
-        let milliseconds = time.as_nanos().div_ceil(1_000_000).min(60_000);
-        let timeout = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
-        match poll(&mut fds, timeout) {
+        match poll(&mut fds, poll_timeout(time)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
         let gone = fds[1]
             .revents()
             .is_some_and(|events| events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP));
+        let is_ready = fds[2].any().unwrap_or(false);
         let mut byte = [0];
         if (&self.signals).read(&mut byte).is_ok_and(|read| read > 0) {
             return Ok(Wake::Signal);
         }
-        Ok(if gone { Wake::ReaderGone } else { Wake::Time })
+        Ok(match (gone, is_ready) {
+            (true, _) => Wake::ReaderGone,
+            (_, true) => Wake::Ready,
+            _ => Wake::Time,
+        })
     }
 }

@@ -1,16 +1,9 @@
-//! Congestion-state times of TCP connections: sources of snapshots, the model
-//! that turns them into reports, and the views that print reports.
+//! The command line, what a run prints, and the demonstration. Not here: what the figures
+//! are, which is `tcpcong-core`'s, nor where events come from, which is `tcpcong-live`'s.
 
 pub mod cli;
 pub mod command;
 pub mod demo;
 pub mod interrupt;
-pub mod kernel;
-pub mod model;
-mod nsfiles;
-pub mod run;
-pub mod source;
+pub mod output;
 pub mod view;
-pub mod whose;
-pub mod why;
-pub mod wire;

@@ -4,14 +4,17 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use tcpcong::cli::{self, Request};
-use tcpcong::kernel::Missing;
 use tcpcong::{command, demo};
+use tcpcong_live::Missing;
 
 fn main() -> ExitCode {
-    let request = match cli::parse(std::env::args_os()) {
+    let mut request = match cli::parse(std::env::args_os()) {
         Ok(request) => request,
         Err(error) => return failed(&error, 2),
     };
+    if let Err(error) = command::resolve(&mut request) {
+        return failed(&error, 2);
+    }
     let outcome = match request {
         Request::Print(text) => io::stdout().write_all(text.as_bytes()).map_err(Into::into),
         Request::Reports(config) => command::reports(&config),

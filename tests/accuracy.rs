@@ -186,7 +186,7 @@ fn a_histogram_counts_each_ended_spell_once() -> Result<()> {
     }
     // Two clocks may find a length on two sides of a slot's edge.
     let counts = |slots: &Slots| slots.each_ref().map(|slots| slots.values().sum::<u64>());
-    let hidden: usize = ours().map(|life| life.doubtful.len()).sum();
+    let hidden: usize = ours().map(|life| life.uncertain.len()).sum();
     let apart: u64 = (0..5)
         .flat_map(|state| (0..64).map(move |slot| (state, if slot == 0 { 0 } else { 1 << slot })))
         .map(|(state, low)| {

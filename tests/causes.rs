@@ -36,8 +36,8 @@ impl Watch {
 
     /// The transitions until now.
     fn finish(self) -> Result<Vec<Value>> {
-        let Told { mut transitions, untold } = self.trace.finish()?;
-        ensure!(untold == 0, "{untold} were not told");
+        let Told { mut transitions, dropped } = self.trace.finish()?;
+        ensure!(dropped == 0, "{dropped} were not told");
         let reaches = self.reaches.to_string();
         transitions.retain(|line| line["raddr"] == reaches);
         Ok(transitions)
@@ -47,8 +47,8 @@ impl Watch {
 /// How often each `from>to cause` came.
 fn counted(transitions: &[Value]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for it in transitions {
-        let word = |name: &str| it[name].as_str().unwrap_or("?").to_owned();
+    for event in transitions {
+        let word = |name: &str| event[name].as_str().unwrap_or("?").to_owned();
         let key = format!("{}>{} {}", word("from"), word("to"), word("cause"));
         *counts.entry(key).or_default() += 1;
     }
@@ -58,14 +58,14 @@ fn counted(transitions: &[Value]) -> BTreeMap<String, usize> {
 /// Whether all transitions to `state` are for one of `causes`, and some are.
 fn only(transitions: &[Value], state: &str, causes: &[&str]) -> Result<()> {
     let counts = counted(transitions);
-    let to: Vec<_> = transitions.iter().filter(|it| it["to"] == state).collect();
+    let to: Vec<_> = transitions.iter().filter(|event| event["to"] == state).collect();
     ensure!(!to.is_empty(), "nothing went to {state}: {counts:?}");
-    for it in to {
-        let cause = it["cause"].as_str().unwrap_or("?");
-        if cause == "unknown" && it["exact"] == false {
+    for event in to {
+        let cause = event["cause"].as_str().unwrap_or("?");
+        if cause == "unknown" && event["exact"] == false {
             continue; // the machine has hidden what came before
         }
-        ensure!(causes.contains(&cause), "{cause} is not of {causes:?}: {it}\n{counts:?}");
+        ensure!(causes.contains(&cause), "{cause} is not of {causes:?}: {event}\n{counts:?}");
     }
     Ok(())
 }
@@ -94,14 +94,14 @@ fn a_full_router_is_fast_retransmit_then_recovered() -> Result<()> {
     let all = watch.finish()?;
     only(&all, "recovery", &["fast-retransmit", "rack-timer"])?;
     only(&all, "open", &["recovered", "undo"])?;
-    let into: Vec<_> = all.iter().filter(|it| it["to"] == "recovery").collect();
+    let into: Vec<_> = all.iter().filter(|event| event["to"] == "recovery").collect();
     // Cubic cuts to 0.7 of the window, RFC 9438.
-    for it in into {
-        let size = |name: &str| it[name].as_u64().context("no size");
+    for event in into {
+        let size = |name: &str| event[name].as_u64().context("no size");
         let (cwnd, target) = (size("cwnd_before")?, size("ssthresh_after")?);
-        ensure!(target < cwnd.max(3), "no reduction from {cwnd} to {target}: {it}");
-        ensure!(it["lost"].as_u64() > Some(0), "nothing counts as lost: {it}");
-        ensure!(it["srtt_us"].as_u64() > Some(0), "no round-trip time: {it}");
+        ensure!(target < cwnd.max(3), "no reduction from {cwnd} to {target}: {event}");
+        ensure!(event["lost"].as_u64() > Some(0), "nothing counts as lost: {event}");
+        ensure!(event["srtt_us"].as_u64() > Some(0), "no round-trip time: {event}");
     }
     Ok(())
 }
@@ -151,7 +151,7 @@ fn a_loss_that_too_few_acknowledgements_show_is_found_by_racks_timer() -> Result
     disconnect(&stream)?;
     other.stop(Ending::Reset)?;
     let mut all = watch.finish()?;
-    all.retain(|it| it["lport"] == port);
+    all.retain(|event| event["lport"] == port);
     only(&all, "recovery", &["rack-timer"])
 }
 
@@ -217,7 +217,7 @@ fn a_timeout_that_an_icmp_message_brings_about_is_one() -> Result<()> {
     sender.stop(Ending::Reset)?;
     let counters = lab.client.run("nstat", &["-asz", "IcmpInDestUnreachs"])?;
     let unreachable =
-        counters.split_whitespace().skip_while(|it| *it != "IcmpInDestUnreachs").nth(1);
+        counters.split_whitespace().skip_while(|word| *word != "IcmpInDestUnreachs").nth(1);
     ensure!(unreachable.is_some_and(|count| count != "0"), "no message came: {counters}");
     only(&watch.finish()?, "loss", &["rto", "rto-repeat"])
 }
@@ -329,7 +329,7 @@ fn a_timeout_for_nothing_is_undone() -> Result<()> {
     sender.stop(Ending::Reset)?;
     let all = watch.finish()?;
     only(&all, "loss", &["rto", "rto-repeat"])?;
-    let undone = all.iter().find(|it| it["from"] == "loss" && it["cause"] == "undo");
+    let undone = all.iter().find(|event| event["from"] == "loss" && event["cause"] == "undo");
     let undone = undone.with_context(|| format!("nothing was undone: {:?}", counted(&all)))?;
     ensure!(undone["undo_by"].is_string(), "not known how: {undone}");
     ensure!(undone["ssthresh_after"].as_u64() > undone["ssthresh_before"].as_u64(), "{undone}");
@@ -353,11 +353,11 @@ fn what_went_on_before_the_start_and_changed_after_it_is_told() -> Result<()> {
     until_read(&server, 2_999_999)?;
     disconnect(&stream)?;
     let all = watch.finish()?;
-    ensure!(all.len() > 2 && all.iter().all(|it| it["cc"] == "reno"), "{all:?}");
+    ensure!(all.len() > 2 && all.iter().all(|event| event["cc"] == "reno"), "{all:?}");
     // Nobody saw the beginning of the first spell; an event that the machine hides
     // takes another's away.
     ensure!(all[0]["exact"] == false, "{}", all[0]);
-    ensure!(all.iter().skip(1).any(|it| it["exact"] == true), "{all:?}");
+    ensure!(all.iter().skip(1).any(|event| event["exact"] == true), "{all:?}");
     Ok(())
 }
 

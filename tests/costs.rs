@@ -126,7 +126,8 @@ struct Costs {
 impl Costs {
     /// Starts it for what goes to `raddr`; returns once it traces.
     fn start(raddr: &SocketAddr, arguments: &[&str]) -> Result<Self> {
-        let by_state = COUNTS.iter().flat_map(|count| STATES.map(|it| format!("{count}_{it}")));
+        let by_state =
+            COUNTS.iter().flat_map(|count| STATES.map(|sender| format!("{count}_{sender}")));
         let columns = ["laddr", "lport", "ended"].iter().chain(&STATES).chain(&OF_OPEN);
         let columns = columns.chain(&TIMES).chain(&COUNTS).map(|name| (*name).to_owned());
         let columns: Vec<_> = columns.chain(by_state).collect();
@@ -309,7 +310,9 @@ fn sums_are_the_kernels_own_account_whatever_the_interval() -> Result<()> {
     let send_all = || -> Result<()> {
         thread::scope(|scope| {
             let sending = lines.map(|(line, bytes)| scope.spawn(move || line.send(bytes)));
-            sending.into_iter().try_for_each(|it| it.join().map_err(|_| anyhow!("a panic"))?)
+            sending
+                .into_iter()
+                .try_for_each(|value| value.join().map_err(|_| anyhow!("a panic"))?)
         })
     };
     // A past that is nobody's business.
@@ -390,7 +393,7 @@ fn what_ends_within_an_interval_is_accounted_to_its_end() -> Result<()> {
     let lab = Lab::new("ends")?;
     lab.bottleneck("20mbit", "8k", "20k")?;
     // One report, at its end.
-    let all = |it| it;
+    let all = |value| value;
     let there_before = Line::new(&lab, Appetite::All, all)?;
     there_before.send(300_000)?;
     let before = there_before.account()?;

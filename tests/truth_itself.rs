@@ -74,15 +74,15 @@ impl Outcome {
             }
         }
         let flows = self.ledger.flows_of(address).count();
-        let (mut cells, mut doubtful) = (0, 0);
+        let (mut cells, mut uncertain) = (0, 0);
         for life in self.ledger.flows_of(address) {
             for cell in self.cells(life).filter(|cell| cell.lived_ns > 0) {
                 cells += 1;
-                doubtful += usize::from(cell.doubtful);
+                uncertain += usize::from(cell.uncertain);
             }
         }
         println!("{all} events, {hidden} of them hidden; set to each state: {by_state:?}");
-        println!("{flows} flows, {cells} cells, {doubtful} of them doubtful");
+        println!("{flows} flows, {cells} cells, {uncertain} of them uncertain");
     }
 
     /// A life's figures in each second of the record.
@@ -180,11 +180,11 @@ fn silence_is_loss_and_repeated_rtos() -> Result<()> {
         lab.silence(false)
     })?;
     for life in outcome.senders()? {
-        let doubtful = !life.doubtful.is_empty();
-        ensure!(doubtful || !life.repeated_ns.is_empty(), "{life:?}");
+        let uncertain = !life.uncertain.is_empty();
+        ensure!(uncertain || !life.repeated_ns.is_empty(), "{life:?}");
         let whole_second =
             outcome.cells(life).any(|cell| cell.times_ns[usize::from(LOSS)] == SECOND_NS);
-        ensure!(doubtful || whole_second, "{life:?}");
+        ensure!(uncertain || whole_second, "{life:?}");
     }
     Ok(())
 }
@@ -228,8 +228,8 @@ fn many_short_lives_a_silent_peer_and_a_mapped_address() -> Result<()> {
     ensure!(ledger.flows_of(lab.server_v4()).count() == 2 * 2001);
     let to_silent = ledger.flows_of(silent.ip()).next().context("no flow to the silent peer")?;
     ensure!(to_silent.ended_ns.is_some());
-    let doubtful = !to_silent.doubtful.is_empty();
-    ensure!(doubtful || to_silent.spells.iter().any(|spell| spell.state == LOSS));
+    let uncertain = !to_silent.uncertain.is_empty();
+    ensure!(uncertain || to_silent.spells.iter().any(|spell| spell.state == LOSS));
     let near = SocketAddr::new(lab.client_v4(), 4567);
     let mapped = ledger.flows.iter().find(|life| life.local == near);
     ensure!(mapped.is_some_and(|life| life.remote == server.address() && life.ended_ns.is_some()));

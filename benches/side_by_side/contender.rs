@@ -18,6 +18,8 @@ use super::support::tool::command;
 
 /// bcc's tool, as Debian names it.
 pub(crate) const PEER: &str = "tcpcong-bpfcc";
+/// How the old tool's table begins, and ours.
+const TITLE: &str = "LAddrPort";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Who is compared.
@@ -39,7 +41,8 @@ pub(crate) enum Contender {
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
-    lines: Receiver<String>,
+    /// Each with the instant at which it came.
+    lines: Receiver<(Instant, String)>,
     pub(crate) first_line_after: Duration,
 }
 
@@ -78,7 +81,7 @@ impl Contender {
         thread::spawn(move || {
             for line in BufReader::<ChildStdout>::new(stdout).lines().map_while(Result::ok) {
                 // Nobody listens any more when the run is over.
-                let _ = sender.send(line);
+                let _ = sender.send((Instant::now(), line));
             }
         });
         let mut running = Running { child, lines, first_line_after: Duration::ZERO };
@@ -112,12 +115,11 @@ impl Running {
     /// Waits for a report and counts its rows; it is over when nothing came for
     /// `quiet`.
     pub(crate) fn report_rows(&self, timeout: Duration, quiet: Duration) -> Result<usize> {
-        let is_row = |line: &String| line.starts_with(|first: char| first.is_ascii_digit());
-        let first = self.lines.recv_timeout(timeout).context("waiting for a report")?;
+        let (_, first) = self.lines.recv_timeout(timeout).context("waiting for a report")?;
         let mut rows = usize::from(is_row(&first));
         loop {
             match self.lines.recv_timeout(quiet) {
-                Ok(line) => rows += usize::from(is_row(&line)),
+                Ok((_, line)) => rows += usize::from(is_row(&line)),
                 Err(RecvTimeoutError::Timeout) => return Ok(rows),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -125,6 +127,29 @@ impl Running {
         ensure!(rows == 0, "the tool ended in the midst of a report");
         anyhow::bail!("the tool ended")
     }
+
+    /// Passes over what has come so far.
+    pub(crate) fn skip(&self) {
+        self.lines.try_iter().for_each(drop);
+    }
+
+    /// How many rows have come, and how far apart reports with some were at most.
+    pub(crate) fn rows_and_longest(&self) -> Result<(usize, Option<Duration>)> {
+        let (mut rows, mut last, mut longest) = (0, None, None);
+        for (at, line) in self.lines.try_iter() {
+            rows += usize::from(is_row(&line));
+            if line.starts_with(TITLE) {
+                longest = longest.max(last.map(|last| at - last));
+                last = Some(at);
+            }
+        }
+        ensure!(last.is_some(), "no report has come");
+        Ok((rows, longest))
+    }
+}
+
+fn is_row(line: &str) -> bool {
+    line.starts_with(|first: char| first.is_ascii_digit())
 }
 
 impl Drop for Running {

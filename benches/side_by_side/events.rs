@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::contender::{Contender, Running};
 use super::floor::{Floor, Timing};
-use super::page::{Figure, More, Page};
+use super::page::{Change, Figure, More, Page};
 use super::programs::{self, Runs};
 use super::spread::Spread;
 use super::support::lab::Lab;
@@ -24,17 +24,20 @@ const SENDERS: usize = 40;
 /// Their births and ends are what our programs beside the congestion event see.
 const SHORT_CONNECTIONS: usize = 300;
 const RUN_TIME: Duration = Duration::from_secs(5);
-const TARGET_NS: f64 = 0.6;
+const TARGET_NS: f64 = 0.5;
+/// With causes or costs.
+const TARGET_FIGURES_NS: f64 = 0.6;
 const TARGET_MEMORY: f64 = 1.0 / 20.0;
 
 /// Ours that bcc's tool has no like of, by how their names end.
-const BESIDE: [&str; 2] = ["_sock_state", "_destroy"];
+const BESIDE: [&str; 1] = ["_sock_state"];
 
 /// What one contender's programs did in one run.
 #[derive(Debug, Default)]
 struct Share {
     event: Runs,
-    beside: [Runs; 2],
+    beside: [Runs; 1],
+    own_ms: f64,
     peak_memory_mb: f64,
     map_memory_mb: f64,
 }
@@ -66,25 +69,32 @@ pub(crate) fn measure(contenders: &[Contender], page: &mut Page) -> Result<()> {
         Ok(())
     };
     beside_peer(&runs(contenders, traffic)?, page)?;
-    let asked = [Contender::Ours, Contender::Causes, Contender::Costs];
+    let asked = [Contender::Causes, Contender::Costs];
+    let asked: Vec<_> = asked.iter().chain(contenders).cloned().collect();
     more(&runs(&asked, traffic)?, page)?;
-    if let Some(earlier) = Contender::earlier() {
-        let outcomes = runs(&[Contender::Ours, earlier.clone()], traffic)?;
-        let mut beside_earlier = |what, of: &dyn Fn(&Share, &Outcome) -> f64| {
-            let of_one = |contender| spread(&outcomes, contender, of);
-            let (now, then) = (of_one(&Contender::Ours)?, of_one(&earlier)?);
-            page.note(format!(
-                "{what}: {}, an earlier build {}: {:.3} of it.",
-                now.show("ns", 0),
-                then.show("ns", 0),
-                now.median / then.median
-            ));
-            anyhow::Ok(())
-        };
-        beside_earlier("Per event", &|share, _| share.event.ns_each())?;
-        beside_earlier("Per birth, establishment or end", &|it, _| it.beside[0].ns_each())?;
-    }
-    Ok(())
+    let earlier = Contender::earlier();
+    let both: Vec<_> = [Contender::Ours].into_iter().chain(earlier.clone()).collect();
+    beside_earlier(&runs(&both, traffic)?, earlier.as_ref(), page)
+}
+
+fn beside_earlier(
+    outcomes: &[Outcome],
+    earlier: Option<&Contender>,
+    page: &mut Page,
+) -> Result<()> {
+    let mut change = |name, of: &dyn Fn(&Share, &Outcome) -> f64| {
+        let now = spread(outcomes, &Contender::Ours, of)?;
+        let earlier = earlier.and_then(|earlier| spread(outcomes, earlier, of).ok());
+        page.change(Change { name, unit: "ns", decimals: 0, now, earlier, target: None });
+        anyhow::Ok(())
+    };
+    change("program on tcp_cong_state_set, per event", &|share, _| share.event.ns_each())?;
+    change("program on inet_sock_set_state, per change of the socket's state", &|run, _| {
+        run.beside[0].ns_each()
+    })?;
+    change("CPU time of the tool itself, per event, reports included", &|run, _| {
+        run.own_ms * 1e6 / (run.event.count + run.beside[0].count) as f64
+    })
 }
 
 /// Each contender is as often the first as any other.
@@ -99,20 +109,24 @@ fn runs(contenders: &[Contender], traffic: impl Fn() -> Result<()>) -> Result<Ve
 }
 
 fn run(order: &[Contender], traffic: impl FnOnce() -> Result<()>) -> Result<Outcome> {
-    let started = order.iter().map(|it| Ok((it.clone(), it.start("1")?)));
+    let started = order.iter().map(|run| Ok((run.clone(), run.start("1")?)));
     let running = started.collect::<Result<Vec<(Contender, Running)>>>()?;
     let mut storage = MaybeUninit::uninit();
     let _floor = Floor::attach(&mut storage)?;
     // Somebody else may have had the kernel count before.
     let before =
-        running.iter().map(|(_, it)| programs::of(it.pid())).collect::<Result<Vec<_>>>()?;
+        running.iter().map(|(_, run)| programs::of(run.pid())).collect::<Result<Vec<_>>>()?;
+    let own_before = running.iter().map(|(_, run)| run.cpu_ms()).collect::<Result<Vec<_>>>()?;
     let timing = Timing::enable()?;
     traffic()?;
     drop(timing);
     let floor = programs::of(std::process::id())?;
     let floor = *floor.first_key_value().context("the empty program is gone")?.1;
     let mut shares = Vec::new();
-    for ((contender, running), before) in running.into_iter().zip(before) {
+    for (((contender, running), before), own_before) in
+        running.into_iter().zip(before).zip(own_before)
+    {
+        let own_ms = running.cpu_ms()? - own_before;
         let after = programs::of(running.pid())?;
         let since: BTreeMap<_, _> = after
             .into_iter()
@@ -131,6 +145,7 @@ fn run(order: &[Contender], traffic: impl FnOnce() -> Result<()>) -> Result<Outc
                 let found = since.iter().find(|(one, _)| one.ends_with(name));
                 found.map(|(_, runs)| *runs).unwrap_or_default()
             }),
+            own_ms,
             peak_memory_mb: running.peak_memory_mb()?,
             map_memory_mb: programs::map_memory_mb(running.pid())?,
         };
@@ -160,11 +175,13 @@ fn event_ns(outcomes: &[Outcome], contender: &Contender) -> Result<Spread> {
 
 fn more(outcomes: &[Outcome], page: &mut Page) -> Result<()> {
     let plain = event_ns(outcomes, &Contender::Ours)?;
+    let peer = event_ns(outcomes, &Contender::Peer).ok();
     let mut row = |name, contender: &Contender| {
-        page.more(More { name, plain, with_it: event_ns(outcomes, contender)? });
+        let with_it = event_ns(outcomes, contender)?;
+        page.more(More { name, plain, with_it, peer, target: TARGET_FIGURES_NS });
         anyhow::Ok(())
     };
-    row("each transition told, with its cause (`trace`)", &Contender::Causes)?;
+    row("each transition printed, with its cause (`trace`)", &Contender::Causes)?;
     row("what came of a connection (`-o busy,delivered`)", &Contender::Costs)
 }
 
@@ -175,8 +192,11 @@ fn beside_peer(outcomes: &[Outcome], page: &mut Page) -> Result<()> {
         page.figure(Figure { name, unit, decimals, ours: ours(of)?, peer, target });
         anyhow::Ok(())
     };
-    figure("peak memory", "MB", 1, Some(TARGET_MEMORY), &|share, _| share.peak_memory_mb)?;
+    figure("peak memory", "MB", 1, None, &|share, _| share.peak_memory_mb)?;
     figure("maps in the kernel, apart from that", "MB", 2, None, &|share, _| share.map_memory_mb)?;
+    figure("both together", "MB", 1, Some(TARGET_MEMORY), &|share, _| {
+        share.peak_memory_mb + share.map_memory_mb
+    })?;
     let event = "program on tcp_cong_state_set, per event";
     figure(event, "ns", 0, Some(TARGET_NS), &|share, _| share.event.ns_each())?;
     figure("the same less the empty program", "ns", 0, None, &|share, outcome| {

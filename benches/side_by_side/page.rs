@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use super::spread::Spread;
 
-pub(crate) const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/benchmarks.md");
+pub(crate) const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
 
 /// One row of the first table: the values are in `unit`.
 #[derive(Debug)]
@@ -29,6 +29,44 @@ pub(crate) struct More {
     pub(crate) name: &'static str,
     pub(crate) plain: Spread,
     pub(crate) with_it: Spread,
+    pub(crate) peer: Option<Spread>,
+    /// At most so much of the peer's.
+    pub(crate) target: f64,
+}
+
+/// One row of the curve.
+#[derive(Debug)]
+pub(crate) struct Point {
+    pub(crate) flows: usize,
+    /// Of a core, reports of nothing.
+    pub(crate) quiet_percent: f64,
+    /// User and kernel memory, at most so far.
+    pub(crate) quiet_mb: f64,
+    /// Rows in reports, as all changed once.
+    pub(crate) rows: usize,
+    /// CPU time for each of them.
+    pub(crate) changing_us: f64,
+    /// From one report to the next.
+    pub(crate) longest_ms: Option<f64>,
+    pub(crate) memory_mb: f64,
+}
+
+/// One row of what our tool was before and is now.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) decimals: usize,
+    pub(crate) now: Spread,
+    pub(crate) earlier: Option<Spread>,
+    /// At most so much, in the unit; or at least, where it is a share that is left.
+    pub(crate) target: Option<Target>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target {
+    AtMost(f64),
+    AtLeast(f64),
 }
 
 /// Rows, and the lines below them.
@@ -36,6 +74,8 @@ pub(crate) struct More {
 pub(crate) struct Page {
     figures: Vec<Figure>,
     more: Vec<More>,
+    changes: Vec<Change>,
+    points: Vec<Point>,
     notes: Vec<String>,
 }
 
@@ -48,6 +88,16 @@ impl Page {
     pub(crate) fn more(&mut self, more: More) {
         eprintln!("{}", more.row());
         self.more.push(more);
+    }
+
+    pub(crate) fn change(&mut self, change: Change) {
+        eprintln!("{}", change.row());
+        self.changes.push(change);
+    }
+
+    pub(crate) fn point(&mut self, point: Point) {
+        eprintln!("{}", point.row());
+        self.points.push(point);
     }
 
     pub(crate) fn note(&mut self, note: String) {
@@ -74,11 +124,31 @@ impl Page {
         text.push_str(
             "\nWhat else it can be asked for costs more, but only where it is asked for. On \
              the same\nevents, per event:\n\n\
-             | asked for | the plain table | with it | ratio |\n\
-             | --- | --- | --- | --- |\n",
+             | asked for | the plain table | with it | bcc's | ratio to bcc's | target | reached |\n\
+             | --- | --- | --- | --- | --- | --- | --- |\n",
         );
         for more in &self.more {
             let _ = writeln!(text, "{}", more.row());
+        }
+        text.push_str(
+            "\nWhat bcc's has no like of, beside an earlier build (`TCPCONG_EARLIER`):\n\n\
+             | figure | now | earlier | target | reached |\n\
+             | --- | --- | --- | --- | --- |\n",
+        );
+        for change in &self.changes {
+            let _ = writeln!(text, "{}", change.row());
+        }
+        text.push_str(
+            "\nHow it grows with the flows, reports once a second: first all connections are \
+             quiet, then\neach goes to Loss and back. Both ends of each are on this machine, so \
+             there are twice\nas many flows. With very many the survey of all sockets, a hundredth of \
+             the time at most,\nfalls outside of the time that was measured.\n\n\
+             | connections | quiet: CPU | quiet: memory | rows as they change | CPU a row | \
+             longest interval | memory |\n\
+             | --- | --- | --- | --- | --- | --- | --- |\n",
+        );
+        for point in &self.points {
+            let _ = writeln!(text, "{}", point.row());
         }
         text.push('\n');
         for note in &self.notes {
@@ -112,9 +182,53 @@ impl Figure {
 
 impl More {
     fn row(&self) -> String {
-        let Self { name, plain, with_it } = self;
-        let ratio = with_it.median / plain.median;
-        format!("| {name} | {} | {} | {ratio:.3} |", plain.show("ns", 0), with_it.show("ns", 0))
+        let Self { name, plain, with_it, peer, target } = self;
+        let none = || "–".to_owned();
+        let ratio = peer.map(|peer| with_it.median / peer.median);
+        let show = |spread: &Spread| spread.show("ns", 0);
+        format!(
+            "| {name} | {} | {} | {} | {} | {target} | {} |",
+            show(plain),
+            show(with_it),
+            peer.as_ref().map_or_else(none, show),
+            ratio.map_or_else(none, |ratio| format!("{ratio:.3}")),
+            ratio.map_or_else(none, |ratio| {
+                if ratio <= *target { "yes" } else { "no" }.to_owned()
+            }),
+        )
+    }
+}
+
+impl Change {
+    fn row(&self) -> String {
+        let none = || "–".to_owned();
+        let show = |spread: &Spread| spread.show(self.unit, self.decimals);
+        let (target, reached) = match self.target {
+            Some(Target::AtMost(most)) => (format!("{most}"), Some(self.now.median <= most)),
+            Some(Target::AtLeast(least)) => {
+                (format!("{least} or more"), Some(self.now.median >= least))
+            }
+            None => (none(), None),
+        };
+        format!(
+            "| {} | {} | {} | {target} | {} |",
+            self.name,
+            show(&self.now),
+            self.earlier.as_ref().map_or_else(none, show),
+            reached.map_or_else(none, |yes| if yes { "yes" } else { "no" }.to_owned()),
+        )
+    }
+}
+
+impl Point {
+    fn row(&self) -> String {
+        let Self { flows, quiet_percent, quiet_mb, rows, changing_us, longest_ms, memory_mb } =
+            self;
+        let longest = longest_ms.map_or("–".to_owned(), |longest| format!("{longest:.0} ms"));
+        format!(
+            "| {flows} | {quiet_percent:.2} % of a core | {quiet_mb:.1} MB | {rows} | \
+             {changing_us:.1} us | {longest} | {memory_mb:.1} MB |"
+        )
     }
 }
 

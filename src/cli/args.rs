@@ -6,8 +6,26 @@ use clap::{Args as Group, Parser, Subcommand};
 use super::show::{Filters, Ports, Show};
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, also after Ctrl-C; 1 failed; 2 wrong usage; 3 this system cannot load or attach
-the programs.";
+Exit codes:
+  0  done, also after Ctrl-C
+  1  failed
+  2  wrong usage
+  3  this system cannot load or attach the programs";
+
+const LEGEND: &str = "\
+Columns:
+  FROM, TO  the state before the transition and the state after it; both are
+            Loss where the retransmission timer expired again
+  SPELL_MS  how long the connection was in FROM; with ~ before it the
+            beginning was not seen, so it was longer
+With -o wide also:
+  CWND      congestion window, segments, before→after; ? is not known
+  SSTHRESH  slow start threshold, segments, before→after; - is not known or
+            without bound
+  SRTT_MS   smoothed round-trip time
+  INFL      segments in flight
+  LOST      segments marked as lost
+  RETR      segments retransmitted and not yet acknowledged";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,13 +37,14 @@ Examples:
   tcpcong -uT 1            microseconds, and the time of day
   tcpcong -d               how long the spells in each state were
   tcpcong --format json 1  JSON lines
-  tcpcong --state loss 1   connections that met a retransmission timeout
+  tcpcong --state loss 1   connections in Loss, usually after a timeout
   tcpcong --by prefix --sort loss --top 10 5
                            the ten remote networks with the most time in Loss
   tcpcong -o raddr,loss,comm 1
                            these columns only
-  tcpcong --attach kprobe  by kprobes, where the better ways are to be kept free
-  tcpcong demo             a lossy path of its own making, traced for 10 s";
+  tcpcong --attach kprobe  by kprobes, whatever else the kernel has
+  tcpcong demo             connections over a lossy path that it makes itself
+  tcpcong help trace       help on trace";
 
 /// How long every TCP connection of this machine spends in each congestion
 /// state.
@@ -67,7 +86,7 @@ pub struct Reports {
     #[arg(short = 'T', long)]
     pub timestamp: bool,
 
-    /// Show how long the spells in each state were, as histograms
+    /// Print histograms of how long connections stayed in each state
     #[arg(short = 'd', long = "dist")]
     pub dist: bool,
 
@@ -75,7 +94,7 @@ pub struct Reports {
     #[arg(short = 'u', long)]
     pub microseconds: bool,
 
-    /// Print the kernel program's source and end
+    /// Print the source of the BPF programs and exit
     #[arg(long)]
     pub ebpf: bool,
 
@@ -93,15 +112,20 @@ pub struct Reports {
     #[arg(long)]
     pub all: bool,
 
-    /// Room for so many connections at a time; what does not fit is counted
-    /// [default: 262144; 65536 with kprobes or classic tracepoints before Linux 6.1]
+    /// Track at most so many connections at a time; others are counted
+    /// [default: 1048576; before Linux 5.19 262144, and 65536 with kprobes]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub max_flows: Option<String>,
-    /// How to learn of transitions: tracepoint, fentry or kprobe, or one form of
-    /// them, as kprobe:callers
-    #[arg(long, value_name = "WAY", default_value = "auto")]
+    /// Size of the event buffer in the kernel, all CPUs together; events that do not fit are
+    /// counted
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
+    pub buffer: String,
+    /// Kernel hook to use: tracepoint, fentry or kprobe, or one form of them, as
+    /// kprobe:callers
+    #[arg(long, value_name = "HOOK", default_value = "auto")]
     pub attach: String,
-    /// Say on stderr how it attached, why not otherwise, and what each program took to verify
+    /// Print on stderr which hook is used, why better ones are not, and how many instructions
+    /// of each program the kernel verified
     #[arg(short = 'v', long)]
     pub verbose: bool,
 
@@ -133,14 +157,17 @@ pub struct Transitions {
         value_parser = ["table", "json", "csv"]
     )]
     pub format: String,
-    /// Columns to show after the time, in this order, in any format; "-o help"
-    /// lists them
+    /// Columns to show after the time, in this order, in any format; "wide" for a table
+    /// with sizes and addresses; "-o help" lists them
     #[arg(short = 'o', long, value_name = "COLUMN,...")]
     pub columns: Option<String>,
-    /// How to learn of transitions, as without `trace`
-    #[arg(long, value_name = "WAY", default_value = "auto")]
+    /// Kernel hook to use, as without `trace`
+    #[arg(long, value_name = "HOOK", default_value = "auto")]
     pub attach: String,
-    /// Say on stderr how it attached, as without `trace`
+    /// Size of the event buffer in the kernel, as without `trace`
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
+    pub buffer: String,
+    /// Print on stderr which hook is used, as without `trace`
     #[arg(short = 'v', long)]
     pub verbose: bool,
     /// Which lines.
@@ -160,20 +187,22 @@ pub struct Why {
     /// Print text for people, or JSON lines for programs
     #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = ["table", "json"])]
     pub format: String,
-    /// How to learn of transitions, as without `why`
-    #[arg(long, value_name = "WAY", default_value = "auto")]
+    /// Kernel hook to use, as without `why`
+    #[arg(long, value_name = "HOOK", default_value = "auto")]
     pub attach: String,
-    /// Say on stderr how it attached, as without `why`
+    /// Size of the event buffer in the kernel, as without `why`
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
+    pub buffer: String,
+    /// Print on stderr which hook is used, as without `why`
     #[arg(short = 'v', long)]
     pub verbose: bool,
     /// Which connections.
     #[command(flatten)]
     pub filters: Filters,
-    /// One verdict for connections together, by what they have in common: as
-    /// without `why`
+    /// One verdict for each group of connections; keys are as without `why`
     #[arg(long, value_name = "KEY")]
     pub by: Option<String>,
-    /// Only the N that were held up most
+    /// Print only the N that were held up most
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub top: Option<String>,
 }
@@ -184,36 +213,50 @@ pub enum Command {
     /// Show each transition as it happens, with its cause
     ///
     /// One line for each transition, and for each further retransmission timeout
-    /// in Loss: from which state to which, why, how long the spell was that
-    /// ended, the congestion window and slow start threshold before and after
+    /// in Loss: from which state to which, the cause, how long the connection was
+    /// in the state that it left; with -o wide also the congestion window and slow start threshold before and after
     /// (segments), the smoothed round-trip time, and the segments in flight, lost
-    /// and retransmitted. What comes too fast to be printed is counted and said.
-    /// Filters choose lines.
+    /// and retransmitted. Lines that come too fast to be printed are dropped and
+    /// counted. Filters apply to each line.
     #[command(
-        mut_arg("min_changes", |it| it.hide(true)),
-        mut_arg("state", |it| it.help(
+        mut_arg("min_changes", |arg| arg.hide(true)),
+        mut_arg("state", |arg| arg.help(
             "Transitions from or to one of these states: open, disorder, cwr, recovery, loss \
              (filtered afterwards)"
         )),
-        mut_arg("min_time", |it| it.help(
+        mut_arg("min_time", |arg| arg.help(
             "Transitions that ended a spell of at least this length: 50ms, 1s, 500us (filtered \
              afterwards)"
-        ))
+        )),
+        after_help = LEGEND
     )]
     Trace(Box<Transitions>),
     /// Watch for a while, then say what holds connections up, the worst first
     ///
     /// Each connection, or group of them with --by, gets a verdict: path loss,
     /// receiver window, send buffer, application idle, ECN marking, reordering,
-    /// local queue, spurious timeouts, black hole, or healthy; how sure it is; and
+    /// local queue, spurious timeouts, black hole, or healthy; the confidence in it; and
     /// what it rests on. docs/why.md has the rules.
+    #[command(
+        mut_arg("state", |arg| arg.help(
+            "Connections that spent time in one of these states meanwhile, or are in one at the \
+             end: open, disorder, cwr, recovery, loss (filtered afterwards)"
+        )),
+        mut_arg("min_time", |arg| arg.help(
+            "Connections that spent at least this long outside Open meanwhile, or with --state in \
+             those states: 50ms, 1s, 500us (filtered afterwards)"
+        )),
+        mut_arg("min_changes", |arg| arg.help(
+            "Connections that made at least so many transitions meanwhile (filtered afterwards)"
+        ))
+    )]
     Why(Box<Why>),
-    /// Trace connections over a lossy path, all of its own making
+    /// Trace connections over a lossy path that it makes itself
     ///
-    /// Makes two network namespaces and a router between them that drops,
-    /// reorders, marks and falls silent, sends TCP traffic through it, and
-    /// shows the table every second. Needs root and /dev/net/tun. Nothing of it
-    /// touches the machine's own network, and nothing stays.
+    /// Makes two network namespaces and a router between them that drops, reorders
+    /// and ECN-marks packets and at times drops everything, sends TCP traffic through
+    /// it, and shows the table every second. Needs root and /dev/net/tun. Nothing of it
+    /// touches the machine's own network, and nothing of it is left behind.
     Demo {
         /// How long
         #[arg(long, value_name = "N", default_value = "10", allow_hyphen_values = true)]

@@ -2,10 +2,12 @@
 
 use super::UsageError;
 use super::config::whole;
-use super::show::{Filters, Show};
-use crate::model::{AddressPrefix, Filter, Name, Netns, State};
-use crate::source::Wanted;
-use crate::view::{Arrangement, By, Extras, FIELDS, Field, Order, Telling, field};
+use super::show::{Filters, Ports, Show};
+use crate::view::Extras;
+use tcpcong_core::model::{
+    AddressPrefix, Arrangement, By, FIELDS, Field, Filter, Lookups, Name, Netns, Order, PortRange,
+    State, TransitionField, field,
+};
 
 /// Where cgroups are usually seen; a path may begin so.
 const CGROUP_MOUNTS: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
@@ -15,8 +17,10 @@ const NETNS_NAMES: &str = "/run/netns/";
 const TIME_MOST_NS: f64 = 1e18;
 
 /// Which rows stay.
-pub(super) fn filter(given: &Filters) -> Result<Filter, UsageError> {
+pub(super) fn filter(ports: &Ports, given: &Filters) -> Result<Filter, UsageError> {
     Ok(Filter {
+        lport: checked("-L", ports.lport.as_ref(), port_range)?,
+        rport: checked("-R", ports.rport.as_ref(), port_range)?,
         laddr: checked("--laddr", given.laddr.as_ref(), prefix)?,
         raddr: checked("--raddr", given.raddr.as_ref(), prefix)?,
         state: checked("--state", given.state.as_ref(), states)?,
@@ -79,10 +83,13 @@ pub(super) fn columns(show: &Show) -> Result<Option<Vec<&'static Field>>, UsageE
 }
 
 /// The same of a line about a transition.
-pub(super) fn tellings(given: Option<&String>) -> Result<Option<Vec<Telling>>, UsageError> {
+pub(super) fn transition_columns(
+    given: Option<&String>,
+) -> Result<Option<Vec<TransitionField>>, UsageError> {
     checked("-o", given, |text| {
         each(text, |name| {
-            Telling::named(name).ok_or_else(|| not_one_of(name, Telling::all().map(|it| it.name())))
+            TransitionField::named(name)
+                .ok_or_else(|| not_one_of(name, TransitionField::all().map(|field| field.name())))
         })
     })
 }
@@ -103,35 +110,46 @@ fn each<T: PartialEq>(
     Ok(all)
 }
 
-/// What must be looked up to filter, arrange and show. Owners are not for
-/// columns that nobody has asked for: they cost more than the rest.
-pub(super) fn wanted(
+/// What must be looked up to filter, arrange and show.
+pub(super) fn lookups(
     filter: &Filter,
     arrangement: &Arrangement,
     shown: &[&'static Field],
-    asked_for: bool,
-) -> Wanted {
-    let mut wanted = wanted_by(filter);
-    let mut add = |of: Wanted| wanted.add(of);
+) -> Lookups {
+    let mut lookups = lookups_of(filter);
+    let mut add = |of: Lookups| lookups.add(of);
     for field in shown {
-        add(Wanted { owners: asked_for && field.wanted.owners, ..field.wanted });
+        add(field.lookups);
     }
     if let Some(by) = &arrangement.by {
-        by.key().iter().for_each(|field| add(field.wanted));
+        by.key().iter().for_each(|field| add(field.lookups));
     }
     if let Some(order) = &arrangement.order {
-        add(order.field.wanted);
+        add(order.field.lookups);
     }
-    wanted
+    lookups
 }
 
 /// What must be looked up to filter.
-pub(super) fn wanted_by(filter: &Filter) -> Wanted {
-    Wanted {
+pub(super) fn lookups_of(filter: &Filter) -> Lookups {
+    Lookups {
         owners: filter.pid.is_some() || filter.comm.is_some(),
         cgroups: filter.cgroup.is_some(),
         netns: matches!(filter.netns, Some(Netns::Name(_))),
         costs: false,
+    }
+}
+
+/// One port, or an inclusive range; one given backwards is turned round.
+fn port_range(text: &str) -> Result<PortRange, String> {
+    let port =
+        |text| whole(text).and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (port(first), port(last)) {
+        (Some(first), Some(last)) => {
+            Ok(PortRange { first: first.min(last), last: first.max(last) })
+        }
+        _ => Err("not a port from 1 to 65535 or a range of them such as 3000-3006".to_owned()),
     }
 }
 
@@ -150,8 +168,8 @@ pub(super) fn column_help() -> String {
 }
 
 /// What `trace -o help` prints.
-pub(super) fn telling_help() -> String {
-    help(&Telling::all().map(|it| (it.name(), it.help())).collect::<Vec<_>>())
+pub(super) fn transition_column_help() -> String {
+    help(&TransitionField::all().map(|field| (field.name(), field.help())).collect::<Vec<_>>())
 }
 
 fn help(columns: &[(&str, &str)]) -> String {

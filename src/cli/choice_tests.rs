@@ -1,7 +1,6 @@
 use crate::cli::{Config, Format, Request, UsageError, parse};
-use crate::model::{Filter, Netns, State};
-use crate::source::Wanted;
-use crate::view::{Colour, Form, Telling};
+use crate::view::{Colour, Form};
+use tcpcong_core::model::{Filter, Lookups, Netns, State, TransitionField};
 
 fn asked(line: &str) -> Result<Request, UsageError> {
     parse(std::iter::once("tcpcong").chain(line.split_whitespace()))
@@ -135,16 +134,16 @@ fn columns_and_groups_make_a_table_of_their_own() {
 
 #[test]
 fn only_what_is_needed_is_looked_up() {
-    let wanted = |line: &str| {
+    let lookups = |line: &str| {
         let config = config(line);
-        assert_eq!(config.options.owners, config.wanted.owners, "{line}");
-        let Wanted { owners, cgroups, netns, .. } = config.wanted;
+        assert_eq!(config.options.owners, config.lookups.owners, "{line}");
+        let Lookups { owners, cgroups, netns, .. } = config.lookups;
         [owners, cgroups, netns]
     };
     for (line, expected) in [
         ("1", [false, false, false]),
         ("--format csv", [false, false, false]),
-        ("--format json", [false, true, true]),
+        ("--format json", [true, true, true]),
         ("--format json -d", [false, false, false]),
         ("--format json -o loss", [false, false, false]),
         ("--format json -o pid", [true, false, false]),
@@ -159,7 +158,7 @@ fn only_what_is_needed_is_looked_up() {
         ("--netns blue", [false, false, true]),
         ("--cc bbr --state loss --laddr ::1", [false, false, false]),
     ] {
-        assert_eq!(wanted(line), expected, "{line}");
+        assert_eq!(lookups(line), expected, "{line}");
     }
 }
 
@@ -167,35 +166,42 @@ fn only_what_is_needed_is_looked_up() {
 fn columns_are_listed_on_request() {
     let Ok(Request::Print(text)) = asked("-o help") else { panic!("not a text") };
     assert!(text.contains("time in Loss\n"), "{text}");
-    assert_eq!(text.lines().count(), crate::view::FIELDS.len());
+    assert_eq!(text.lines().count(), tcpcong_core::model::FIELDS.len());
     let Ok(Request::Print(text)) = asked("trace -o help") else { panic!("not a text") };
-    assert!(text.contains("length of the spell that ended, or that goes on\n"), "{text}");
-    assert_eq!(text.lines().count(), Telling::all().count());
+    assert!(text.contains("length of the spell that ended, or of the ongoing one\n"), "{text}");
+    assert_eq!(text.lines().count(), TransitionField::all().count());
 }
 
 #[test]
 fn a_transition_has_columns_in_every_format() {
     let told = |line: &str| match asked(line) {
-        Ok(Request::Transitions(config)) => (config.form, config.wanted.owners),
+        Ok(Request::Transitions(config)) => (config.form, config.lookups.owners),
         other => panic!("{line}: {other:?}"),
     };
-    let named = |names: &[&str]| names.iter().filter_map(|name| Telling::named(name)).collect();
+    let named =
+        |names: &[&str]| names.iter().filter_map(|name| TransitionField::named(name)).collect();
     assert_eq!(told("trace"), (Form::Table, false));
-    assert_eq!(told("trace --format json"), (Form::Json(Telling::usual()), false));
+    assert_eq!(told("trace -o wide"), (Form::Wide, false));
+    assert_eq!(told("trace -o wide --format json"), (Form::Json(TransitionField::usual()), true));
+    assert_eq!(told("trace --format json"), (Form::Json(TransitionField::usual()), true));
     assert_eq!(told("trace --format csv -o to,cause"), (Form::Csv(named(&["to", "cause"])), false));
     assert_eq!(told("trace -o pid,spell_ns"), (Form::Columns(named(&["pid", "spell"])), true));
 }
 
 #[test]
-fn each_transition_is_told_only_where_something_needs_it() {
-    let told = |line: &str| match asked(line) {
-        Ok(Request::Reports(config)) => (config.options.explain, config.options.keep_quiet),
+fn entries_come_with_all_figures_only_where_something_needs_them() {
+    let figures = |line: &str| match asked(line) {
+        Ok(Request::Reports(config)) => (config.options.figures, config.list_quiet),
+        Ok(Request::Transitions(config)) => (config.options.figures, false),
+        Ok(Request::Why(config)) => (config.options.figures, true),
         other => panic!("{line}: {other:?}"),
     };
-    assert_eq!(told("1"), (false, false));
-    assert_eq!(told("-d --raddr ::1"), (false, false), "decided in the kernel");
-    assert_eq!(told("-d --cc bbr"), (true, true));
-    assert_eq!(told("-d --by cc --top 2"), (true, true));
-    assert_eq!(told("--matrix"), (true, false));
-    assert_eq!(told("--spells 3"), (true, false));
+    assert_eq!(figures("1"), (false, false));
+    assert_eq!(figures("-d --raddr ::1"), (false, false), "decided in the kernel");
+    assert_eq!(figures("-d --cc bbr"), (false, true));
+    assert_eq!(figures("-d --by cc --top 2"), (false, true));
+    assert_eq!(figures("--matrix --spells 3"), (false, false));
+    assert_eq!(figures("-o lport,busy 1"), (true, false));
+    assert_eq!(figures("trace"), (true, false));
+    assert_eq!(figures("why"), (true, true));
 }

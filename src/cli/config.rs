@@ -4,14 +4,10 @@
 use std::time::Duration;
 
 use super::args::{Reports, Transitions, Why};
-use super::show::Ports;
 use super::{UsageError, choice};
-use crate::kernel::{Attach, Options, PortRange, Selection};
-use crate::model::{Filter, State};
-use crate::source::Wanted;
-use crate::view::{
-    Arrangement, By, Colour, CsvView, Extras, Field, Form, JsonView, Style, Telling, Unit,
-};
+use crate::view::{Colour, CsvView, Extras, Form, JsonView, Style, Unit};
+use tcpcong_core::model::{Arrangement, By, Field, Filter, Lookups, State, TransitionField};
+use tcpcong_live::{Attach, Options, Selection};
 
 /// The shortest interval.
 const INTERVAL_LEAST: Duration = Duration::from_millis(100);
@@ -19,6 +15,9 @@ const INTERVAL_LEAST: Duration = Duration::from_millis(100);
 const INTERVAL_MOST_S: f64 = 99_999_999.0;
 /// More room would need more than 8 GiB of kernel memory once filled.
 const MAX_FLOWS_MOST: u32 = 1 << 25;
+/// The room for entries in the kernel, bytes.
+const BUFFER_LEAST: u64 = 64 << 10;
+const BUFFER_MOST: u64 = 4 << 30;
 /// The same, for `trace`.
 const TRACE_SECONDS_MOST: u64 = 99_999_999;
 /// Longer than anybody watches.
@@ -70,21 +69,23 @@ pub struct Config {
     /// What stands below each report.
     pub extras: Extras,
     /// What must be looked up for all this.
-    pub wanted: Wanted,
+    pub lookups: Lookups,
     /// Flows that stayed in Open have a row too.
     pub list_quiet: bool,
     /// How it attached is said on stderr.
     pub verbose: bool,
+    /// Histograms take the place of rows, in units of so many nanoseconds.
+    pub histogram_unit_ns: Option<u64>,
     /// What the kernel side is told.
     pub options: Options,
 }
 
 impl Config {
-    /// Whether histograms are of some connections' spells, or of each group's. The
-    /// kernel side counts those of all together: for these, each is told.
+    /// Whether histograms are of some connections' spells, or of each group's: for these
+    /// each spell is kept until the report.
     #[must_use]
     pub fn lengths_of_some(&self) -> bool {
-        self.options.histogram_unit_ns.is_some() && needs_each(&self.filter, &self.arrangement)
+        self.histogram_unit_ns.is_some() && needs_each(&self.filter, &self.arrangement)
     }
 }
 
@@ -95,7 +96,7 @@ fn needs_each(filter: &Filter, arrangement: &Arrangement) -> bool {
 pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
     let unit = if args.microseconds { Unit::Microseconds } else { Unit::Milliseconds };
     let (filter, arrangement) =
-        (choice::filter(&args.show.filters)?, choice::arrangement(&args.show)?);
+        (choice::filter(&args.ports, &args.show.filters)?, choice::arrangement(&args.show)?);
     let asked_for = choice::columns(&args.show)?;
     let extras = choice::extras(&args.show)?;
     if extras.any() && args.format == "csv" {
@@ -105,18 +106,14 @@ pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
     }
     let lengths_of_some = args.dist && needs_each(&filter, &arrangement);
     let asks_for_open = filter.state.as_ref().is_some_and(|states| states.contains(&State::Open));
-    let keep_quiet = args.all || lengths_of_some || asks_for_open;
+    let list_quiet = args.all || lengths_of_some || asks_for_open;
     let format = format(args, asked_for.is_some() || arrangement.by.is_some())?;
-    // The old tool's table and histograms show nothing of whose a flow is.
-    let old = matches!(format, Format::Table | Format::Histogram) && !extras.any();
-    let context = !old || !filter.is_of_kernel() || arrangement != Arrangement::default();
-    let is_asked_for = asked_for.is_some();
     let columns = match asked_for {
         Some(columns) => columns,
         None if args.dist => Vec::new(),
         None => default_columns(format, arrangement.by.as_ref()),
     };
-    let wanted = choice::wanted(&filter, &arrangement, &columns, is_asked_for);
+    let lookups = choice::lookups(&filter, &arrangement, &columns);
     Ok(Config {
         pace: Pace {
             interval: args.interval.as_deref().map(interval).transpose()?,
@@ -132,24 +129,22 @@ pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
         },
         columns,
         extras,
-        list_quiet: keep_quiet,
+        list_quiet,
         verbose: args.verbose,
         options: Options {
-            selection: selection(&args.ports, &filter)?,
-            keep_quiet,
-            histogram_unit_ns: args.dist.then(|| unit.ns()),
+            selection: Selection::of(&filter),
             max_flows: args.max_flows.as_deref().map(max_flows).transpose()?,
+            buffer_bytes: buffer(&args.buffer)?,
             attach: attach(&args.attach)?,
             verifier_statistics: args.verbose,
-            context,
-            owners: wanted.owners,
-            costs: wanted.costs,
-            explain: extras.any() || lengths_of_some,
-            tell_spells: extras.any() || lengths_of_some,
+            figures: lookups.costs,
+            costs: lookups.costs,
+            owners: lookups.owners,
         },
+        histogram_unit_ns: args.dist.then(|| unit.ns()),
         filter,
         arrangement,
-        wanted,
+        lookups,
     })
 }
 
@@ -163,7 +158,7 @@ pub struct TransitionsConfig {
     /// Which are shown.
     pub filter: Filter,
     /// What must be looked up for that.
-    pub wanted: Wanted,
+    pub lookups: Lookups,
     /// How it attached is said on stderr.
     pub verbose: bool,
     /// What the kernel side is told.
@@ -178,35 +173,38 @@ pub(super) fn transitions(args: &Transitions) -> Result<TransitionsConfig, Usage
             ))
         })
     });
-    let filter = choice::filter(&args.filters)?;
+    let filter = choice::filter(&args.ports, &args.filters)?;
     if filter.min_changes.is_some() {
         return Err(UsageError(
             "--min-changes: not with trace, whose lines are one each".to_owned(),
         ));
     }
-    let columns = choice::tellings(args.columns.as_ref())?;
-    let mut wanted = choice::wanted_by(&filter);
-    columns.iter().flatten().for_each(|column| wanted.add(column.wanted()));
+    let is_wide = args.columns.as_deref() == Some("wide");
+    let columns = choice::transition_columns(args.columns.as_ref().filter(|_| !is_wide))?;
+    let mut lookups = choice::lookups_of(&filter);
+    let form = match (args.format.as_str(), columns) {
+        ("json", columns) => Form::Json(columns.unwrap_or_else(TransitionField::usual)),
+        ("csv", columns) => Form::Csv(columns.unwrap_or_else(TransitionField::usual)),
+        (_, Some(columns)) => Form::Columns(columns),
+        (_, None) if is_wide => Form::Wide,
+        (_, None) => Form::Table,
+    };
+    form.columns().iter().for_each(|column| lookups.add(column.lookups()));
     Ok(TransitionsConfig {
-        form: match (args.format.as_str(), columns) {
-            ("json", columns) => Form::Json(columns.unwrap_or_else(Telling::usual)),
-            ("csv", columns) => Form::Csv(columns.unwrap_or_else(Telling::usual)),
-            (_, Some(columns)) => Form::Columns(columns),
-            (_, None) => Form::Table,
-        },
+        form,
         seconds: seconds.transpose()?,
         verbose: args.verbose,
         options: Options {
-            selection: selection(&args.ports, &filter)?,
+            selection: Selection::of(&filter),
             attach: attach(&args.attach)?,
             verifier_statistics: args.verbose,
-            context: true,
-            owners: wanted.owners,
-            explain: true,
+            buffer_bytes: buffer(&args.buffer)?,
+            figures: true,
+            owners: lookups.owners,
             ..Options::default()
         },
         filter,
-        wanted,
+        lookups,
     })
 }
 
@@ -249,7 +247,7 @@ pub struct WhyConfig {
     /// Of what there is a verdict, and of how many.
     pub arrangement: Arrangement,
     /// What must be looked up for all this.
-    pub wanted: Wanted,
+    pub lookups: Lookups,
     /// How it attached is said on stderr.
     pub verbose: bool,
     /// What the kernel side is told.
@@ -264,29 +262,28 @@ pub(super) fn why(args: &Why) -> Result<WhyConfig, UsageError> {
                 "--seconds {seconds}: not a whole number of seconds from 1 to {TRACE_SECONDS_MOST}"
             ))
         })?;
-    let filter = choice::filter(&args.filters)?;
+    let filter = choice::filter(&args.ports, &args.filters)?;
     let (by, top) = (choice::by(args.by.as_ref())?, choice::top(args.top.as_ref())?);
     let arrangement = Arrangement { by, top, order: None };
-    let wanted = choice::wanted(&filter, &arrangement, &[], false);
-    let wanted = Wanted { owners: true, costs: true, ..wanted };
+    let lookups = choice::lookups(&filter, &arrangement, &[]);
+    let lookups = Lookups { owners: true, costs: true, ..lookups };
     Ok(WhyConfig {
         style: if args.format == "json" { Style::Json } else { Style::Table },
         seconds,
         verbose: args.verbose,
         options: Options {
-            selection: selection(&args.ports, &filter)?,
-            keep_quiet: true,
+            selection: Selection::of(&filter),
+            buffer_bytes: buffer(&args.buffer)?,
             attach: attach(&args.attach)?,
             verifier_statistics: args.verbose,
-            context: true,
-            owners: true,
+            figures: true,
             costs: true,
-            explain: true,
+            owners: true,
             ..Options::default()
         },
         filter,
         arrangement,
-        wanted,
+        lookups,
     })
 }
 
@@ -307,37 +304,13 @@ pub(super) fn demo(seconds: &str, microseconds: bool) -> Result<Config, UsageErr
         columns: Vec::new(),
         filter: Filter::default(),
         arrangement: Arrangement::default(),
-        wanted: Wanted::default(),
+        lookups: Lookups::default(),
         extras: Extras::default(),
         list_quiet: false,
         verbose: false,
+        histogram_unit_ns: None,
         options: Options { max_flows: Some(1024), ..Options::default() },
     })
-}
-
-/// What the kernel side decides.
-fn selection(given: &Ports, filter: &Filter) -> Result<Selection, UsageError> {
-    let lports = ports("-L", given.lport.as_deref())?;
-    let rports = ports("-R", given.rport.as_deref())?;
-    Ok(Selection::new(lports, rports, filter))
-}
-
-/// One port, or an inclusive range; one given backwards is turned round.
-fn ports(option: &str, text: Option<&str>) -> Result<PortRange, UsageError> {
-    let Some(text) = text else { return Ok(PortRange::ALL) };
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    match (port(first), port(last)) {
-        (Some(first), Some(last)) => {
-            Ok(PortRange { first: first.min(last), last: first.max(last) })
-        }
-        _ => Err(UsageError(format!(
-            "{option} {text}: not a port from 1 to 65535 or a range of them such as 3000-3006"
-        ))),
-    }
-}
-
-fn port(text: &str) -> Option<u16> {
-    whole(text).and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
 }
 
 fn interval(text: &str) -> Result<Duration, UsageError> {
@@ -369,6 +342,22 @@ fn max_flows(text: &str) -> Result<u32, UsageError> {
             UsageError(format!(
                 "--max-flows {text}: not a whole number of connections from 1 to {MAX_FLOWS_MOST}"
             ))
+        })
+}
+
+/// A number of bytes, maybe with a unit.
+fn buffer(text: &str) -> Result<u64, UsageError> {
+    let (number, unit) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    whole(number)
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|bytes| (BUFFER_LEAST..=BUFFER_MOST).contains(bytes))
+        .ok_or_else(|| {
+            UsageError(format!("--buffer {text}: not a size from 64K to 4G, such as 8M"))
         })
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::cli::{Request, UsageError, parse};
+use tcpcong_core::model::PortRange;
 
 fn config(line: &str) -> Config {
     match parse(std::iter::once("tcpcong").chain(line.split_whitespace())) {
@@ -33,16 +34,16 @@ fn the_old_tools_command_lines_mean_what_they_meant() {
     assert_eq!(config("-R 5000 -d"), config("--dist --remoteport=5000-5000"));
     // Its argument parser took shortened names.
     assert_eq!(config("--micro --time --local 80"), config("-uTL80"));
-    assert_eq!(config("-d").options.histogram_unit_ns, Some(1_000_000));
-    assert_eq!(config("-du").options.histogram_unit_ns, Some(1_000));
+    assert_eq!(config("-d").histogram_unit_ns, Some(1_000_000));
+    assert_eq!(config("-du").histogram_unit_ns, Some(1_000));
 }
 
 #[test]
 fn ports_are_inclusive_ranges_in_either_order() {
-    let range = |first, last| PortRange { first, last };
-    assert_eq!(config("-L 1").options.selection.lports, range(1, 1));
-    assert_eq!(config("-L 1-65535").options.selection.lports, range(1, 65_535));
-    assert_eq!(config("-R 9-3").options.selection.rports, range(3, 9));
+    let range = |first, last| Some(PortRange { first, last });
+    assert_eq!(config("-L 1").filter.lport, range(1, 1));
+    assert_eq!(config("-L 1-65535").filter.lport, range(1, 65_535));
+    assert_eq!(config("-R 9-3").filter.rport, range(3, 9));
     for bad in ["0", "70000", "a-b", "1-2-3", "-5", "1-", "+1", "0-5", "1,2"] {
         let message = refusal(&format!("-L {bad}"));
         assert_eq!(

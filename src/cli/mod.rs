@@ -6,6 +6,8 @@ mod choice;
 mod config;
 mod show;
 
+use std::ffi::OsString;
+
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use thiserror::Error;
@@ -38,11 +40,17 @@ pub struct UsageError(pub String);
 pub fn parse<I>(line: I) -> Result<Request, UsageError>
 where
     I: IntoIterator,
-    I::Item: Into<std::ffi::OsString> + Clone,
+    I::Item: Into<OsString>,
 {
-    let args = match Args::try_parse_from(line) {
+    let mut line: Vec<_> = line.into_iter().map(Into::into).collect();
+    // Not a command of clap's, which would want a man page of its own.
+    if line.get(1).is_some_and(|word| word == "help") {
+        line.remove(1);
+        line.push("--help".into());
+    }
+    let args = match Args::try_parse_from(&line) {
         Ok(args) => args,
-        Err(error) => return told(&error),
+        Err(error) => return reported(&error, &line),
     };
     match args.command {
         Some(Command::Demo { seconds, microseconds }) => {
@@ -50,10 +58,10 @@ where
         }
         Some(Command::Why(args)) => config::why(&args).map(Request::Why),
         Some(Command::Trace(args)) if args.columns.as_deref() == Some("help") => {
-            Ok(Request::Print(choice::telling_help()))
+            Ok(Request::Print(choice::transition_column_help()))
         }
         Some(Command::Trace(args)) => config::transitions(&args).map(Request::Transitions),
-        None if args.reports.ebpf => Ok(Request::Print(crate::kernel::program_text())),
+        None if args.reports.ebpf => Ok(Request::Print(tcpcong_live::program_text())),
         None if args.reports.show.columns.as_deref() == Some("help") => {
             Ok(Request::Print(choice::column_help()))
         }
@@ -68,7 +76,7 @@ pub fn definition() -> clap::Command {
 }
 
 /// Help and version are texts to print; anything else is one line.
-fn told(error: &clap::Error) -> Result<Request, UsageError> {
+fn reported(error: &clap::Error, line: &[OsString]) -> Result<Request, UsageError> {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Request::Print(text)),
@@ -76,11 +84,14 @@ fn told(error: &clap::Error) -> Result<Request, UsageError> {
             // With two numbers given clap takes a third word for a command.
             let text = text.replace("the subcommand '", "unexpected argument '");
             let what = text.split("\n\n").next().unwrap_or_default();
-            let line: Vec<_> = what.split_whitespace().collect();
-            let line = line.join(" ");
-            let line = line.strip_prefix("error: ").unwrap_or(&line);
-            let line = line.split(" cannot be used with").next().unwrap_or(line);
-            Err(UsageError(format!("{line}; see tcpcong --help")))
+            let what: Vec<_> = what.split_whitespace().collect();
+            let what = what.join(" ");
+            let what = what.strip_prefix("error: ").unwrap_or(&what);
+            let what = what.split(" cannot be used with").next().unwrap_or(what);
+            let first = line.get(1).and_then(|word| word.to_str());
+            let command = first.filter(|word| definition().find_subcommand(word).is_some());
+            let command = command.map(|word| format!(" {word}")).unwrap_or_default();
+            Err(UsageError(format!("{what}; see tcpcong{command} --help")))
         }
     }
 }

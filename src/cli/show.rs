@@ -61,24 +61,24 @@ pub struct Filters {
     #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = FILTERS)]
     pub pid: Option<String>,
 
-    /// Connections of processes of this name, of which 15 bytes count
-    /// (filtered afterwards)
+    /// Connections of processes of this name, compared by its first 15
+    /// bytes (filtered afterwards)
     #[arg(long, value_name = "NAME", help_heading = FILTERS)]
     pub comm: Option<String>,
 
-    /// Connections with this congestion control (filtered afterwards: it may
-    /// become another one in mid-life)
+    /// Connections with this congestion control (filtered afterwards,
+    /// as it may change in mid-life)
     #[arg(long, value_name = "NAME", help_heading = FILTERS)]
     pub cc: Option<String>,
 
     /// Connections of this cgroup and of those below it, as
-    /// /system.slice/nginx.service (filtered afterwards: a unit that is started
-    /// again has a new cgroup of the same path)
+    /// /system.slice/nginx.service (filtered afterwards, as a unit that is
+    /// restarted has a new cgroup of the same path)
     #[arg(long, value_name = "PATH", help_heading = FILTERS)]
     pub cgroup: Option<String>,
 
-    /// Connections of this network namespace (filtered in the kernel by inode
-    /// number, which digits alone are, and afterwards by name)
+    /// Connections of this network namespace, by its present name or its inode
+    /// number (filtered in the kernel)
     #[arg(long, value_name = "NAME|INODE", help_heading = FILTERS)]
     pub netns: Option<String>,
 }
@@ -94,14 +94,14 @@ pub struct Show {
     #[arg(short = 'o', long, value_name = "COLUMN,...", help_heading = SHOWN)]
     pub columns: Option<String>,
 
-    /// Put connections together: raddr, laddr, prefix[/N[/N]] (of the remote
+    /// Group connections by a key: raddr, laddr, prefix[/N[/N]] (of the remote
     /// address, by default /24 of IPv4 and /64 of IPv6), lport, rport, cgroup,
     /// unit, container, pod, process, cc or netns
     #[arg(long, value_name = "KEY", help_heading = SHOWN)]
     pub by: Option<String>,
 
-    /// Order by a column: numbers from the largest on, texts from A on; +COLUMN
-    /// from the smallest on, -COLUMN from the largest on
+    /// Order by a column: numbers largest first, texts from A to Z; +COLUMN smallest
+    /// first, -COLUMN largest first
     #[arg(long, value_name = "[+|-]COLUMN", allow_hyphen_values = true, help_heading = SHOWN)]
     pub sort: Option<String>,
 
@@ -109,16 +109,16 @@ pub struct Show {
     #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = SHOWN)]
     pub top: Option<String>,
 
-    /// Below each report, how often each state followed each
+    /// Print below each report how often each state followed each other one
     #[arg(long, help_heading = SHOWN)]
     pub matrix: bool,
 
-    /// Below each report, the N longest spells outside Open, those that go on
-    /// among them
+    /// Print below each report the N longest spells outside Open, ongoing ones
+    /// included
     #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = SHOWN)]
     pub spells: Option<String>,
 
-    /// Colour the table that -o or --by makes
+    /// Colour in the tables of -o and --by
     #[arg(
         long,
         value_name = "WHEN",

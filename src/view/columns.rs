@@ -3,12 +3,11 @@
 
 use std::io::{self, Write};
 
-use anstyle::Style;
+use anstyle::{AnsiColor, Style};
 
-use super::arrange::listed;
-use super::field::Kind;
-use super::{BANNER, Field, Output, Unit, View, harmless, head, trust};
-use crate::model::{Report, Start, Summary, Value};
+use super::{BANNER, Unit, harmless, head, trust};
+use tcpcong_core::model::{Concern, Field, FieldKind, Report, Start, Summary, Value, listed};
+use tcpcong_core::sink::{Output, Sink};
 
 /// Prints reports as tables of chosen columns.
 #[derive(Debug)]
@@ -48,19 +47,19 @@ impl ColumnsView {
 
     fn column(&self, field: &Field, report: &Report) -> Column {
         let unit = match (field.kind, self.unit) {
-            (Kind::Time, Unit::Milliseconds) => "_ms",
-            (Kind::Time, Unit::Microseconds) => "_us",
-            (Kind::Count | Kind::Text, _) => "",
+            (FieldKind::Duration, Unit::Milliseconds) => "_ms",
+            (FieldKind::Duration, Unit::Microseconds) => "_us",
+            _ => "",
         };
-        let mut right = field.kind != Kind::Text;
+        let mut right = field.kind.is_numeric();
         let mut cells = Vec::new();
         for listed in listed(report) {
             let value = listed.value(field);
             right |= matches!(value, Value::Count(_) | Value::Time(_));
             let warns = self.colour && value.amount() > 0;
-            let colour = field.colour.filter(|_| warns);
-            let style = Style::new().fg_color(colour.map(Into::into));
-            cells.push(Cell { text: self.text(value), style });
+            let concern = field.concern.filter(|_| warns);
+            let style = Style::new().fg_color(concern.map(|concern| colour_of(concern).into()));
+            cells.push(Cell { text: field.shorten(self.text(value)), style });
         }
         let title = format!("{}{unit}", field.title);
         let texts = cells.iter().map(|cell| &cell.text).chain([&title]);
@@ -81,14 +80,14 @@ impl ColumnsView {
     }
 }
 
-impl View for ColumnsView {
-    fn start(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
+impl Sink for ColumnsView {
+    fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
         trust::at_start(start, out.remarks)?;
         writeln!(out.data, "{BANNER}")?;
         out.data.flush()
     }
 
-    fn report(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
+    fn interval(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
         head(report, self.timestamp, out.data)?;
         let columns: Vec<_> = self.columns.iter().map(|field| self.column(field, report)).collect();
         let lines = columns.first().map_or(0, |column| column.cells.len());
@@ -103,8 +102,15 @@ impl View for ColumnsView {
         trust::at_report(report, out.remarks)
     }
 
-    fn end(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
+    fn ended(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
         trust::at_end(start, summary, out.remarks)
+    }
+}
+
+fn colour_of(concern: Concern) -> AnsiColor {
+    match concern {
+        Concern::Warning => AnsiColor::Yellow,
+        Concern::Alarm => AnsiColor::Red,
     }
 }
 

@@ -5,15 +5,15 @@ use std::io::{self, Write};
 
 use csv::WriterBuilder;
 
-use super::arrange::listed;
-use super::{Field, Output, View, field, harmless, trust};
-use crate::model::{Report, Start, Summary, Value};
+use super::{harmless, trust};
+use tcpcong_core::model::{Field, Report, Start, Summary, Value, field, listed};
+use tcpcong_core::sink::{Output, Sink};
 
 /// What every line begins with.
 const FIRST: [&str; 2] = ["time", "interval_ns"];
 /// Columns unless told otherwise. What is new does not come in by itself, so
 /// that a script that counts columns goes on working.
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 20] = [
     "family",
     "laddr",
     "lport",
@@ -29,9 +29,10 @@ const COLUMNS: [&str; 19] = [
     "recovery",
     "loss",
     "changes",
+    "rtos",
     "repeated_rtos",
     "exact",
-    "doubtful",
+    "uncertain",
     "ended",
 ];
 
@@ -55,16 +56,16 @@ impl CsvView {
     }
 }
 
-impl View for CsvView {
-    fn start(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
+impl Sink for CsvView {
+    fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
         trust::at_start(start, out.remarks)?;
         let names = self.columns.iter().map(|field| field.key());
         let first = FIRST.iter().map(|name| (*name).to_owned());
         print(&[first.chain(names).collect()], out.data)
     }
 
-    fn report(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
-        let first = [report.at.to_string(), report.interval_ns().to_string()];
+    fn interval(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
+        let first = [super::json::time(report.at), report.interval_ns().to_string()];
         let mut lines = Vec::new();
         for listed in listed(report) {
             let values = self.columns.iter().map(|field| cell(listed.value(field)));
@@ -74,7 +75,7 @@ impl View for CsvView {
         trust::at_report(report, out.remarks)
     }
 
-    fn end(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
+    fn ended(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
         trust::at_end(start, summary, out.remarks)
     }
 }

@@ -2,12 +2,12 @@
 //! longest spells. Not here: the reports themselves, which other views print.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use super::{Output, Style, Unit, View};
-use crate::model::{FlowId, Report, Row, Start, State, Summary, matrix};
+use super::{Style, Unit, json};
+use tcpcong_core::model::{FlowId, Report, Row, Start, State, Summary, matrix};
+use tcpcong_core::sink::{Output, Sink};
 
 /// What is asked for below a report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Extras {
 
 /// A view with something below its reports.
 pub struct WithExtras {
-    view: Box<dyn View>,
+    view: Box<dyn Sink>,
     extras: Extras,
     style: Style,
     unit: Unit,
@@ -37,7 +37,7 @@ pub struct WithExtras {
 /// What comes after a spell.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Then {
-    GoesOn,
+    Ongoing,
     Ended,
     State(State),
 }
@@ -75,7 +75,7 @@ enum Line {
         cookie: Option<u64>,
         state: &'static str,
         spell_ns: u64,
-        goes_on: bool,
+        ongoing: bool,
         next: Option<&'static str>,
     },
 }
@@ -83,7 +83,7 @@ enum Line {
 impl WithExtras {
     /// `view`, and below each of its reports what `extras` asks for.
     #[must_use]
-    pub fn new(view: Box<dyn View>, extras: Extras, style: Style, unit: Unit) -> Self {
+    pub fn new(view: Box<dyn Sink>, extras: Extras, style: Style, unit: Unit) -> Self {
         Self { view, extras, style, unit }
     }
 
@@ -93,7 +93,7 @@ impl WithExtras {
             writeln!(
                 data,
                 "\n{:<10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
-                "From\\To", "Open", "Dod", "Cwr", "Rcov", "Los", "ended"
+                "From\\To", "Open", "Disorder", "CWR", "Recovery", "Loss", "ended"
             )?;
         }
         for (state, [open, disorder, cwr, recovery, loss, ended]) in
@@ -106,7 +106,7 @@ impl WithExtras {
                     "{from:<10} {open:>8} {disorder:>8} {cwr:>8} {recovery:>8} {loss:>8} {ended:>8}"
                 )?,
                 Style::Json => {
-                    let (time, interval_ns) = (report.at.to_string(), report.interval_ns());
+                    let (time, interval_ns) = (json::time(report.at), report.interval_ns());
                     let line = Line::Matrix {
                         time,
                         interval_ns,
@@ -137,15 +137,14 @@ impl WithExtras {
             )?;
         }
         for spell in longest(report, most) {
-            let ends = spell.row.ends;
+            let (endpoints, names) = (spell.row.connection.endpoints, &spell.row.names);
             let state = spell.state.name();
             match self.style {
                 Style::Table => {
-                    let near = SocketAddr::new(ends.laddr, ends.lport);
-                    let far = SocketAddr::new(ends.raddr, ends.rport);
+                    let (near, far) = (endpoints.local(names), endpoints.remote(names));
                     let length = spell.length_ns / self.unit.ns();
                     let then = match spell.then {
-                        Then::GoesOn => "goes on",
+                        Then::Ongoing => "ongoing",
                         Then::Ended => "ended",
                         Then::State(next) => next.name(),
                     };
@@ -153,20 +152,20 @@ impl WithExtras {
                 }
                 Style::Json => print(
                     &Line::Spell {
-                        time: report.at.to_string(),
+                        time: json::time(report.at),
                         interval_ns: report.interval_ns(),
-                        laddr: ends.laddr.to_string(),
-                        lport: ends.lport,
-                        raddr: ends.raddr.to_string(),
-                        rport: ends.rport,
-                        netns: spell.row.netns,
-                        cookie: spell.row.cookie,
+                        laddr: endpoints.local_address(names),
+                        lport: endpoints.lport,
+                        raddr: endpoints.remote_address(names),
+                        rport: endpoints.rport,
+                        netns: spell.row.connection.netns,
+                        cookie: spell.row.connection.cookie,
                         state,
                         spell_ns: spell.length_ns,
-                        goes_on: spell.then == Then::GoesOn,
+                        ongoing: spell.then == Then::Ongoing,
                         next: match spell.then {
                             Then::State(next) => Some(next.name()),
-                            Then::GoesOn | Then::Ended => None,
+                            Then::Ongoing | Then::Ended => None,
                         },
                     },
                     data,
@@ -193,27 +192,28 @@ fn longest(report: &Report, most: usize) -> Vec<LongSpell<'_>> {
             then: spell.next.map_or(Then::Ended, Then::State),
         })
     });
-    let open = rows().filter(|row| !row.ended).map(|row| LongSpell {
+    let ongoing = rows().filter(|row| !row.ended).map(|row| LongSpell {
         row,
         state: row.state,
         length_ns: row.spell_ns,
-        then: Then::GoesOn,
+        then: Then::Ongoing,
     });
-    let mut spells: Vec<_> = ended.chain(open).filter(|it| it.state != State::Open).collect();
+    let mut spells: Vec<_> =
+        ended.chain(ongoing).filter(|spell| spell.state != State::Open).collect();
     spells.sort_by_key(|spell| (std::cmp::Reverse(spell.length_ns), spell.row.id));
     spells.truncate(most);
     spells
 }
 
-impl View for WithExtras {
-    fn start(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
-        self.view.start(start, out)
+impl Sink for WithExtras {
+    fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
+        self.view.started(start, out)
     }
 
-    fn report(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
+    fn interval(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
         // In JSON the report's own line is the last.
         if self.style == Style::Table {
-            self.view.report(report, out)?;
+            self.view.interval(report, out)?;
         }
         if self.extras.matrix {
             self.matrix(report, out.data)?;
@@ -222,13 +222,13 @@ impl View for WithExtras {
             self.spells(report, most, out.data)?;
         }
         if self.style == Style::Json {
-            self.view.report(report, out)?;
+            self.view.interval(report, out)?;
         }
         out.data.flush()
     }
 
-    fn end(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
-        self.view.end(start, summary, out)
+    fn ended(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
+        self.view.ended(start, summary, out)
     }
 }
 

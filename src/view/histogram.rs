@@ -3,8 +3,9 @@
 
 use std::io::{self, Write};
 
-use super::{BANNER, Output, Subject, Unit, View, head, trust};
-use crate::model::{Report, SpellLengths, Start, State, Summary};
+use super::{BANNER, Subject, Unit, head, trust};
+use tcpcong_core::model::{Report, SpellLengths, Start, State, Summary};
+use tcpcong_core::sink::{Output, Sink};
 
 /// Prints reports as histograms.
 #[derive(Debug)]
@@ -65,14 +66,14 @@ fn stars(count: u64, most: u64, width: usize) -> usize {
     usize::try_from(steps).unwrap_or(width).min(width)
 }
 
-impl View for HistogramView {
-    fn start(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
+impl Sink for HistogramView {
+    fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
         trust::at_start(start, out.remarks)?;
         writeln!(out.data, "{BANNER}")?;
         out.data.flush()
     }
 
-    fn report(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
+    fn interval(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
         head(report, self.timestamp, out.data)?;
         match &report.groups {
             None => {
@@ -88,11 +89,11 @@ impl View for HistogramView {
             }
         }
         out.data.flush()?;
-        trust::open_spells(report, out.remarks)?;
+        trust::ongoing_spells(report, out.remarks)?;
         trust::at_report(report, out.remarks)
     }
 
-    fn end(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
+    fn ended(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
         trust::at_end(start, summary, out.remarks)
     }
 }

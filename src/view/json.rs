@@ -3,24 +3,26 @@
 
 use std::io::{self, Write};
 
+use jiff::Timestamp;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use super::arrange::{Listed, listed};
-use super::{FIELDS, Field, Output, Subject, View, histogram::slot_bounds};
-use crate::model::{
-    Blind, Filter, OpenSpells, PassedOver, Report, SpellLengths, Start, State, Summary,
+use super::{Subject, histogram::slot_bounds};
+use tcpcong_core::model::{
+    FIELDS, Field, Filter, Gap, Listed, Losses, OngoingSpells, RejectedMethod, Report,
+    SpellLengths, Start, State, Summary, listed,
 };
+use tcpcong_core::sink::{Output, Sink};
 
 const SCHEMA: u32 = 1;
 
 /// What the run was told, for its first line.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Asked {
+pub struct RunParams {
     /// From one report to the next, if it was said.
     pub interval_ns: Option<u64>,
     /// Which flows are wanted.
-    pub filters: Filters,
+    pub filters: Filter,
     /// What flows are put together by.
     pub by: Option<String>,
     /// By which column lines are in order, after `-` if the largest is first.
@@ -29,22 +31,10 @@ pub struct Asked {
     pub top: Option<usize>,
 }
 
-/// Which flows are wanted.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Filters {
-    /// First and last local port, where they are filtered.
-    pub lport: Option<[u16; 2]>,
-    /// First and last remote port, where they are filtered.
-    pub rport: Option<[u16; 2]>,
-    /// What else there is to filter by.
-    #[serde(flatten)]
-    pub rows: Filter,
-}
-
 /// Prints reports as JSON lines.
 #[derive(Debug)]
 pub struct JsonView {
-    asked: Asked,
+    params: RunParams,
     columns: Vec<(String, &'static Field)>,
     histogram: bool,
 }
@@ -53,9 +43,9 @@ impl JsonView {
     /// Flows or groups have these columns after the time and the interval.
     /// `histogram`: histograms take their place.
     #[must_use]
-    pub fn new(asked: Asked, columns: &[&'static Field], histogram: bool) -> Self {
+    pub fn new(params: RunParams, columns: &[&'static Field], histogram: bool) -> Self {
         let columns = columns.iter().map(|field| (field.key(), *field)).collect();
-        Self { asked, columns, histogram }
+        Self { params, columns, histogram }
     }
 
     /// The columns that flows have unless told otherwise.
@@ -76,13 +66,20 @@ enum Line<'a> {
         start_ns: u64,
         kernel: &'a str,
         attach: &'a str,
-        attach_passed_over: &'a [PassedOver],
-        cannot_see: &'a [String],
+        attach_rejected: &'a [RejectedMethod],
+        limitations: &'a [String],
         #[serde(flatten)]
-        asked: &'a Asked,
+        params: &'a RunParams,
         max_flows: u32,
+        buffer_bytes: u64,
         namespaces: usize,
         namespaces_unreached: usize,
+    },
+    Gap {
+        time: String,
+        from_ns: u64,
+        to_ns: u64,
+        entries_dropped: u64,
     },
     Histogram {
         time: &'a str,
@@ -92,8 +89,8 @@ enum Line<'a> {
         state: &'static str,
         unit_ns: u64,
         spells: Vec<Bucket>,
-        open_spells: u64,
-        longest_open_ns: u64,
+        ongoing_spells: u64,
+        longest_ongoing_ns: u64,
     },
     Report {
         time: &'a str,
@@ -101,8 +98,8 @@ enum Line<'a> {
         end_ns: u64,
         flows: usize,
         flows_shown: usize,
-        flows_left_out: usize,
-        flows_left_out_unknown: usize,
+        flows_filtered_out: usize,
+        flows_filtered_out_unknown: usize,
         #[serde(skip_serializing_if = "Option::is_none")]
         groups: Option<usize>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,12 +114,13 @@ enum Line<'a> {
         recovery_ns: u64,
         loss_ns: u64,
         changes: u64,
+        rtos: u64,
         repeated_rtos: u64,
         exact: bool,
         inexact_flows: u64,
-        doubtful_ns: u64,
+        uncertain_ns: u64,
         #[serde(flatten)]
-        blind: &'a Blind,
+        losses: &'a Losses,
         namespaces_unreached: usize,
     },
 }
@@ -160,20 +158,21 @@ struct Bucket {
     count: u64,
 }
 
-impl View for JsonView {
-    fn start(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
+impl Sink for JsonView {
+    fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
         let line = Line::Start {
             schema: SCHEMA,
             tool: env!("CARGO_PKG_NAME"),
             version: env!("CARGO_PKG_VERSION"),
-            time: start.at.to_string(),
+            time: time(start.at),
             start_ns: start.at_ns,
             kernel: &start.kernel,
             attach: &start.attach,
-            attach_passed_over: &start.passed_over,
-            cannot_see: &start.cannot_see,
-            asked: &self.asked,
+            attach_rejected: &start.attach_rejected,
+            limitations: &start.limitations,
+            params: &self.params,
             max_flows: start.max_flows,
+            buffer_bytes: start.buffer_bytes,
             namespaces: start.namespaces,
             namespaces_unreached: start.namespaces_unreached,
         };
@@ -181,19 +180,19 @@ impl View for JsonView {
         out.data.flush()
     }
 
-    fn report(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
-        let time = report.at.to_string();
+    fn interval(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
+        let time = time(report.at);
         match &report.spells {
             Some(_) if self.histogram && report.groups.is_some() => {
                 let groups = report.groups.iter().flat_map(|groups| &groups.listed);
                 for (group, spells) in groups.zip(&report.group_spells) {
                     let key = Subject::of_group(group).columns.into_iter().collect();
-                    let open = OpenSpells::of(group.rows.iter());
+                    let open = OngoingSpells::of(group.rows.iter());
                     histograms(report, &key, spells, &open, &time, out.data)?;
                 }
             }
             Some(spells) if self.histogram => {
-                let open = &report.open_spells;
+                let open = &report.ongoing_spells;
                 histograms(report, &serde_json::Map::new(), spells, open, &time, out.data)?;
             }
             _ => {
@@ -204,11 +203,12 @@ impl View for JsonView {
                 }
             }
         }
+        gaps(report, out.data)?;
         print(&sums(report, &time), out.data)?;
         out.data.flush()
     }
 
-    fn end(&mut self, _: &Start, _: &Summary, _: &mut Output<'_>) -> io::Result<()> {
+    fn ended(&mut self, _: &Start, _: &Summary, _: &mut Output<'_>) -> io::Result<()> {
         // Every report has said what it could not see.
         Ok(())
     }
@@ -219,11 +219,11 @@ fn histograms(
     report: &Report,
     key: &serde_json::Map<String, serde_json::Value>,
     spells: &SpellLengths,
-    open_spells: &[OpenSpells; 5],
+    ongoing_spells: &[OngoingSpells; 5],
     time: &str,
     data: &mut dyn Write,
 ) -> io::Result<()> {
-    for (state, open) in State::ALL.into_iter().zip(open_spells) {
+    for (state, open) in State::ALL.into_iter().zip(ongoing_spells) {
         let buckets = spells.of(state).iter().enumerate().filter(|(_, count)| **count > 0);
         let line = Line::Histogram {
             time,
@@ -237,8 +237,8 @@ fn histograms(
                     Bucket { low, high, count: *count }
                 })
                 .collect(),
-            open_spells: open.count,
-            longest_open_ns: open.longest_ns,
+            ongoing_spells: open.count,
+            longest_ongoing_ns: open.longest_ns,
         };
         print(&line, data)?;
     }
@@ -253,8 +253,8 @@ fn sums<'a>(report: &'a Report, time: &'a str) -> Line<'a> {
         end_ns: report.to_ns,
         flows: report.flows,
         flows_shown: report.flows_listed(),
-        flows_left_out: report.left_out.rows,
-        flows_left_out_unknown: report.left_out.unknown,
+        flows_filtered_out: report.filtered_out.rows,
+        flows_filtered_out_unknown: report.filtered_out.unknown,
         groups: report.groups.as_ref().map(|groups| groups.in_all),
         groups_shown: report.groups.as_ref().map(|groups| groups.listed.len()),
         flows_alive: report.flows_alive,
@@ -267,13 +267,28 @@ fn sums<'a>(report: &'a Report, time: &'a str) -> Line<'a> {
         recovery_ns,
         loss_ns,
         changes: report.totals.changes,
+        rtos: report.totals.rtos,
         repeated_rtos: report.totals.repeated_rtos,
         exact: report.is_exact(),
         inexact_flows: report.totals.inexact,
-        doubtful_ns: report.totals.doubtful_ns,
-        blind: &report.blind,
+        uncertain_ns: report.totals.uncertain_ns,
+        losses: &report.losses,
         namespaces_unreached: report.namespaces_unreached,
     }
+}
+
+/// RFC 3339, always with nine digits after the second, so that texts sort as times do.
+pub(super) fn time(at: Timestamp) -> String {
+    format!("{at:.9}")
+}
+
+/// When entries were lost, a line each.
+pub(super) fn gaps(report: &Report, data: &mut dyn Write) -> io::Result<()> {
+    for Gap { from_ns, to_ns, dropped } in report.gaps.iter().copied() {
+        let time = time(report.wall(to_ns));
+        print(&Line::Gap { time, from_ns, to_ns, entries_dropped: dropped }, data)?;
+    }
+    Ok(())
 }
 
 fn print(line: &impl Serialize, data: &mut dyn Write) -> io::Result<()> {

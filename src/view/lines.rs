@@ -32,16 +32,10 @@ impl Lines {
         self.print(self.columns.iter().map(|column| &*column.title), data)
     }
 
-    /// Prints a line, below new titles if it is wider than those before.
+    /// Prints a line. What is wider than its column moves the rest, there and below.
     pub(super) fn line(&mut self, texts: &[String], data: &mut dyn Write) -> io::Result<()> {
-        let mut wider = false;
         for (column, text) in self.columns.iter_mut().zip(texts) {
-            let width = text.chars().count();
-            wider |= width > column.width;
-            column.width = column.width.max(width);
-        }
-        if wider {
-            self.titles(data)?;
+            column.width = column.width.max(text.chars().count());
         }
         self.print(texts.iter().map(|text| &**text), data)
     }
@@ -64,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn titles_come_again_where_a_line_is_wider() {
+    fn titles_come_once_and_wide_lines_move_what_follows() {
         let column = |title: &str, right| Column { title: title.to_owned(), width: 3, right };
         let mut lines = Lines::new(vec![column("ADDRESS", false), column("N", true)]);
         let mut out = Vec::new();
@@ -72,14 +66,7 @@ mod tests {
         for (address, number) in [("::1", "12"), ("2001:db8::1", "3"), ("::1", "4")] {
             lines.line(&[address.to_owned(), number.to_owned()], &mut out).expect("memory");
         }
-        let expected = [
-            "ADDRESS   N",
-            "::1      12",
-            "ADDRESS       N",
-            "2001:db8::1   3",
-            "::1           4",
-            "",
-        ];
+        let expected = ["ADDRESS   N", "::1      12", "2001:db8::1   3", "::1           4", ""];
         assert_eq!(String::from_utf8(out).expect("text"), expected.join("\n"));
     }
 }

@@ -1,41 +1,31 @@
 //! Formats: each turns reports into text and knows nothing of where they come
 //! from. Figures are printed here and nowhere else.
 
-mod arrange;
-mod by;
 mod colour;
 mod columns;
 mod csv;
 mod extras;
-mod field;
-mod fields;
 mod histogram;
 mod json;
 mod lines;
 mod table;
-mod telling;
 mod transitions;
 mod trust;
 mod why;
 
 use std::io::{self, Write};
 
-pub use arrange::{Arrangement, Order};
-pub use by::By;
 pub use colour::Colour;
 pub use columns::ColumnsView;
 pub use csv::CsvView;
 pub use extras::{Extras, WithExtras};
-pub use field::Field;
-pub use fields::{FIELDS, field};
 pub use histogram::HistogramView;
-pub use json::{Asked, Filters, JsonView};
+pub use json::{JsonView, RunParams};
 pub use table::TableView;
-pub use telling::Telling;
 pub use transitions::{Form, Style, TransitionsView};
 pub use why::{Subject, WhyView};
 
-use crate::model::{Report, Start, Summary};
+use tcpcong_core::model::Report;
 
 /// What the time columns count in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,24 +56,6 @@ impl Unit {
     }
 }
 
-/// Where a view writes: data, and remarks to the person.
-pub struct Output<'a> {
-    /// Data, stdout.
-    pub data: &'a mut dyn Write,
-    /// Everything else, stderr.
-    pub remarks: &'a mut dyn Write,
-}
-
-/// One way to show a run.
-pub trait View {
-    /// Before the first report.
-    fn start(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()>;
-    /// One interval.
-    fn report(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()>;
-    /// After the last report.
-    fn end(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()>;
-}
-
 /// The line the old tool begins with.
 const BANNER: &str = "Tracing tcp congestion control status duration... Hit Ctrl-C to end.";
 
@@ -109,3 +81,7 @@ mod tests;
 #[cfg(test)]
 #[path = "choice_tests.rs"]
 mod choice_tests;
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod session_tests;

@@ -3,8 +3,9 @@
 
 use std::io::{self, Write};
 
-use super::{BANNER, Output, Unit, View, head, trust};
-use crate::model::{IpVersion, Report, Row, Start, State, Summary};
+use super::{BANNER, Unit, head, trust};
+use tcpcong_core::model::{IpVersion, Report, Row, Start, State, Summary};
+use tcpcong_core::sink::{Output, Sink};
 
 /// Prints reports as tables.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl TableView {
     /// In the IPv4 table the titles of the two addresses touch, and in the IPv6
     /// table the titles are not all as wide as the columns: so in the old tool.
     fn titles(&self, version: IpVersion, data: &mut dyn Write) -> io::Result<()> {
-        let ends = match version {
+        let endpoints = match version {
             IpVersion::Ipv4 => format!("{:<21}{:<21}", "LAddrPort", "RAddrPort"),
             IpVersion::Ipv6 => format!("{:<32} {:<32}", "LAddrPort6", "RAddrPort6"),
         };
@@ -38,14 +39,15 @@ impl TableView {
             ["Open", "Dod", "Rcov", "Cwr", "Los"].map(|name| format!("{name}_{}", self.label()));
         writeln!(
             data,
-            "{ends} {open:<7} {disorder:<6} {recovery:<7} {cwr:<7} {loss:<6} {:<5}",
+            "{endpoints} {open:<7} {disorder:<6} {recovery:<7} {cwr:<7} {loss:<6} {:<5}",
             "Chgs"
         )
     }
 
     fn row(&self, row: &Row, version: IpVersion, data: &mut dyn Write) -> io::Result<()> {
-        let local = format!("{}/{}", row.ends.laddr, row.ends.lport);
-        let remote = format!("{}/{}", row.ends.raddr, row.ends.rport);
+        let endpoints = &row.connection.endpoints;
+        let local = format!("{}/{}", endpoints.local_address(&row.names), endpoints.lport);
+        let remote = format!("{}/{}", endpoints.remote_address(&row.names), endpoints.rport);
         let [open, disorder, recovery, cwr, loss] =
             [State::Open, State::Disorder, State::Recovery, State::Cwr, State::Loss]
                 .map(|state| row.times[state] / self.unit.ns());
@@ -65,18 +67,21 @@ impl TableView {
     }
 }
 
-impl View for TableView {
-    fn start(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
+impl Sink for TableView {
+    fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
         trust::at_start(start, out.remarks)?;
         writeln!(out.data, "{BANNER}")?;
         out.data.flush()
     }
 
-    fn report(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
+    fn interval(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
         head(report, self.timestamp, out.data)?;
         for version in [IpVersion::Ipv4, IpVersion::Ipv6] {
-            let mut rows =
-                report.rows.iter().filter(|row| row.ends.version() == version).peekable();
+            let mut rows = report
+                .rows
+                .iter()
+                .filter(|row| row.connection.endpoints.version() == version)
+                .peekable();
             if rows.peek().is_some() {
                 self.titles(version, out.data)?;
             }
@@ -88,7 +93,7 @@ impl View for TableView {
         trust::at_report(report, out.remarks)
     }
 
-    fn end(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
+    fn ended(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
         trust::at_end(start, summary, out.remarks)
     }
 }

@@ -3,13 +3,13 @@
 
 use std::io::{self, Write};
 
-use crate::model::{Report, Start, State, Summary, Unseen};
+use tcpcong_core::model::{Coverage, Losses, Report, Start, State, Summary};
 
 /// Before the first report, only if there is something to say.
 pub(super) fn at_start(start: &Start, to: &mut dyn Write) -> io::Result<()> {
-    if !start.cannot_see.is_empty() {
-        let (attach, blind) = (&start.attach, start.cannot_see.join("; "));
-        writeln!(to, "tcpcong: attached by {attach}, which does not see: {blind}")?;
+    if !start.limitations.is_empty() {
+        let (attach, limitations) = (&start.attach, start.limitations.join("; "));
+        writeln!(to, "tcpcong: attached by {attach}, which does not see: {limitations}")?;
     }
     if start.namespaces_unreached > 0 {
         writeln!(to, "tcpcong: {}", unreached(start.namespaces_unreached))?;
@@ -20,7 +20,8 @@ pub(super) fn at_start(start: &Start, to: &mut dyn Write) -> io::Result<()> {
 /// After a report, only if there is something to say.
 pub(super) fn at_report(report: &Report, to: &mut dyn Write) -> io::Result<()> {
     unlisted(report, to)?;
-    if report.blind.is_exact() && report.totals.inexact + report.left_out.inexact == 0 {
+    all_quiet(report, to)?;
+    if report.losses.is_exact() && report.totals.inexact + report.filtered_out.inexact == 0 {
         return Ok(()); // what cannot be entered is said at the start and at the end
     }
     let mut summary = Summary::of(report);
@@ -36,7 +37,7 @@ pub(super) fn at_report(report: &Report, to: &mut dyn Write) -> io::Result<()> {
     } else {
         remarks.join("; ")
     };
-    writeln!(to, "tcpcong: not exact{inexact}: {why}")
+    writeln!(to, "tcpcong: not exact{inexact}: {why}{}", between(report))
 }
 
 /// That there are more rows or groups than are listed.
@@ -51,11 +52,20 @@ fn unlisted(report: &Report, to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "tcpcong: {listed} of {}", counted(in_all as u64, noun))
 }
 
+/// That there are connections, though none is listed.
+fn all_quiet(report: &Report, to: &mut dyn Write) -> io::Result<()> {
+    let quiet = report.flows_quiet;
+    if report.flows > 0 || report.filtered_out.rows > 0 || quiet == 0 {
+        return Ok(());
+    }
+    writeln!(to, "tcpcong: {} stayed in Open (--all lists such)", counted(quiet, "connection"))
+}
+
 /// Spells that are still open, which a histogram does not show.
-pub(super) fn open_spells(report: &Report, to: &mut dyn Write) -> io::Result<()> {
+pub(super) fn ongoing_spells(report: &Report, to: &mut dyn Write) -> io::Result<()> {
     let open: Vec<_> = State::ALL
         .iter()
-        .zip(report.open_spells)
+        .zip(report.ongoing_spells)
         .filter(|(_, spells)| spells.count > 0)
         .map(|(state, spells)| {
             let (count, longest) = (spells.count, milliseconds(spells.longest_ns));
@@ -83,34 +93,34 @@ pub(super) fn at_end(start: &Start, summary: &Summary, to: &mut dyn Write) -> io
 pub(super) fn at_end_of_lines(
     start: &Start,
     (told, noun): (u64, &str),
-    unseen: &Unseen,
+    coverage: &Coverage,
     to: &mut dyn Write,
 ) -> io::Result<()> {
-    let Unseen { left_out, left_out_unknown, blind, namespaces_unreached } = *unseen;
-    let (told, unknown) = (counted(told, noun), unknown(left_out_unknown));
-    let seen = if left_out == 0 {
+    let Coverage { filtered_out, filtered_out_unknown, losses, namespaces_unreached } = *coverage;
+    let (told, unknown) = (counted(told, noun), unknown(filtered_out_unknown));
+    let seen = if filtered_out == 0 {
         told
     } else {
-        format!("{told} (without {left_out} that filters left out{unknown})")
+        format!("{told} (without {filtered_out} that filters left out{unknown})")
     };
     conclude(
         start,
         &seen,
-        &remarks(&Summary { blind, namespaces_unreached, ..Summary::default() }),
+        &remarks(&Summary { losses, namespaces_unreached, ..Summary::default() }),
         to,
     )
 }
 
 /// How many were left out although they might have been wanted.
-fn unknown(left_out: usize) -> String {
-    match left_out {
+fn unknown(filtered_out: usize) -> String {
+    match filtered_out {
         0 => String::new(),
         some => format!(", {some} of them as it is not known whose they are"),
     }
 }
 
 fn conclude(start: &Start, seen: &str, remarks: &[String], to: &mut dyn Write) -> io::Result<()> {
-    if remarks.is_empty() && start.cannot_see.is_empty() {
+    if remarks.is_empty() && start.limitations.is_empty() {
         writeln!(to, "tcpcong: exact: {seen}, nothing missed")
     } else if remarks.is_empty() {
         writeln!(to, "tcpcong: exact as far as {} sees: {seen}", start.attach)
@@ -122,8 +132,8 @@ fn conclude(start: &Start, seen: &str, remarks: &[String], to: &mut dyn Write) -
 /// What the transitions are of, where filters or `--top` had a say.
 fn selected(summary: &Summary) -> String {
     let rows = |count: usize| counted(count as u64, "row");
-    let unknown = unknown(summary.left_out.unknown);
-    match (summary.left_out.rows, summary.unlisted) {
+    let unknown = unknown(summary.filtered_out.unknown);
+    match (summary.filtered_out.rows, summary.unlisted) {
         (0, 0) => String::new(),
         (out, 0) => format!(" (without {} that filters left out{unknown})", rows(out)),
         (0, unlisted) => format!(" (with {} that --top did not list)", rows(unlisted)),
@@ -136,39 +146,71 @@ fn selected(summary: &Summary) -> String {
 }
 
 fn remarks(summary: &Summary) -> Vec<String> {
-    let blind = &summary.blind;
+    let losses = &summary.losses;
     let mut remarks = Vec::new();
     let mut remark = |count: u64, noun: &str, what: &str| {
         if count > 0 {
             remarks.push(format!("{} {what}", counted(count, noun)));
         }
     };
-    remark(blind.transitions_missed, "transition", "learned of only afterwards");
-    remark(blind.births_missed, "flow", "whose beginning was not seen");
-    remark(blind.ends_missed, "flow", "whose end was not seen");
-    remark(blind.flows_refused, "flow", "without a record (raise --max-flows)");
-    remark(blind.events_unaccounted, "event", "of flows without a record (raise --max-flows)");
+    remark(losses.transitions_missed, "transition", "learned of only afterwards");
+    remark(losses.births_missed, "flow", "whose beginning was not seen");
+    remark(losses.ends_missed, "flow", "whose end was not seen");
+    remark(losses.flows_refused, "flow", "without a record (raise --max-flows)");
+    remark(losses.events_unaccounted, "event", "of flows without a record (raise --max-flows)");
     remark(
-        blind.rows_lost,
-        "ended flow",
-        "without a row (a shorter interval or more --max-flows helps)",
+        losses.rows_lost,
+        "line",
+        "not shown, as too many waited for the interval's end (a shorter one helps)",
     );
-    remark(blind.runs_skipped, "run", "of a program skipped by the kernel");
-    remark(blind.calls_lost, "call", "whose beginning was not seen");
+    remark(losses.recursion_misses, "run", "of a program skipped by the kernel");
+    remark(losses.calls_lost, "call", "whose beginning was not seen");
+    if losses.gaps > 0 {
+        remarks.push(lost(losses));
+    }
+    let mut remark = |count: u64, noun: &str, what: &str| {
+        if count > 0 {
+            remarks.push(format!("{} {what}", counted(count, noun)));
+        }
+    };
     remark(
-        blind.transitions_untold,
-        "transition",
-        "that came too fast for what tells them apart (times are right)",
+        summary.filtered_out.inexact,
+        "row",
+        "left out by filters for figures that are not exact",
     );
-    remark(summary.left_out.inexact, "row", "left out by filters for figures that are not exact");
-    if summary.doubtful_ns > 0 {
-        let most = milliseconds(summary.doubtful_ns);
+    if summary.uncertain_ns > 0 {
+        let most = milliseconds(summary.uncertain_ns);
         remarks.push(format!("at most {most} ms counted in a wrong state"));
     }
     if summary.namespaces_unreached > 0 {
         remarks.push(unreached(summary.namespaces_unreached));
     }
     remarks
+}
+
+/// That entries were lost, and when.
+pub(super) fn gaps(report: &Report, to: &mut dyn Write) -> io::Result<()> {
+    writeln!(to, "tcpcong: {}{}", lost(&report.losses), between(report))
+}
+
+fn lost(losses: &Losses) -> String {
+    let entries = match losses.entries_dropped {
+        1 => "1 entry".to_owned(),
+        entries => format!("{entries} entries"),
+    };
+    let (gaps, lasted) = (counted(losses.gaps, "gap"), milliseconds(losses.gap_ns));
+    format!("{entries} lost in {gaps} of {lasted} ms altogether (a larger --buffer helps)")
+}
+
+/// From the first gap's beginning to the last one's end.
+fn between(report: &Report) -> String {
+    let (from, to) = (report.gaps.iter().map(|gap| gap.from_ns).min(), report.gaps.last());
+    let Some((from_ns, to)) = from.zip(to) else { return String::new() };
+    let of_day = |at_ns| {
+        let local = report.wall(at_ns).to_zoned(jiff::tz::TimeZone::system());
+        local.strftime("%H:%M:%S%.3f").to_string()
+    };
+    format!(", between {} and {}", of_day(from_ns), of_day(to.to_ns))
 }
 
 fn unreached(namespaces: usize) -> String {
@@ -179,7 +221,7 @@ fn unreached(namespaces: usize) -> String {
     )
 }
 
-fn counted(count: u64, noun: &str) -> String {
+pub(super) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 

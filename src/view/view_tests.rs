@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::model::{
-    Blind, Ends, Filter, FlowId, LeftOut, Names, OpenSpells, PassedOver, Report, Row, SpellLengths,
-    Start, State, StateTimes, Totals, Whose,
+use tcpcong_core::model::{
+    Connection, Endpoints, Filter, FilteredOut, FlowId, Losses, Names, OngoingSpells, Owner,
+    PortRange, RejectedMethod, Report, Row, SpellLengths, Start, State, StateTimes, Summary,
+    Totals,
 };
+use tcpcong_core::sink::{Output, Sink};
 
 fn row(lport: u16, addrs: (&str, &str), times_ms: [u64; 5]) -> Row {
     let mut times = StateTimes::default();
@@ -15,24 +17,29 @@ fn row(lport: u16, addrs: (&str, &str), times_ms: [u64; 5]) -> Row {
     }
     Row {
         id: FlowId { socket: 1, born_ns: 0 },
-        ends: Ends {
-            laddr: addrs.0.parse().unwrap(),
-            lport,
-            raddr: addrs.1.parse().unwrap(),
-            rport: 5201,
+        connection: Connection {
+            endpoints: Endpoints {
+                laddr: addrs.0.parse().unwrap(),
+                lport,
+                raddr: addrs.1.parse().unwrap(),
+                rport: 5201,
+                zone: 0,
+            },
+            netns: 4_026_531_833,
+            cookie: Some(12),
+            owner: Owner::default(),
         },
-        netns: 4_026_531_833,
-        cookie: Some(12),
-        whose: Whose::default(),
         names: Names::default(),
+        cc: None,
         state: State::Loss,
         times,
         changes: 66,
+        rtos: 3,
         repeated_rtos: 2,
-        cost: None,
+        stats: None,
         spell_ns: 5_000,
         exact: true,
-        doubtful_ns: 0,
+        uncertain_ns: 0,
         ended: false,
     }
 }
@@ -55,23 +62,24 @@ fn report() -> Report {
         rows,
         groups: None,
         totals,
-        left_out: LeftOut::default(),
+        filtered_out: FilteredOut::default(),
         flows_alive: 12,
         flows_quiet: 9,
         flows_ended: 4,
         flows_ended_quiet: 4,
-        open_spells: [OpenSpells::default(); 5],
+        ongoing_spells: [OngoingSpells::default(); 5],
         ended_spells: Vec::new(),
         group_spells: Vec::new(),
         spells: None,
-        blind: Blind::default(),
+        losses: Losses::default(),
+        gaps: Vec::new(),
         namespaces_unreached: 0,
     }
 }
 
-fn shown(view: &mut dyn View, report: &Report) -> (String, String) {
+fn shown(view: &mut dyn Sink, report: &Report) -> (String, String) {
     let (mut data, mut remarks) = (Vec::new(), Vec::new());
-    view.report(report, &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
+    view.interval(report, &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
     (String::from_utf8(data).unwrap(), String::from_utf8(remarks).unwrap())
 }
 
@@ -98,7 +106,7 @@ fn the_table_is_the_old_tools() {
 fn microseconds_are_cut_not_rounded_and_an_empty_report_is_a_blank_line() {
     let mut view = TableView::new(Unit::Microseconds, false);
     let mut report = report();
-    report.keep(|row| row.ends.lport == 39_684);
+    report.keep(|row| row.connection.endpoints.lport == 39_684);
     let (data, _) = shown(&mut view, &report);
     assert_eq!(
         data.lines().nth(2),
@@ -109,6 +117,18 @@ fn microseconds_are_cut_not_rounded_and_an_empty_report_is_a_blank_line() {
     assert!(data.contains("Open_us Dod_us Rcov_us Cwr_us  Los_us Chgs "), "{data}");
     report.rows.clear();
     assert_eq!(shown(&mut view, &report).0, "\n");
+}
+
+#[test]
+fn quiet_connections_alone_are_said_beside_the_bare_line() {
+    let mut report = report();
+    report.rows.clear();
+    (report.flows, report.totals) = (0, Totals::default());
+    let (data, remarks) = shown(&mut TableView::new(Unit::Milliseconds, false), &report);
+    assert_eq!(data, "\n");
+    assert_eq!(remarks, "tcpcong: 9 connections stayed in Open (--all lists such)\n");
+    report.flows_quiet = 0;
+    assert_eq!(shown(&mut TableView::new(Unit::Milliseconds, false), &report).1, "");
 }
 
 #[test]
@@ -126,7 +146,8 @@ fn histograms_are_the_old_tools() {
     counts[State::Recovery as usize][..5].copy_from_slice(&[3, 33, 62, 0, 14]);
     counts[State::Loss as usize][40] = 1;
     report.spells = Some(SpellLengths { unit_ns: 1_000_000, counts });
-    report.open_spells[State::Loss as usize] = OpenSpells { count: 2, longest_ns: 3_210_000_000 };
+    report.ongoing_spells[State::Loss as usize] =
+        OngoingSpells { count: 2, longest_ns: 3_210_000_000 };
     let (data, remarks) = shown(&mut HistogramView::new(Unit::Milliseconds, false), &report);
     let lines: Vec<_> = data.lines().collect();
     assert_eq!(
@@ -160,28 +181,28 @@ fn histograms_are_the_old_tools() {
 
 #[test]
 fn json_has_a_line_a_flow_and_one_for_the_report() {
-    let mut view = JsonView::new(asked(), &JsonView::default_columns(), false);
+    let mut view = JsonView::new(params(), &JsonView::default_columns(), false);
     let mut report = report();
-    report.keep(|row| row.ends.lport == 39_684);
+    report.keep(|row| row.connection.endpoints.lport == 39_684);
     let (data, remarks) = shown(&mut view, &report);
     assert_eq!(
         data,
         concat!(
-            r#"{"type":"flow","time":"2023-11-14T22:13:20Z","interval_ns":1000000000,"family":"ipv4","#,
+            r#"{"type":"flow","time":"2023-11-14T22:13:20.000000000Z","interval_ns":1000000000,"family":"ipv4","#,
             r#""laddr":"10.1.0.1","lport":39684,"raddr":"10.2.0.1","rport":5201,"netns":4026531833,"#,
             r#""cookie":12,"state":"loss","open_ns":280000999,"disorder_ns":1000999,"cwr_ns":3000999,"#,
-            r#""recovery_ns":703000999,"loss_ns":15000999,"changes":66,"repeated_rtos":2,"#,
-            r#""spell_ns":5000,"exact":true,"doubtful_ns":0,"ended":false,"netns_name":null,"#,
+            r#""recovery_ns":703000999,"loss_ns":15000999,"changes":66,"rtos":3,"repeated_rtos":2,"#,
+            r#""spell_ns":5000,"exact":true,"uncertain_ns":0,"ended":false,"netns_name":null,"#,
             r#""cgroup_id":null,"cgroup":null,"unit":null,"container":null,"pod":null,"pid":null,"#,
             r#""comm":null,"cc":null}"#,
             "\n",
-            r#"{"type":"report","time":"2023-11-14T22:13:20Z","interval_ns":1000000000,"#,
-            r#""end_ns":1000000500,"flows":1,"flows_shown":1,"flows_left_out":2,"flows_left_out_unknown":0,"flows_alive":12,"flows_quiet":9,"flows_ended":4,"#,
+            r#"{"type":"report","time":"2023-11-14T22:13:20.000000000Z","interval_ns":1000000000,"#,
+            r#""end_ns":1000000500,"flows":1,"flows_shown":1,"flows_filtered_out":2,"flows_filtered_out_unknown":0,"flows_alive":12,"flows_quiet":9,"flows_ended":4,"#,
             r#""flows_ended_quiet":4,"open_ns":280000999,"disorder_ns":1000999,"cwr_ns":3000999,"#,
-            r#""recovery_ns":703000999,"loss_ns":15000999,"changes":66,"repeated_rtos":2,"#,
-            r#""exact":true,"inexact_flows":0,"doubtful_ns":0,"flows_refused":0,"births_missed":0,"#,
+            r#""recovery_ns":703000999,"loss_ns":15000999,"changes":66,"rtos":3,"repeated_rtos":2,"#,
+            r#""exact":true,"inexact_flows":0,"uncertain_ns":0,"flows_refused":0,"births_missed":0,"#,
             r#""ends_missed":0,"transitions_missed":0,"events_unaccounted":0,"rows_lost":0,"#,
-            r#""runs_skipped":0,"calls_lost":0,"transitions_untold":0,"namespaces_unreached":0}"#,
+            r#""recursion_misses":0,"calls_lost":0,"entries_dropped":0,"gaps":0,"gap_ns":0,"namespaces_unreached":0}"#,
             "\n"
         )
     );
@@ -189,11 +210,11 @@ fn json_has_a_line_a_flow_and_one_for_the_report() {
 }
 
 /// What a run may have been told.
-fn asked() -> Asked {
+fn params() -> RunParams {
     let raddr = "10.2.0.0/16".parse().ok();
-    let rows = Filter { raddr, state: Some(vec![State::Loss]), ..Filter::default() };
-    let filters = Filters { lport: None, rport: Some([1, 9]), rows };
-    Asked { filters, ..Asked::default() }
+    let rport = Some(PortRange { first: 1, last: 9 });
+    let filters = Filter { rport, raddr, state: Some(vec![State::Loss]), ..Filter::default() };
+    RunParams { filters, ..RunParams::default() }
 }
 
 /// By a way that does not see all.
@@ -203,9 +224,13 @@ fn partial_start() -> Start {
         at_ns: 5,
         kernel: "6.18.0".into(),
         attach: "fentry:callers".into(),
-        passed_over: vec![PassedOver { attach: "tracepoint:btf".into(), why: "none".into() }],
-        cannot_see: vec!["flashes".into(), "dust".into()],
+        attach_rejected: vec![RejectedMethod {
+            attach: "tracepoint:btf".into(),
+            why: "none".into(),
+        }],
+        limitations: vec!["flashes".into(), "dust".into()],
         max_flows: 10,
+        buffer_bytes: 8 << 20,
         namespaces: 2,
         namespaces_unreached: 0,
     }
@@ -213,21 +238,21 @@ fn partial_start() -> Start {
 
 #[test]
 fn json_begins_with_what_the_run_is() {
-    let mut view = JsonView::new(Asked { interval_ns: Some(1), ..asked() }, &[], false);
+    let mut view = JsonView::new(RunParams { interval_ns: Some(1), ..params() }, &[], false);
     let (mut data, mut remarks) = (Vec::new(), Vec::new());
-    view.start(&partial_start(), &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
+    view.started(&partial_start(), &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
     assert_eq!(
         String::from_utf8(data).unwrap(),
         concat!(
             r#"{"type":"start","schema":1,"tool":"tcpcong","version":""#,
             env!("CARGO_PKG_VERSION"),
-            r#"","time":"1970-01-01T00:00:00Z","start_ns":5,"kernel":"6.18.0","#,
-            r#""attach":"fentry:callers","attach_passed_over":[{"attach":"tracepoint:btf","#,
-            r#""why":"none"}],"cannot_see":["flashes","dust"],"#,
+            r#"","time":"1970-01-01T00:00:00.000000000Z","start_ns":5,"kernel":"6.18.0","#,
+            r#""attach":"fentry:callers","attach_rejected":[{"attach":"tracepoint:btf","#,
+            r#""why":"none"}],"limitations":["flashes","dust"],"#,
             r#""interval_ns":1,"filters":{"lport":null,"rport":[1,9],"laddr":null,"#,
             r#""raddr":"10.2.0.0/16","state":["loss"],"min_time_ns":null,"min_changes":null,"#,
             r#""pid":null,"comm":null,"cc":null,"cgroup":null,"netns":null},"by":null,"sort":null,"#,
-            r#""top":null,"max_flows":10,"#,
+            r#""top":null,"max_flows":10,"buffer_bytes":8388608,"#,
             r#""namespaces":2,"namespaces_unreached":0}"#,
             "\n"
         )
@@ -237,10 +262,10 @@ fn json_begins_with_what_the_run_is() {
 #[test]
 fn what_was_not_seen_is_said_at_the_report_and_at_the_end() {
     let mut report = report();
-    report.blind.transitions_missed = 2;
-    report.blind.flows_refused = 1;
+    report.losses.transitions_missed = 2;
+    report.losses.flows_refused = 1;
     report.rows[0].exact = false;
-    report.rows[0].doubtful_ns = 340_000_000;
+    report.rows[0].uncertain_ns = 340_000_000;
     report.totals = Totals::default();
     for row in &report.rows {
         report.totals.add(row);
@@ -253,10 +278,10 @@ fn what_was_not_seen_is_said_at_the_report_and_at_the_end() {
     assert_eq!(remarks, format!("tcpcong: not exact in 1 row: {what}\n"));
 
     let mut start = partial_start();
-    start.cannot_see.clear();
+    start.limitations.clear();
     let mut end = |start: &Start, summary: &Summary| {
         let (mut data, mut remarks) = (Vec::new(), Vec::new());
-        view.end(start, summary, &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
+        view.ended(start, summary, &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
         assert_eq!(data, b"");
         String::from_utf8(remarks).unwrap()
     };
@@ -276,7 +301,7 @@ fn what_was_not_seen_is_said_at_the_report_and_at_the_end() {
 fn what_a_way_does_not_see_is_said_before_the_first_report() {
     let (mut data, mut remarks) = (Vec::new(), Vec::new());
     let mut out = Output { data: &mut data, remarks: &mut remarks };
-    TableView::new(Unit::Milliseconds, false).start(&partial_start(), &mut out).unwrap();
+    TableView::new(Unit::Milliseconds, false).started(&partial_start(), &mut out).unwrap();
     assert_eq!(
         String::from_utf8(remarks).unwrap(),
         "tcpcong: attached by fentry:callers, which does not see: flashes; dust\n"

@@ -2,15 +2,14 @@
 //! people, JSON for programs. Not here: how a verdict is found.
 
 use std::io;
-use std::net::SocketAddr;
 
 use serde::Serialize;
 
 use super::csv::cell;
-use super::fields::IDENTITY;
-use super::{Asked, JsonView, Output, Style, View as _, field, trust};
-use crate::model::{Ends, Group, Row, Start, State, Unseen, Value};
-use crate::why::{Evidence, Sure, Verdict, judge};
+use super::{JsonView, RunParams, Style, trust};
+use tcpcong_core::model::{Coverage, Group, IDENTITY, Row, Start, State, Summary, Value, field};
+use tcpcong_core::sink::{Output, Sink};
+use tcpcong_core::why::{About, Confidence, Evidence, Finding, Verdict, Verdicts};
 
 /// One line's subject: a flow or a group, in words and in columns.
 #[derive(Debug, Clone)]
@@ -25,7 +24,8 @@ pub struct Subject {
 #[derive(Debug)]
 pub struct WhyView {
     style: Style,
-    asked: Asked,
+    params: RunParams,
+    seconds: u64,
 }
 
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ struct Line<'a> {
     subject: serde_json::Map<String, serde_json::Value>,
     flows: usize,
     verdict: &'a str,
-    sure: &'static str,
+    confidence: &'static str,
     watched_ns: u64,
     held_up_ns: u64,
     open_ns: u64,
@@ -66,19 +66,26 @@ struct Line<'a> {
 }
 
 impl Subject {
+    fn new(about: &About) -> Self {
+        match about {
+            About::Flow(row) => Self::of_row(row),
+            About::Group(group) => Self::of_group(group),
+        }
+    }
+
     /// A flow.
     #[must_use]
     pub fn of_row(row: &Row) -> Self {
         let value = |name: &str| field(name).map_or(Value::Nothing, |field| field.of_row(row));
         let columns = IDENTITY.iter().map(|name| ((*name).to_owned(), json(&value(name))));
-        let Ends { laddr, lport, raddr, rport } = row.ends;
-        let (near, far) = (SocketAddr::new(laddr, lport), SocketAddr::new(raddr, rport));
-        let mut text = format!("{near} > {far}");
-        if let Some(process) = row.whose.process {
+        let endpoints = &row.connection.endpoints;
+        let mut text =
+            format!("{} > {}", endpoints.local(&row.names), endpoints.remote(&row.names));
+        if let Some(process) = row.connection.owner.process {
             let comm = process.comm.map_or(String::new(), |comm| format!("({comm})"));
             text.extend([" pid ", &process.pid.to_string(), &comm]);
         }
-        if let Some(cc) = row.whose.cc {
+        if let Some(cc) = row.cc {
             text.extend([" ", &cc.to_string()]);
         }
         Self { text, columns: columns.collect() }
@@ -103,71 +110,64 @@ fn json(value: &Value) -> serde_json::Value {
 }
 
 impl WhyView {
-    /// In `style`, for a run that was asked for so.
+    /// In `style`, for a run that was asked for so and watches for so many seconds.
     #[must_use]
-    pub fn new(style: Style, asked: Asked) -> Self {
-        Self { style, asked }
+    pub fn new(style: Style, params: RunParams, seconds: u64) -> Self {
+        Self { style, params, seconds }
     }
+}
 
-    /// Before the watch.
-    pub fn start(&self, start: &Start, seconds: u64, out: &mut Output<'_>) -> io::Result<()> {
+impl Sink for WhyView {
+    fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
         if self.style == Style::Json {
-            return JsonView::new(self.asked.clone(), &[], false).start(start, out);
+            return JsonView::new(self.params.clone(), &[], false).started(start, out);
         }
         trust::at_start(start, out.remarks)?;
+        let seconds = self.seconds;
         writeln!(out.remarks, "tcpcong: watching for {seconds} s; Ctrl-C ends it sooner")
     }
 
-    /// The verdicts, in the order in which they are to be listed; `in_all`: how
-    /// many there are of which these are the first.
-    pub fn verdicts(
-        &self,
-        found: &[(Subject, Evidence)],
-        in_all: usize,
-        untold: u64,
-        out: &mut Output<'_>,
-    ) -> io::Result<()> {
-        for (subject, evidence) in found {
-            let (verdict, sure) = judge(evidence);
+    fn verdicts(&mut self, verdicts: &Verdicts, out: &mut Output<'_>) -> io::Result<()> {
+        for Finding { about, evidence, verdict, confidence } in &verdicts.findings {
+            let subject = &Subject::new(about);
             match self.style {
                 Style::Json => {
-                    serde_json::to_writer(&mut *out.data, &line(subject, evidence, verdict, sure))?;
+                    let line = line(subject, evidence, *verdict, *confidence);
+                    serde_json::to_writer(&mut *out.data, &line)?;
                     writeln!(out.data)?;
                 }
                 Style::Table => {
-                    let verdict = format!("{} ({})", verdict.name(), sure.name());
-                    writeln!(out.data, "{verdict:<26} {}", subject.text)?;
-                    writeln!(out.data, "{:<26} {}", "", facts(evidence).join("; "))?;
+                    writeln!(out.data, "{verdict:<17} {}", subject.text)?;
+                    let confidence = format!("{} confidence", confidence.name());
+                    for line in wrapped(std::iter::once(confidence).chain(facts(evidence))) {
+                        writeln!(out.data, "    {line}")?;
+                    }
                 }
             }
         }
         out.data.flush()?;
         if self.style == Style::Table {
-            let shown = found.len();
+            let (shown, in_all) = (verdicts.findings.len(), verdicts.in_all);
             writeln!(out.remarks, "tcpcong: {shown} of {in_all}, the most held up first")?;
         }
-        if untold > 0 {
+        if verdicts.dropped > 0 {
+            let dropped = verdicts.dropped;
             writeln!(
                 out.remarks,
-                "tcpcong: {untold} transitions came too fast: their causes are not in this"
+                "tcpcong: {dropped} entries were lost: causes among them are not in this"
             )?;
         }
         Ok(())
     }
 
-    /// After them: how many `verdicts` there were, and what the watch could not see.
-    pub fn end(
-        &self,
-        start: &Start,
-        verdicts: u64,
-        unseen: &Unseen,
-        out: &mut Output<'_>,
-    ) -> io::Result<()> {
+    fn ended(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
+        let coverage = &Coverage::of(summary);
+        let verdicts = summary.verdicts as u64;
         if self.style == Style::Table {
-            return trust::at_end_of_lines(start, (verdicts, "verdict"), unseen, out.remarks);
+            return trust::at_end_of_lines(start, (verdicts, "verdict"), coverage, out.remarks);
         }
-        let (attach, cannot_see) = (&*start.attach, &*start.cannot_see);
-        let end = End { r#type: "end", verdicts, unseen, attach, cannot_see };
+        let (attach, limitations) = (&*start.attach, &*start.limitations);
+        let end = End { r#type: "end", verdicts, coverage, attach, limitations };
         serde_json::to_writer(&mut *out.data, &end)?;
         writeln!(out.data)?;
         out.data.flush()
@@ -180,32 +180,56 @@ struct End<'a> {
     r#type: &'static str,
     verdicts: u64,
     #[serde(flatten)]
-    unseen: &'a Unseen,
+    coverage: &'a Coverage,
     attach: &'a str,
-    cannot_see: &'a [String],
+    limitations: &'a [String],
+}
+
+/// The facts as a list, in lines that fit a terminal of 80 columns.
+fn wrapped(facts: impl Iterator<Item = String>) -> Vec<String> {
+    const WIDTH: usize = 76;
+    let mut lines: Vec<String> = Vec::new();
+    for fact in facts {
+        match lines.last_mut() {
+            Some(line) if line.len() + "; ;".len() + fact.len() <= WIDTH => {
+                line.push_str("; ");
+                line.push_str(&fact);
+            }
+            Some(line) => {
+                line.push(';');
+                lines.push(fact);
+            }
+            None => lines.push(fact),
+        }
+    }
+    lines
 }
 
 /// What the verdict rests on, in words; what did not happen is left out.
-fn facts(it: &Evidence) -> Vec<String> {
+fn facts(evidence: &Evidence) -> Vec<String> {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-    let watched = it.watched_ns() as f64 / 1e9;
-    let whose = if it.flows == 1 { String::new() } else { format!(" of {} connections", it.flows) };
+    let watched = evidence.watched_ns() as f64 / 1e9;
+    let whose = if evidence.flows == 1 {
+        String::new()
+    } else {
+        format!(" of {} connections", evidence.flows)
+    };
     let mut facts = vec![format!("{watched:.1} s{whose} watched")];
     let mut time = |share: f64, what: &str| {
         if share >= 0.0005 {
             facts.push(format!("{} {what}", percent(share)));
         }
     };
-    let limits = it.cost.limits();
-    time(it.share(it.times[State::Loss]), "in Loss");
-    time(it.share(it.times[State::Recovery]), "in Recovery");
-    time(it.share(it.times[State::Cwr]), "in CWR");
-    time(it.share(it.times[State::Disorder]), "in Disorder");
-    time(it.share_of_measured(limits.rwnd_ns), "limited by the receiver's window");
-    time(it.share_of_measured(limits.sndbuf_ns), "limited by the send buffer");
-    time(it.share_of_measured(it.cost.open_idle_ns), "with nothing to send");
-    time(it.share(it.unanswered_ns), "without an answer to the SYN");
-    let causes = &it.causes;
+    let limits = evidence.stats.limits();
+    time(evidence.share(evidence.times[State::Loss]), "in Loss");
+    time(evidence.share(evidence.times[State::Recovery]), "in Recovery");
+    time(evidence.share(evidence.times[State::Cwr]), "in CWR");
+    time(evidence.share(evidence.times[State::Disorder]), "in Disorder");
+    time(evidence.share_of_measured(limits.rwnd_ns), "limited by the receiver's window");
+    time(evidence.share_of_measured(limits.sndbuf_ns), "limited by the send buffer");
+    time(evidence.share_of_measured(evidence.stats.open_idle_ns), "app-limited");
+    time(evidence.share(evidence.unanswered_ns), "without an answer to the SYN");
+    let causes = &evidence.causes;
     let mut count = |count: u32, one: &str, many: &str| {
         if count > 0 {
             facts.push(format!("{count} {}", if count == 1 { one } else { many }));
@@ -219,43 +243,48 @@ fn facts(it: &Evidence) -> Vec<String> {
     count(causes.local_drop, "drop in a local queue", "drops in a local queue");
     count(causes.pmtu, "packet too big for the path", "packets too big for the path");
     count(causes.tfo_fail, "SYN without its data", "SYNs without their data");
-    count(causes.reordering, "time out of order", "times out of order");
+    count(causes.reordering, "SACK or reordering episode", "SACK or reordering episodes");
     count(causes.undo, "reduction undone", "reductions undone");
     count(causes.unknown, "transition of unknown cause", "transitions of unknown cause");
-    if it.measured_ns == 0 {
+    if evidence.measured_ns == 0 {
         facts.push("what it sent was not measured".to_owned());
         return facts;
     }
-    if !it.all_measured() {
-        let share = percent(it.share(it.measured_ns));
+    if !evidence.all_measured() {
+        let share = percent(evidence.share(evidence.measured_ns));
         facts.push(format!("what was sent was measured for {share} of the time"));
     }
-    let (again, delivered) = (it.cost.retransmitted_in_all(), it.cost.delivered_in_all());
+    let (again, delivered) =
+        (evidence.stats.retransmitted_in_all(), evidence.stats.delivered_in_all());
+    let retransmitted = trust::counted(again, "segment");
     if again > delivered {
-        facts.push(format!("{again} segments sent again, {delivered} delivered"));
+        facts.push(format!("{retransmitted} retransmitted, {delivered} delivered"));
     } else if again > 0 {
-        facts.push(format!(
-            "{again} segments sent again, {delivered} delivered ({:.2} %)",
-            100.0 * it.retransmitted_share()
-        ));
+        let share = 100.0 * evidence.retransmitted_share();
+        facts.push(format!("{retransmitted} retransmitted, {delivered} delivered ({share:.2} %)"));
     } else {
-        facts.push(format!("{delivered} segments delivered"));
+        facts.push(trust::counted(delivered, "segment") + " delivered");
     }
     facts
 }
 
-fn line<'a>(subject: &Subject, it: &Evidence, verdict: Verdict, sure: Sure) -> Line<'a> {
-    let [open_ns, disorder_ns, cwr_ns, recovery_ns, loss_ns] = it.times.0;
-    let limits = it.cost.limits();
-    let causes = &it.causes;
+fn line<'a>(
+    subject: &Subject,
+    evidence: &Evidence,
+    verdict: Verdict,
+    confidence: Confidence,
+) -> Line<'a> {
+    let [open_ns, disorder_ns, cwr_ns, recovery_ns, loss_ns] = evidence.times.0;
+    let limits = evidence.stats.limits();
+    let causes = &evidence.causes;
     Line {
         r#type: "verdict",
         subject: subject.columns.iter().cloned().collect(),
-        flows: it.flows,
+        flows: evidence.flows,
         verdict: verdict.name(),
-        sure: sure.name(),
-        watched_ns: it.watched_ns(),
-        held_up_ns: it.held_up_ns(),
+        confidence: confidence.name(),
+        watched_ns: evidence.watched_ns(),
+        held_up_ns: evidence.held_up_ns(),
         open_ns,
         disorder_ns,
         cwr_ns,
@@ -263,10 +292,10 @@ fn line<'a>(subject: &Subject, it: &Evidence, verdict: Verdict, sure: Sure) -> L
         loss_ns,
         rwnd_limited_ns: limits.rwnd_ns,
         sndbuf_limited_ns: limits.sndbuf_ns,
-        open_idle_ns: it.cost.open_idle_ns,
-        unanswered_ns: it.unanswered_ns,
-        delivered: it.cost.delivered_in_all(),
-        retrans: it.cost.retransmitted_in_all(),
+        open_idle_ns: evidence.stats.open_idle_ns,
+        unanswered_ns: evidence.unanswered_ns,
+        delivered: evidence.stats.delivered_in_all(),
+        retrans: evidence.stats.retransmitted_in_all(),
         timeouts: causes.rto,
         syn_timeouts: causes.syn_timeout,
         pmtu: causes.pmtu,
@@ -279,7 +308,7 @@ fn line<'a>(subject: &Subject, it: &Evidence, verdict: Verdict, sure: Sure) -> L
         undone: causes.undo,
         recovered: causes.recovered,
         unknown_causes: causes.unknown,
-        measured: it.all_measured(),
-        exact: it.exact,
+        measured: evidence.all_measured(),
+        exact: evidence.exact,
     }
 }

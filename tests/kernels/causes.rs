@@ -13,7 +13,6 @@ use super::lines::Causes;
 use super::scenario::Scenario;
 use super::support::netns::Netns;
 use super::support::trace::{Running, Told, Trace, ends};
-use super::waiting::counter;
 use super::{fastopen, lossy, waiting};
 
 /// A scenario, and which causes it has.
@@ -110,7 +109,7 @@ static ALL: [Provoked; 11] = [
         ),
         must: &["loss tfo-fail"],
         never: &[],
-        // Before, such data was sent again without Loss.
+        // Before, such data was retransmitted without Loss.
         only_with: Some("tcp_non_congestion_loss_retransmit"),
     },
     Provoked {
@@ -202,7 +201,7 @@ fn miscounted(verdicts: &[Value], playing: &Playing) -> Option<String> {
         }
     }
     let place = format!("tcpcong why, {}", playing.scenario.name);
-    match counter(client, "snmp", "RetransSegs") {
+    match client.counter("snmp", "RetransSegs") {
         // A birth may have been hidden, or a survey have passed one over.
         _ if unmeasured > HIDDEN_FEW => {
             Some(format!("{place}: {unmeasured} flows without figures"))
@@ -212,7 +211,7 @@ fn miscounted(verdicts: &[Value], playing: &Playing) -> Option<String> {
             if again > truth
                 || unmeasured == 0 && again + truth / HIDDEN_ONE_IN + HIDDEN_FEW < truth =>
         {
-            Some(format!("{place}: {again} segments sent again, and RetransSegs is {truth}"))
+            Some(format!("{place}: {again} segments retransmitted, and RetransSegs is {truth}"))
         }
         Ok(_) => None,
         Err(error) => Some(format!("{place}: {error:#}")),
@@ -246,8 +245,8 @@ impl Provoked {
             |label: &str, times: usize| label.ends_with(" unknown") && times as u64 <= HIDDEN_FEW;
         let wrong = told.iter().filter(|(label, times)| !known(label) && !honest(label, **times));
         red.extend(wrong.map(|(label, times)| format!("{times} went {label}")));
-        if all.untold > 0 {
-            red.push(format!("{} were not told", all.untold));
+        if all.dropped > 0 {
+            red.push(format!("{} were lost", all.dropped));
         }
         Ok(Causes {
             kernel: kernel.to_owned(),
@@ -276,22 +275,24 @@ const COUNTED: [Counted; 4] = [
     Counted {
         names: &["TCPTimeouts"],
         perhaps: &[],
-        is_one: |it| it["to"] == "loss" && it["cause"] != "pmtu" && it["cause"] != "tfo-fail",
+        is_one: |event| {
+            event["to"] == "loss" && event["cause"] != "pmtu" && event["cause"] != "tfo-fail"
+        },
     },
     Counted {
         names: &["TCPSackRecovery", "TCPRenoRecovery"],
         perhaps: &[],
-        is_one: |it| it["to"] == "recovery",
+        is_one: |event| event["to"] == "recovery",
     },
     Counted {
         names: &["TCPLossUndo"],
         perhaps: &[],
-        is_one: |it| it["from"] == "loss" && it["cause"] == "undo",
+        is_one: |event| event["from"] == "loss" && event["cause"] == "undo",
     },
     Counted {
         names: &["TCPFullUndo", "TCPPartialUndo"],
         perhaps: &["TCPDSACKUndo"],
-        is_one: |it| it["from"] == "recovery" && it["cause"] == "undo",
+        is_one: |event| event["from"] == "recovery" && event["cause"] == "undo",
     },
 ];
 /// As many may be hidden from a program, by the kernel's skipping it or by another
@@ -302,9 +303,9 @@ pub(crate) const HIDDEN_FEW: u64 = 3;
 
 impl Counted {
     fn differs(&self, sent: &[&Value], client: &Netns) -> Option<String> {
-        let told = sent.iter().filter(|it| (self.is_one)(it)).count() as u64;
+        let told = sent.iter().filter(|event| (self.is_one)(event)).count() as u64;
         let sum = |names: &[&str]| {
-            names.iter().map(|name| counter(client, "netstat", name)).sum::<Result<u64>>()
+            names.iter().map(|name| client.counter("netstat", name)).sum::<Result<u64>>()
         };
         let names = self.names.join(" and ");
         match (sum(self.names), sum(self.perhaps)) {

@@ -96,8 +96,8 @@ impl Judge<'_> {
     /// an event that the truth missed.
     fn unnoticed(&self) -> usize {
         let number = |count| usize::try_from(count).unwrap_or(usize::MAX);
-        let skipped = number(self.way.runs_skipped + self.way.transitions_missed);
-        let uncounted = self.way.cannot_see.iter().any(|what| what.contains("skips"));
+        let skipped = number(self.way.recursion_misses + self.way.transitions_missed);
+        let uncounted = self.way.limitations.iter().any(|what| what.contains("skips"));
         let by_tool = skipped.max(if uncounted { UNCOUNTED } else { 0 });
         by_tool.saturating_add(number(self.missed))
     }

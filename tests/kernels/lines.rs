@@ -24,14 +24,14 @@ pub(crate) struct Way {
     /// What came of it, where it traces.
     pub(crate) attach: Option<String>,
     /// What the tool says that it cannot see.
-    pub(crate) cannot_see: Vec<String>,
+    pub(crate) limitations: Vec<String>,
     /// What was tried before, and why it was not that.
-    pub(crate) passed_over: Vec<PassedOver>,
+    pub(crate) attach_rejected: Vec<PassedOver>,
     /// Instructions that the verifier went through, by program.
     pub(crate) verifier: BTreeMap<String, u64>,
     /// What it says that it missed, and what the kernel counted for it.
     pub(crate) transitions_missed: u64,
-    pub(crate) runs_skipped: u64,
+    pub(crate) recursion_misses: u64,
     /// Calls of the kernel whose socket it did not find when they returned.
     pub(crate) calls_lost: u64,
     /// What the tool said, where it does not trace.

@@ -13,7 +13,6 @@ use super::support::netns::Netns;
 use super::support::server::Server;
 use super::support::tool::pause;
 use super::support::traffic::{Amount, Dial, Ending, Sender, short_connections};
-use super::waiting::counter;
 
 const SENDERS: usize = 6;
 const TRAFFIC: Duration = Duration::from_secs(3);
@@ -50,7 +49,7 @@ impl Scene for Bulk {
         let begin = Instant::now();
         pause(TRAFFIC);
         if let Some((name, times)) = self.until {
-            while counter(&self.lab.client, "netstat", name)? < times
+            while self.lab.client.counter("netstat", name)? < times
                 && begin.elapsed() < TRAFFIC_MOST
             {
                 pause(Duration::from_millis(100));

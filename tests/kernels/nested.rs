@@ -84,7 +84,7 @@ impl Nested {
             }
             pause(TRAFFIC);
             stop.store(true, Ordering::Relaxed);
-            let ended = busy.into_iter().try_for_each(|it| it.join().unwrap_or(Ok(())));
+            let ended = busy.into_iter().try_for_each(|thread| thread.join().unwrap_or(Ok(())));
             for far in far_ends {
                 // The path may have lost the reset; where it has not, this fails.
                 let _ = far.shutdown(Shutdown::Both);

@@ -37,8 +37,8 @@ fn causes_legend() -> String {
         "
 ## Causes
 
-After that one `tcpcong trace` for each way told the causes of traffic to which only
-some can apply. A scenario is **red** where a cause that it provokes was not told, or
+After that one `tcpcong trace` for each way reported the causes of traffic to which only
+some can apply. A scenario is **red** where a cause that it provokes was not reported, or
 one that it cannot have, or `unknown` more than {HIDDEN_FEW} times; or where the client's timeouts,
 recoveries, undone losses and undone recoveries are not as many as the kernel's own
 counters say (`TCPTimeouts`; `TCPSackRecovery` and `TCPRenoRecovery`; `TCPLossUndo`;
@@ -131,7 +131,7 @@ fn attaching(all: &[Results]) -> String {
             if let Some(refused) = way.and_then(|way| way.refused.as_ref()) {
                 why.entry(reason(name, refused)).or_default().push(place());
             }
-            for what in way.map_or(&[][..], |way| &way.cannot_see) {
+            for what in way.map_or(&[][..], |way| &way.limitations) {
                 unseen.entry(what.clone()).or_default().push(place());
             }
         }

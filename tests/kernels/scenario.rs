@@ -196,11 +196,13 @@ pub(crate) fn descriptions() -> impl Iterator<Item = (&'static str, &'static str
 
 /// The scenarios of these names, in the order of the table; all for no name.
 pub(crate) fn chosen(names: &[&str]) -> Result<Vec<&'static Scenario>> {
-    if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|it| it.name != **name)) {
+    if let Some(unknown) =
+        names.iter().find(|name| ALL.iter().all(|scenario| scenario.name != **name))
+    {
         let known: Vec<_> = self::names().collect();
         bail!("no scenario {unknown}; there are {}", known.join(", "));
     }
-    Ok(ALL.iter().filter(|it| names.is_empty() || names.contains(&it.name)).collect())
+    Ok(ALL.iter().filter(|scenario| names.is_empty() || names.contains(&scenario.name)).collect())
 }
 
 fn has(lives: &[&Life], state: u8) -> bool {

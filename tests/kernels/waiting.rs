@@ -1,12 +1,11 @@
 //! Scenes in which something happens to a path while traffic flows, and timers decide.
 //! Not paths that are bad all the time: `lossy` has those.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 
 use super::lossy::netem;
 use super::scenario::Scene;
@@ -88,7 +87,7 @@ impl Scene for Path {
 /// Nothing gets through for three seconds.
 pub(crate) fn silence() -> Result<Box<dyn Scene>> {
     Path::set("silence", true, |lab, server| {
-        let path = |how| ["r0", "r1"].iter().try_for_each(|it| netem(&lab.router, it, how));
+        let path = |how| ["r0", "r1"].iter().try_for_each(|name| netem(&lab.router, name, how));
         path(SILENT)?;
         pause(3 * SECOND);
         let before = server.counts().read_bytes;
@@ -120,24 +119,12 @@ pub(crate) fn pmtu() -> Result<Box<dyn Scene>> {
         }
         // As it is Loss without a timeout.
         let (told, timeouts) = (
-            counter(&lab.client, "snmp", "InDestUnreachs")?,
-            counter(&lab.client, "netstat", "TCPTimeouts")?,
+            lab.client.counter("snmp", "InDestUnreachs")?,
+            lab.client.counter("netstat", "TCPTimeouts")?,
         );
         ensure!(told > timeouts, "{told} ICMP messages came, and {timeouts} timeouts");
         Ok(())
     })
-}
-
-/// A counter of a namespace.
-pub(crate) fn counter(netns: &Netns, file: &str, name: &str) -> Result<u64> {
-    // The thread's own: `/proc/net` is that of the process.
-    let path = format!("/proc/thread-self/net/{file}");
-    let text = netns.enter(|| fs::read_to_string(path))??;
-    // Each line of names is followed by one of values.
-    let lines: Vec<_> = text.lines().map(str::split_whitespace).collect();
-    let mut pairs = lines.chunks_exact(2).flat_map(|pair| pair[0].clone().zip(pair[1].clone()));
-    let value = pairs.find(|(known, _)| *known == name).map(|(_, value)| value);
-    Ok(value.with_context(|| format!("no {name} in {file}"))?.parse()?)
 }
 
 /// What is on its way takes longer than the timers allow, and arrives.

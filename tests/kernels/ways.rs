@@ -13,6 +13,10 @@ use super::lines::{PassedOver, Way};
 use super::support::instance::has_event;
 use super::support::tool::{Report, Tool, command};
 
+/// All that a row is judged by. Not the owners: each tool would walk every open file once a
+/// second, and all ways are at work at once, on two emulated CPUs.
+const COLUMNS: &str = "family,laddr,lport,raddr,rport,netns,state,open,disorder,cwr,recovery,loss,\
+                       changes,repeated_rtos,spell,exact,uncertain,ended";
 pub(crate) const EVERY: [&str; 6] = [
     "tracepoint:btf",
     "tracepoint:classic",
@@ -103,36 +107,38 @@ fn start_one(kernel: &str, name: &str) -> Result<Result<Tracing, Way>> {
     let stderr = std::env::temp_dir().join(format!("kernels-{}-{name}", std::process::id()));
     let stderr = stderr.to_string_lossy().into_owned();
     let file = File::create(&stderr).with_context(|| format!("making {stderr}"))?;
-    let mut tool = match Tool::attempt(&["--attach", name, "-v", INTERVAL], Stdio::from(file))? {
-        Ok(tool) => tool,
-        Err(status) => {
-            let said = fs::read_to_string(&stderr).unwrap_or_default();
-            if status.code() != Some(CANNOT) {
-                way.red.push(format!("it ended with {status}"));
+    let mut tool =
+        match Tool::attempt(&["--attach", name, "-v", "-o", COLUMNS, INTERVAL], Stdio::from(file))?
+        {
+            Ok(tool) => tool,
+            Err(status) => {
+                let said = fs::read_to_string(&stderr).unwrap_or_default();
+                if status.code() != Some(CANNOT) {
+                    way.red.push(format!("it ended with {status}"));
+                }
+                if expected(name)? {
+                    way.red.push(format!("this kernel has what it takes: {}", said.trim()));
+                }
+                way.refused = Some(said.trim().to_owned());
+                return Ok(Err(way));
             }
-            if expected(name)? {
-                way.red.push(format!("this kernel has what it takes: {}", said.trim()));
-            }
-            way.refused = Some(said.trim().to_owned());
-            return Ok(Err(way));
-        }
-    };
+        };
     let word = |value: &serde_json::Value| value.as_str().map(ToOwned::to_owned);
     let list = |name: &str| tool.start[name].as_array().cloned().unwrap_or_default();
     way.attach = word(&tool.start["attach"]);
-    way.cannot_see = list("cannot_see").iter().filter_map(word).collect();
-    way.passed_over = list("attach_passed_over")
+    way.limitations = list("limitations").iter().filter_map(word).collect();
+    way.attach_rejected = list("attach_rejected")
         .into_iter()
         .map(serde_json::from_value)
         .collect::<Result<Vec<PassedOver>, _>>()
-        .context("attach_passed_over")?;
+        .context("attach_rejected")?;
     let of_name = way.attach.as_deref() == Some(name);
     if !(of_name || name == AUTO) {
         way.red.push(format!("it attached by {:?}", way.attach));
     }
     // By the callers only where nothing that sees more is there.
     let callers = way.attach.as_deref().is_some_and(|attach| attach.ends_with(CALLERS));
-    if callers && way.cannot_see.is_empty() {
+    if callers && way.limitations.is_empty() {
         way.red.push("it does not say what it cannot see".to_owned());
     }
     if name == AUTO {
@@ -174,7 +180,7 @@ impl Tracing {
         way.verifier = said.lines().filter_map(instructions).collect();
         let sum = |name| reports.iter().map(|report| report.sum(name)).sum::<Result<u64>>();
         way.transitions_missed = sum("transitions_missed")?;
-        way.runs_skipped = sum("runs_skipped")?;
+        way.recursion_misses = sum("recursion_misses")?;
         way.calls_lost = sum("calls_lost")?;
         let other = said.lines().filter(|line| instructions(line).is_none());
         other.for_each(|line| eprintln!("{}: {line}", way.name));

@@ -4,12 +4,15 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::socket::{Backlog, SockaddrStorage, bind, connect, listen};
 
 use super::netns::Netns;
 
@@ -23,7 +26,8 @@ const CGROUP: &str = "TCPCONG_TEST_CGROUP";
 const SAYS: &str = "actor says ";
 
 /// A process that ends with this value; its heirs end with the connection. It goes by the
-/// name of its part: `acceptor` says where it listens, `connector` from where it connected.
+/// name of its part: `acceptor` and `listener` say where they listen, the latter never accepts;
+/// `connector` says from where it connected; `mptcp-` before it makes it MPTCP.
 pub(crate) struct Actor {
     child: Child,
     orders: ChildStdin,
@@ -97,16 +101,26 @@ pub(crate) fn act() -> Result<()> {
     }
     fs::write("/proc/self/comm", &part)?;
     let address: SocketAddr = std::env::var(ADDRESS)?.parse()?;
-    let socket = if part == "acceptor" {
-        let listener = TcpListener::bind(address)?;
-        println!("{SAYS}{}", listener.local_addr()?);
-        listener.accept()?.0
+    let is_mptcp = part.starts_with("mptcp");
+    let mut listener = None;
+    let mut socket = None;
+    if part.ends_with("connector") {
+        let connected = TcpStream::from(unconnected(address, is_mptcp)?);
+        connect(connected.as_raw_fd(), &SockaddrStorage::from(address))?;
+        println!("{SAYS}{}", connected.local_addr()?);
+        socket = Some(connected);
     } else {
-        let socket = TcpStream::connect(address)?;
-        println!("{SAYS}{}", socket.local_addr()?);
-        socket
-    };
-    let mut socket = Some(socket);
+        let unbound = unconnected(address, is_mptcp)?;
+        bind(unbound.as_raw_fd(), &SockaddrStorage::from(address))?;
+        listen(&unbound, Backlog::new(16)?)?;
+        let listening = TcpListener::from(unbound);
+        println!("{SAYS}{}", listening.local_addr()?);
+        if part.ends_with("acceptor") {
+            socket = Some(listening.accept()?.0);
+        } else {
+            listener = Some(listening);
+        }
+    }
     let mut heirs = Vec::new();
     for order in std::io::stdin().lines() {
         match (order?.as_str(), &socket) {
@@ -122,5 +136,19 @@ pub(crate) fn act() -> Result<()> {
             (order, _) => bail!("the order {order}"),
         }
     }
+    drop(listener);
     Ok(())
+}
+
+/// A socket for TCP, or for MPTCP, whose number nix(3) has no name for.
+#[allow(unsafe_code)]
+fn unconnected(address: SocketAddr, is_mptcp: bool) -> Result<OwnedFd> {
+    const IPPROTO_MPTCP: i32 = 262;
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let protocol = if is_mptcp { IPPROTO_MPTCP } else { libc::IPPROTO_TCP };
+    // SAFETY: takes numbers, returns a new descriptor or an error.
+    let fd = unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, protocol) };
+    Errno::result(fd).context("making a socket")?;
+    // SAFETY: it is new, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -59,7 +59,7 @@ pub(crate) struct Outcome {
     /// Of those, the ones that had to sum up to the interval, and did.
     pub(crate) conserved: usize,
     /// Flow-intervals left out: the machine hid an event that bears on them.
-    pub(crate) doubtful: usize,
+    pub(crate) uncertain: usize,
     /// Flow-intervals that the tool itself marked as not exact.
     pub(crate) marked: usize,
     /// In all flow-intervals in which a flow can be told from others, those that

@@ -92,7 +92,7 @@ impl Drop for Crowd<'_> {
 }
 
 /// A listener that keeps connections which nobody takes.
-fn queue(address: SocketAddr) -> Result<OwnedFd> {
+pub(crate) fn queue(address: SocketAddr) -> Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC;
     let listener = socket(AddressFamily::Inet, SockType::Stream, flags, SockProtocol::Tcp)?;
     bind(listener.as_raw_fd(), &SockaddrStorage::from(address))?;

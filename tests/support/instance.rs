@@ -51,6 +51,26 @@ impl Instance {
         self.write("options/record-tgid", "1")
     }
 
+    /// Records of an event only those that this filter lets pass.
+    pub(crate) fn filter(&self, event: &str, filter: &str) -> Result<()> {
+        self.write(&format!("events/{event}/filter"), filter)
+    }
+
+    /// How many events were recorded so far, whether or not they are still there.
+    pub(crate) fn recorded(&self) -> Result<u64> {
+        let mut recorded = 0;
+        for cpu in fs::read_dir(self.path.join("per_cpu"))? {
+            let stats = fs::read_to_string(cpu?.path().join("stats"))?;
+            for line in stats.lines() {
+                let (name, count) = line.split_once(':').context("no count")?;
+                if ["entries", "overrun", "dropped events", "read events"].contains(&name) {
+                    recorded += count.trim().parse::<u64>()?;
+                }
+            }
+        }
+        Ok(recorded)
+    }
+
     pub(crate) fn stop(&self) -> Result<()> {
         self.write("tracing_on", "0")
     }

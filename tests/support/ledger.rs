@@ -47,7 +47,7 @@ pub(crate) struct Life {
     pub(crate) transitions_ns: Vec<u64>,
     /// When the figures depend on events that BPF programs could not see, or on
     /// a state that was set before the record began. May reach past `ended_ns`.
-    pub(crate) doubtful: Vec<Stretch>,
+    pub(crate) uncertain: Vec<Stretch>,
 }
 
 /// One flow's figures in one interval.
@@ -58,7 +58,7 @@ pub(crate) struct Cell {
     pub(crate) changes: usize,
     pub(crate) repeated: usize,
     /// A tool that did all it can may show something else here.
-    pub(crate) doubtful: bool,
+    pub(crate) uncertain: bool,
     /// The part of the flow's life that falls in the interval.
     pub(crate) lived_ns: u64,
 }
@@ -79,7 +79,7 @@ impl Ledger {
 
     /// The same, knowing the state that older sockets were in at the record's start.
     ///
-    /// An older socket that is not in `states` counts as Open and is doubtful
+    /// An older socket that is not in `states` counts as Open and is uncertain
     /// until its first visible congestion event.
     pub(crate) fn with_states(record: &Record, states: &HashMap<u64, u8>) -> Self {
         let mut replay = Replay::new(record, states);
@@ -102,7 +102,10 @@ impl Ledger {
         let mut cell = Cell {
             changes: within(&life.transitions_ns),
             repeated: within(&life.repeated_ns),
-            doubtful: life.doubtful.iter().any(|it| it.from_ns < to_ns && it.to_ns >= from_ns),
+            uncertain: life
+                .uncertain
+                .iter()
+                .any(|span| span.from_ns < to_ns && span.to_ns >= from_ns),
             lived_ns: overlap_ns(
                 (life.born_ns, life.ended_ns.unwrap_or(self.ended_ns)),
                 (from_ns, to_ns),
@@ -122,9 +125,9 @@ impl Ledger {
         self.flows.iter().filter(ours)
     }
 
-    /// How many flows are doubtful at any time, for a test's output.
+    /// How many flows are uncertain at any time, for a test's output.
     pub(crate) fn doubtful_flows(&self) -> usize {
-        self.flows.iter().filter(|life| !life.doubtful.is_empty()).count()
+        self.flows.iter().filter(|life| !life.uncertain.is_empty()).count()
     }
 }
 
@@ -141,7 +144,7 @@ impl Life {
             spells: vec![Spell { state, from_ns: born_ns, to_ns: born_ns }],
             repeated_ns: Vec::new(),
             transitions_ns: Vec::new(),
-            doubtful: Vec::new(),
+            uncertain: Vec::new(),
         }
     }
 

@@ -74,7 +74,7 @@ fn assert_conserved(ledger: &Ledger, life: &Life) {
 }
 
 fn cell(times_ns: [u64; 5], changes: usize, repeated: usize) -> Cell {
-    Cell { times_ns, changes, repeated, doubtful: false, lived_ns: times_ns.iter().sum() }
+    Cell { times_ns, changes, repeated, uncertain: false, lived_ns: times_ns.iter().sum() }
 }
 
 fn stretch(from_ns: u64, to_ns: u64) -> Stretch {
@@ -188,11 +188,11 @@ fn a_hidden_event_is_left_out_and_doubted_until_the_next_visible_one() {
         set(4500, 1, RECOVERY),
     ]);
     let life = &ledger.flows[0];
-    assert_eq!(life.doubtful, [stretch(3000, 4500)]);
+    assert_eq!(life.uncertain, [stretch(3000, 4500)]);
     assert_eq!((life.transitions_ns.len(), life.repeated_ns.len()), (1, 0));
     assert_eq!(ledger.truth(life, 2000, 3000), cell([1000, 0, 0, 0, 0], 0, 0));
-    assert!(ledger.truth(life, 4000, 5000).doubtful);
-    assert!(ledger.truth(life, 4500, 5000).doubtful);
+    assert!(ledger.truth(life, 4000, 5000).uncertain);
+    assert!(ledger.truth(life, 4500, 5000).uncertain);
     assert_eq!(ledger.truth(life, 5000, 6000), cell([0, 0, 0, 1000, 0], 0, 0));
 }
 
@@ -200,7 +200,7 @@ fn a_hidden_event_is_left_out_and_doubted_until_the_next_visible_one() {
 fn a_hidden_event_that_changes_nothing_raises_no_doubt() {
     let ledger =
         ledger(&[tcp(2000, 1, CLOSE, SYN_SENT), set(3000, 1, LOSS), hidden(set(4000, 1, LOSS))]);
-    assert_eq!(ledger.flows[0].doubtful, []);
+    assert_eq!(ledger.flows[0].uncertain, []);
     assert_eq!(ledger.flows[0].repeated_ns, [0; 0]);
 }
 
@@ -214,11 +214,11 @@ fn a_hidden_birth_and_a_hidden_end_are_doubted() {
         hidden(tcp(6000, 1, ESTABLISHED, CLOSE)),
     ]);
     let [first, second] = &ledger.flows[..] else { panic!("{ledger:?}") };
-    assert_eq!(first.doubtful, [stretch(2000, 2500), stretch(3000, 5000)]);
+    assert_eq!(first.uncertain, [stretch(2000, 2500), stretch(3000, 5000)]);
     // A tool may still show it in an interval in which it did not live.
     let ghost = ledger.truth(first, 4000, 4500);
-    assert_eq!((ghost.lived_ns, ghost.doubtful), (0, true));
-    assert_eq!(second.doubtful, [stretch(6000, END_NS)]);
+    assert_eq!((ghost.lived_ns, ghost.uncertain), (0, true));
+    assert_eq!(second.uncertain, [stretch(6000, END_NS)]);
     assert_eq!(ledger.doubtful_flows(), 2);
 }
 
@@ -226,8 +226,8 @@ fn a_hidden_birth_and_a_hidden_end_are_doubted() {
 fn a_life_without_an_end_makes_way_for_the_next() {
     let ledger = ledger(&[tcp(2000, 1, LISTEN, SYN_RECV), tcp(4000, 1, LISTEN, SYN_RECV)]);
     let [lost, next] = &ledger.flows[..] else { panic!("{ledger:?}") };
-    assert_eq!((lost.ended_ns, &lost.doubtful[..]), (Some(4000), &[stretch(2000, 4000)][..]));
-    assert_eq!((next.ended_ns, next.doubtful.len()), (None, 0));
+    assert_eq!((lost.ended_ns, &lost.uncertain[..]), (Some(4000), &[stretch(2000, 4000)][..]));
+    assert_eq!((next.ended_ns, next.uncertain.len()), (None, 0));
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn an_older_flow_is_doubtful_until_its_state_is_known() {
     let unknown = ledger(&events);
     let life = &unknown.flows[0];
     assert!(life.from_before);
-    assert_eq!((life.born_ns, &life.doubtful[..]), (START_NS, &[stretch(1000, 4000)][..]));
+    assert_eq!((life.born_ns, &life.uncertain[..]), (START_NS, &[stretch(1000, 4000)][..]));
 
     let known = Ledger::with_states(&record(&events), &HashMap::from([(1, RECOVERY)]));
     let life = &known.flows[0];

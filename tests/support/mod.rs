@@ -16,6 +16,7 @@ pub(crate) mod probes;
 pub(crate) mod replay;
 pub(crate) mod ring;
 pub(crate) mod server;
+pub(crate) mod storm;
 pub(crate) mod tool;
 pub(crate) mod trace;
 pub(crate) mod traffic;

@@ -72,6 +72,19 @@ impl Netns {
             .with_context(|| format!("setting {key} to {value} in {}", self.name))
     }
 
+    /// The kernel's own counter of what happened in this namespace: of `snmp` or `netstat`
+    /// (`/proc/net`, `net/ipv4/proc.c`).
+    pub(crate) fn counter(&self, file: &str, name: &str) -> Result<u64> {
+        // The thread's own: `/proc/net` is that of the process.
+        let path = format!("/proc/thread-self/net/{file}");
+        let text = self.enter(|| fs::read_to_string(path))??;
+        // Each line of names is followed by one of values.
+        let lines: Vec<_> = text.lines().map(str::split_whitespace).collect();
+        let mut pairs = lines.chunks_exact(2).flat_map(|pair| pair[0].clone().zip(pair[1].clone()));
+        let value = pairs.find(|(known, _)| *known == name).map(|(_, value)| value);
+        Ok(value.with_context(|| format!("no {name} in {file}"))?.parse()?)
+    }
+
     /// Ends every connection in this namespace at once, orphans included.
     ///
     /// An orphan keeps retransmitting, and keeps its namespace alive, long

@@ -26,7 +26,7 @@ struct Socket {
     /// The index of its life, while it has one.
     life: Option<usize>,
     last_event_ns: u64,
-    /// Lives that are doubtful, and since when.
+    /// Lives that are uncertain, and since when.
     doubts: Vec<(usize, u64)>,
 }
 
@@ -189,7 +189,7 @@ fn doubt(socket: &mut Socket, life: usize, since_ns: u64) {
 fn resolve(flows: &mut [Life], socket: &mut Socket, at_ns: u64) {
     for (life, from_ns) in socket.doubts.drain(..) {
         let stretch = Stretch { from_ns, to_ns: at_ns };
-        flows[life].doubtful.push(stretch);
+        flows[life].uncertain.push(stretch);
     }
 }
 

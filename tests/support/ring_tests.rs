@@ -77,7 +77,8 @@ fn page(parts: &[Vec<u8>], flags: u64) -> Vec<u8> {
 fn decode(page: &[u8]) -> Result<Vec<(u64, u8, usize)>, String> {
     let shape = PageShape::parse(HEADER_PAGE).unwrap();
     let entries = shape.entries(page).map_err(|error| error.to_string())?;
-    let brief = entries.iter().map(|it| (it.at_ns - PAGE_NS, it.payload[0], it.payload.len()));
+    let brief =
+        entries.iter().map(|entry| (entry.at_ns - PAGE_NS, entry.payload[0], entry.payload.len()));
     Ok(brief.collect())
 }
 

@@ -188,7 +188,8 @@ impl Desk {
     /// Waits for orders, the listener or a connection, and says which are ready.
     fn wait(&self) -> Result<Vec<bool>, Errno> {
         let first = [self.orders.as_fd(), self.listener.as_fd()];
-        let all = first.into_iter().chain(self.connections.iter().map(|it| it.as_fd()));
+        let all =
+            first.into_iter().chain(self.connections.iter().map(|connection| connection.as_fd()));
         let mut polled: Vec<_> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         poll(&mut polled, PollTimeout::NONE)?;
         Ok(polled.iter().map(|fd| fd.any().unwrap_or(true)).collect())

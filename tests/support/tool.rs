@@ -5,6 +5,7 @@ use std::fs::{Permissions, set_permissions};
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -14,12 +15,20 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_tcpcong");
+/// Where cargo has put the binary, as it tells its package's tests; benchmarks are another
+/// package, and lie two folders beside it.
+fn binary() -> PathBuf {
+    let told = option_env!("CARGO_BIN_EXE_tcpcong").map(PathBuf::from);
+    told.unwrap_or_else(|| {
+        let own = std::env::current_exe().unwrap_or_default();
+        own.ancestors().nth(2).unwrap_or(Path::new("")).join("tcpcong")
+    })
+}
 
 /// The binary under test, to be given arguments: cargo's, or the one that the
 /// variable `TCPCONG` names, for machines that have no cargo.
 pub(crate) fn command() -> Command {
-    Command::new(std::env::var_os("TCPCONG").unwrap_or_else(|| BINARY.into()))
+    Command::new(std::env::var_os("TCPCONG").unwrap_or_else(|| binary().into()))
 }
 
 /// A folder that every user can reach, with a copy of the binary, `tcpcong`, in it.
@@ -28,7 +37,7 @@ pub(crate) fn copy_for_all() -> Result<TempDir> {
     set_permissions(folder.path(), Permissions::from_mode(0o755))?;
     // By another process: a descriptor of this one that may write is inherited by what
     // other tests start meanwhile, and the kernel runs no file that is open so.
-    let install = Command::new("install").arg(BINARY).arg(folder.path()).output()?;
+    let install = Command::new("install").arg(binary()).arg(folder.path()).output()?;
     ensure!(install.status.success(), "{install:?}");
     Ok(folder)
 }
@@ -47,7 +56,7 @@ pub(crate) struct Flow {
     pub(crate) spell_ns: u64,
     pub(crate) exact: bool,
     /// If not: how much time may be in the wrong state.
-    pub(crate) doubtful_ns: u64,
+    pub(crate) uncertain_ns: u64,
     pub(crate) ended: bool,
 }
 
@@ -59,6 +68,8 @@ pub(crate) struct Report {
     pub(crate) flows: Vec<Flow>,
     /// With `-d`, in place of flows.
     pub(crate) histograms: Vec<Value>,
+    /// When entries were lost.
+    pub(crate) gaps: Vec<Value>,
     /// The line that sums up.
     pub(crate) sums: Value,
 }
@@ -103,15 +114,23 @@ impl Tool {
 
     /// The next report; nothing when the tool has ended.
     pub(crate) fn report(&mut self) -> Result<Option<Report>> {
-        let (mut flows, mut histograms) = (Vec::new(), Vec::new());
+        let (mut flows, mut histograms, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(line) = next_line(&mut self.lines)? {
             match line["type"].as_str() {
                 Some("flow") => flows.push(flow(&line)?),
                 Some("histogram") => histograms.push(line),
+                Some("gap") => gaps.push(line),
                 Some("report") => {
                     let to_ns = number(&line, "end_ns")?;
                     let from_ns = to_ns - number(&line, "interval_ns")?;
-                    return Ok(Some(Report { from_ns, to_ns, flows, histograms, sums: line }));
+                    return Ok(Some(Report {
+                        from_ns,
+                        to_ns,
+                        flows,
+                        histograms,
+                        gaps,
+                        sums: line,
+                    }));
                 }
                 other => bail!("a line of the unknown type {other:?}"),
             }
@@ -119,9 +138,14 @@ impl Tool {
         Ok(None)
     }
 
-    /// Interrupts it as Ctrl-C does, and returns the reports not read so far.
+    /// Interrupts it as Ctrl-C does; it has a last report.
+    pub(crate) fn interrupt(&self) -> Result<()> {
+        Ok(kill(self.pid(), Signal::SIGINT)?)
+    }
+
+    /// The same, and returns the reports not read so far.
     pub(crate) fn finish(mut self) -> Result<Vec<Report>> {
-        kill(self.pid(), Signal::SIGINT)?;
+        self.interrupt()?;
         let mut reports = Vec::new();
         while let Some(report) = self.report()? {
             reports.push(report);
@@ -188,7 +212,7 @@ fn flow(line: &Value) -> Result<Flow> {
         repeated: usize::try_from(number(line, "repeated_rtos")?)?,
         spell_ns: number(line, "spell_ns")?,
         exact: line["exact"].as_bool().context("no exact")?,
-        doubtful_ns: number(line, "doubtful_ns")?,
+        uncertain_ns: number(line, "uncertain_ns")?,
         ended: line["ended"].as_bool().context("no ended")?,
     })
 }

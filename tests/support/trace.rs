@@ -68,7 +68,7 @@ pub(crate) struct Trace(Running);
 pub(crate) struct Told {
     pub(crate) transitions: Vec<Value>,
     /// How many it could not tell.
-    pub(crate) untold: u64,
+    pub(crate) dropped: u64,
 }
 
 impl Trace {
@@ -97,7 +97,10 @@ impl Trace {
     pub(crate) fn ended(self) -> Result<Told> {
         let (mut transitions, end) = self.0.ended()?;
         transitions.retain(|line| line["type"] == "transition");
-        Ok(Told { transitions, untold: end["untold"].as_u64().context("no untold")? })
+        Ok(Told {
+            transitions,
+            dropped: end["entries_dropped"].as_u64().context("no entries_dropped")?,
+        })
     }
 }
 

@@ -22,6 +22,8 @@ use super::netns::Netns;
 
 sockopt_impl!(MaxPacingRate, SetOnly, libc::SOL_SOCKET, libc::SO_MAX_PACING_RATE, u32);
 
+/// An emulated machine's loss and load may cost several retransmissions of a SYN.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an orderly close waits for the peer's own.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -185,7 +187,7 @@ impl Dial {
 impl Sender {
     /// Connects from `netns` and begins to write.
     pub(crate) fn start(netns: &Netns, dial: &Dial, amount: Amount) -> Result<Self> {
-        let stream = dial.connect(netns, Duration::from_secs(5))?;
+        let stream = dial.connect(netns, CONNECT_TIMEOUT)?;
         let (local, remote) = (stream.local_addr()?, stream.peer_addr()?);
         let (far_end, orders) = pipe()?;
         Ok(Self {
@@ -281,7 +283,8 @@ fn send(mut stream: TcpStream, amount: Amount, mut orders: PipeReader) -> io::Re
             disconnect(&stream)?;
             return Ok(written);
         }
-        let next = usize::try_from(total - written).map_or(buffer.len(), |it| it.min(buffer.len()));
+        let next =
+            usize::try_from(total - written).map_or(buffer.len(), |left| left.min(buffer.len()));
         match stream.write(&buffer[..next]) {
             Ok(length) => written += length as u64,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}

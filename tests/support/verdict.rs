@@ -57,7 +57,7 @@ impl<'a> Verdict<'a> {
     /// Whether the row, which comes after the life, says of itself that the life's
     /// end was not seen, and that from before it on the figures may be wrong.
     pub(super) fn end_unseen(&self, report: &Report, row: &Flow) -> bool {
-        let doubted_from_ns = report.to_ns.saturating_sub(row.doubtful_ns);
+        let doubted_from_ns = report.to_ns.saturating_sub(row.uncertain_ns);
         let before_the_end = |ended_ns| doubted_from_ns <= ended_ns && ended_ns <= report.to_ns;
         let unseen = self.bounds.marks && row.ended && !row.exact;
         unseen && self.life.ended_ns.is_some_and(before_the_end)
@@ -76,13 +76,13 @@ impl<'a> Verdict<'a> {
         self.rows += rows.len();
         self.births_missed |= report.sum("births_missed").is_ok_and(|missed| missed > 0);
         outcome.count(rows, &cell);
-        if most.doubtful {
-            outcome.doubtful += usize::from(cell.doubtful);
+        if most.uncertain {
+            outcome.uncertain += usize::from(cell.uncertain);
             outcome.marked += usize::from(rows.iter().any(|row| !row.exact));
             self.partial = true;
             return None;
         }
-        let marked = self.marked.iter().any(|it| it.from_ns < to_ns && it.to_ns > from_ns);
+        let marked = self.marked.iter().any(|span| span.from_ns < to_ns && span.to_ns > from_ns);
         self.partial |= marked;
         let possible = usize::from(least.qualifies())..=usize::from(most.qualifies());
         if !marked && !possible.contains(&rows.len()) {
@@ -104,7 +104,7 @@ impl<'a> Verdict<'a> {
         } else {
             self.partial |= !row.exact;
             // A mark stays until the next clean spell, longer than the doubt here.
-            if !row.exact && self.life.doubtful.is_empty() {
+            if !row.exact && self.life.uncertain.is_empty() {
                 faults.push("not exact, and nothing was hidden".to_owned());
             }
             self.changes += row.changes;
@@ -117,7 +117,7 @@ impl<'a> Verdict<'a> {
             }
             faults.extend(counts((row.changes, row.repeated), &least, &most));
         }
-        self.faults.extend(faults.into_iter().map(|it| format!("{it}: {row:?}\n{cell:?}")));
+        self.faults.extend(faults.into_iter().map(|span| format!("{span}: {row:?}\n{cell:?}")));
         error_ns
     }
 
@@ -134,7 +134,7 @@ impl<'a> Verdict<'a> {
         {
             let (least, most) = self.limits(first.from_ns, last.to_ns);
             let wrong = counts((self.changes, self.repeated), &least, &most);
-            self.faults.extend(wrong.map(|it| format!("{it} in all")));
+            self.faults.extend(wrong.map(|span| format!("{span} in all")));
         }
         outcome.faulty_flows += usize::from(!self.faults.is_empty());
         let life = self.life;
@@ -200,7 +200,7 @@ fn marked(reports: &[Report], life: &Life) -> Vec<Stretch> {
     let mut marked = Vec::new();
     for report in reports {
         for row in report.of(life.local, life.remote).iter().filter(|row| !row.exact) {
-            let from_ns = report.from_ns.saturating_sub(row.doubtful_ns);
+            let from_ns = report.from_ns.saturating_sub(row.uncertain_ns);
             marked.push(Stretch { from_ns, to_ns: report.to_ns });
         }
     }

@@ -100,9 +100,9 @@ impl Found {
     }
 }
 
-/// It is `verdict`, and unsure only where the machine has hidden events.
+/// It is `verdict`, and of low confidence only where the machine has hidden events.
 pub(crate) fn relied_on(line: &Value, verdict: &str) -> Result<()> {
     ensure!(line["verdict"] == verdict, "not {verdict}: {line}");
-    ensure!(line["sure"] != "unsure" || line["exact"] == false, "unsure: {line}");
+    ensure!(line["confidence"] != "low" || line["exact"] == false, "low confidence: {line}");
     Ok(())
 }

@@ -1,0 +1,186 @@
+//! One entry of the log: what happened to which socket, and when. Every source makes
+//! these: the live kernel, a recording, a test's script. Not here: what follows from
+//! it, which is the ledger's.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Connection, Name, State};
+
+/// An entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When, `CLOCK_MONOTONIC` nanoseconds.
+    pub at_ns: u64,
+    /// What.
+    pub body: Body,
+}
+
+/// What an entry tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// Something about a socket.
+    Socket(SocketEvent),
+    /// A survey has met every socket of these namespaces.
+    Surveyed(Vec<SurveyedNamespace>),
+    /// Entries were lost: they were made between these instants, the entry's time being
+    /// the later one.
+    Gap {
+        /// After which they were made, `CLOCK_MONOTONIC` nanoseconds.
+        from_ns: u64,
+        /// How many.
+        dropped: u64,
+    },
+}
+
+/// A network namespace all of whose sockets were met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SurveyedNamespace {
+    /// Its inode number.
+    pub netns: u32,
+    /// When that began, `CLOCK_MONOTONIC` nanoseconds.
+    pub began_ns: u64,
+}
+
+/// What happened to a socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketEvent {
+    /// The kernel's address of the socket.
+    pub socket: u64,
+    /// The local port then; 0 if it had none yet.
+    pub lport: u16,
+    /// The remote port then; 0 if it is not known yet.
+    pub rport: u16,
+    /// What it was.
+    pub kind: Kind,
+    /// The congestion control, where it was told.
+    pub cc: Option<Name>,
+    /// Which connection it has, where that was told; the process is told of one that
+    /// connects, at its birth.
+    pub connection: Option<Connection>,
+    /// The socket's figures, where they were told.
+    pub figures: Option<Box<Figures>>,
+}
+
+/// The kinds of what can happen to a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Its life begins.
+    Birth {
+        /// In this state.
+        state: State,
+    },
+    /// Both ends are the connection's own by now.
+    Endpoints {
+        /// The state it is in.
+        state: State,
+    },
+    /// They show that a filter does not want it.
+    FilteredOut,
+    /// Its congestion state becomes another, or is Loss and set to Loss again.
+    Transition {
+        /// The state that it was in.
+        from: State,
+        /// The state that it is in from now on.
+        to: State,
+        /// In what function of the kernel's, as far as that tells the cause.
+        place: Place,
+    },
+    /// It was found in this state, whatever was told before.
+    Found {
+        /// The state.
+        state: State,
+    },
+    /// Its life ends.
+    End {
+        /// In this state.
+        state: State,
+    },
+    /// A survey has met it.
+    Seen {
+        /// In this state.
+        state: State,
+        /// Without its lock: a transition may have been under way, so the state tells
+        /// nothing of a socket that is known.
+        unlocked: bool,
+    },
+}
+
+/// Where a transition was made (`enum place` of `bpf/wire.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// Not known, or it tells nothing.
+    #[default]
+    Unknown,
+    /// `tcp_fastretrans_alert()`, or `tcp_try_to_open()` within.
+    FastretransAlert,
+    /// `tcp_process_tlp_ack()`.
+    TlpAck,
+    /// `tcp_try_keep_open()`.
+    KeepOpen,
+    /// `tcp_enter_cwr()`, called from elsewhere than `tcp_fastretrans_alert()`.
+    EnterCwr,
+    /// `tcp_simple_retransmit()`.
+    SimpleRetransmit,
+    /// `__tcp_transmit_skb()`.
+    Transmit,
+    /// `tcp_ack()`, and none of those within.
+    Ack,
+}
+
+/// Fields of the kernel's `struct tcp_sock` and of what it contains, at an event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // the kernel's own flags
+pub struct Figures {
+    /// Congestion window, segments.
+    pub snd_cwnd: u32,
+    /// Slow start threshold, segments.
+    pub snd_ssthresh: u32,
+    /// The window before the last reduction, segments.
+    pub prior_cwnd: u32,
+    /// Smoothed round-trip time, eighths of microseconds.
+    pub srtt_us: u32,
+    /// Segments sent and not acknowledged.
+    pub packets_out: u32,
+    /// Of those, segments that were selectively acknowledged.
+    pub sacked_out: u32,
+    /// Segments that count as lost.
+    pub lost_out: u32,
+    /// Segments retransmitted and not acknowledged.
+    pub retrans_out: u32,
+    /// Retransmissions that were not reported as duplicates so far.
+    pub undo_retrans: u32,
+    /// The timestamp of the first retransmission; 0: none.
+    pub retrans_stamp: u32,
+    /// The timestamp that the last ACK echoed.
+    pub rcv_tsecr: u32,
+    /// What its retransmission timer is to do; 0: nothing (`icsk_pending`).
+    pub pending: u8,
+    /// There is an `undo_marker`: the present reduction can be undone.
+    pub undo_marker: bool,
+    /// The last segment had timestamps.
+    pub timestamps: bool,
+    /// F-RTO is under way.
+    pub frto: bool,
+    /// The peer has just not taken the data of the SYN.
+    pub tfo_failed: bool,
+    /// An ACK came in this jiffy.
+    pub ack_now: bool,
+    /// It is among those that connect or are being accepted: `SYN_SENT`, `SYN_RECV`.
+    pub handshake: bool,
+    /// Its own account, unless that was being changed.
+    pub account: Option<Account>,
+}
+
+/// A socket's own account, cumulative. It goes round at 2^32.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Time sending; limited by the receiver; by the send buffer; jiffies.
+    pub chrono: [u32; 3],
+    /// Segments that were acknowledged.
+    pub delivered: u32,
+    /// Segments that were retransmitted.
+    pub retransmitted: u32,
+}

@@ -1,0 +1,120 @@
+//! What came of one flow by the kernel's own account: the differences of accounts, by
+//! the state in which they came.
+
+use crate::model::{Account, SendStats, State};
+
+/// An account that was opened so late says too little of what was before: later than
+/// one in so many parts of the interval, and than seeding mostly takes, nanoseconds.
+const LATE_ONE_IN: u64 = 20;
+const LATE_NS: u64 = 100_000_000;
+
+/// One flow's.
+#[derive(Debug)]
+pub(super) struct Costs {
+    last: Account,
+    last_ns: u64,
+    /// Since when it is known.
+    since_ns: u64,
+    /// Time in spells in Open that have ended, and what of all in Open was not idle.
+    open_ns: u64,
+    busy_ns: u64,
+    /// Of the rest so much was shown, in this interval and before.
+    idle_ns: u64,
+    /// In this interval.
+    interval: u32,
+    stats: SendStats,
+}
+
+/// The spell that goes on, and the interval.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Present {
+    pub(super) state: State,
+    pub(super) since_ns: u64,
+    pub(super) interval: u32,
+    pub(super) from_ns: u64,
+}
+
+impl Costs {
+    /// Opens the account: what came before is not charged to anything.
+    pub(super) fn new(account: Account, at_ns: u64, interval: u32) -> Self {
+        Self {
+            last: account,
+            last_ns: at_ns,
+            since_ns: at_ns,
+            open_ns: 0,
+            busy_ns: 0,
+            idle_ns: 0,
+            interval,
+            stats: SendStats::default(),
+        }
+    }
+
+    /// Books what has come since the last account as having come in the present state.
+    pub(super) fn charge(&mut self, account: Account, at_ns: u64, now: Present, tick_ns: u64) {
+        self.enter(now);
+        let ticks: [u64; 3] =
+            std::array::from_fn(|kind| more(account.chrono[kind], self.last.chrono[kind]));
+        let [sending_ns, rwnd_ns, sndbuf_ns] = ticks.map(|ticks| ticks * tick_ns);
+        let limits =
+            if now.state == State::Open { &mut self.stats.open } else { &mut self.stats.other };
+        limits.sending_ns += sending_ns;
+        limits.rwnd_ns += rwnd_ns;
+        limits.sndbuf_ns += sndbuf_ns;
+        if now.state == State::Open {
+            self.busy_ns += sending_ns + rwnd_ns + sndbuf_ns;
+        }
+        let slot = now.state as usize;
+        self.stats.delivered[slot] += more(account.delivered, self.last.delivered);
+        self.stats.retransmitted[slot] += more(account.retransmitted, self.last.retransmitted);
+        self.last = account;
+        self.last_ns = at_ns;
+    }
+
+    /// A spell in Open has ended, after so long.
+    pub(super) fn end_open(&mut self, length_ns: u64) {
+        self.open_ns += length_ns;
+    }
+
+    /// What came in the interval up to `to_ns`, of a flow that was born at `born_ns`;
+    /// nothing if it is known of too small a part of it, or nobody has looked since
+    /// `measured_ns`. `open_ns`: of the spell that goes on, if it is in Open.
+    pub(super) fn of_interval(
+        &mut self,
+        from_ns: u64,
+        to_ns: u64,
+        born_ns: u64,
+        measured_ns: u64,
+        open_ns: u64,
+    ) -> Option<Box<SendStats>> {
+        self.settle(open_ns);
+        let late_ns = LATE_NS.max((to_ns - from_ns) / LATE_ONE_IN);
+        let is_whole = self.since_ns < from_ns.max(born_ns) + late_ns;
+        (is_whole && self.last_ns >= measured_ns).then(|| Box::new(self.stats))
+    }
+
+    /// Begins the interval, if it has begun since the last time.
+    pub(super) fn enter(&mut self, now: Present) {
+        if self.interval == now.interval {
+            return;
+        }
+        let is_open = now.state == State::Open;
+        self.settle(if is_open { now.from_ns.saturating_sub(now.since_ns) } else { 0 });
+        self.interval = now.interval;
+        self.stats = SendStats::default();
+    }
+
+    /// Finds what is left of the time in Open. That is counted to the nanosecond and the
+    /// rest in ticks, so what is left may seem to have shrunk: it stays.
+    fn settle(&mut self, open_ns: u64) {
+        let left_ns = (self.open_ns + open_ns).saturating_sub(self.busy_ns).max(self.idle_ns);
+        self.stats.open_idle_ns += left_ns - self.idle_ns;
+        self.idle_ns = left_ns;
+    }
+}
+
+/// By how much a counter has grown that goes round. One that has fallen, because the
+/// reading before was of a moment later, has not grown.
+fn more(now: u32, before: u32) -> u64 {
+    let more = now.wrapping_sub(before);
+    if more.cast_signed() < 0 { 0 } else { more.into() }
+}

@@ -1,0 +1,168 @@
+//! Spells: transitions, and what is booked when one spell ends and the next begins.
+
+use super::costs::{Costs, Present};
+use super::flow::{Flow, IntervalFigures};
+use super::{Ledger, MAX_WAITING};
+use crate::model::{EndedSpell, Figures, Place, SocketEvent, State, Transition};
+
+impl Ledger {
+    pub(super) fn on_transition(
+        &mut self,
+        at: u32,
+        event: &SocketEvent,
+        (from, to): (State, State),
+        place: Place,
+        at_ns: u64,
+    ) {
+        let figures = event.figures.as_deref();
+        self.charge(at, figures, at_ns);
+        self.correct(at, from, at_ns);
+        let flow = &self.flows[at as usize];
+        let (since_ns, in_sight) = (flow.since_ns, flow.began_in_sight());
+        if let (true, Some(figures)) = (self.options.transitions, figures) {
+            let after_gap = self.last_gap.is_some_and(|gap| since_ns < gap.to_ns);
+            let exact = in_sight && !after_gap;
+            self.explain(at, (from, to), place, figures, at_ns, exact);
+        }
+        // A packet that was too big sets Loss as well (tcp_simple_retransmit()).
+        if to == State::Loss && place != Place::SimpleRetransmit {
+            self.touch(at).rtos += 1;
+        }
+        if from == to {
+            self.touch(at).repeated_rtos += 1;
+        } else {
+            self.switch_state(at, to, at_ns, false);
+            self.touch(at).changes += 1;
+        }
+    }
+
+    fn explain(
+        &mut self,
+        at: u32,
+        (from, to): (State, State),
+        place: Place,
+        figures: &Figures,
+        at_ns: u64,
+        exact: bool,
+    ) {
+        let flow = &mut self.flows[at as usize];
+        let explained = flow.window.explain((from, to), place, flow.cc, figures);
+        if self.transitions.len() >= MAX_WAITING {
+            self.losses.rows_lost += 1;
+            return;
+        }
+        let out = figures.packets_out.wrapping_add(figures.retrans_out);
+        let left = figures.sacked_out.wrapping_add(figures.lost_out);
+        self.transitions.push(Transition {
+            at_ns,
+            id: flow.id,
+            connection: flow.connection,
+            cc: flow.cc,
+            from,
+            to,
+            cause: explained.cause,
+            spell_ns: at_ns.saturating_sub(flow.since_ns),
+            exact,
+            cwnd: explained.cwnd,
+            ssthresh: explained.ssthresh,
+            srtt_us: figures.srtt_us >> 3,
+            in_flight: out.saturating_sub(left),
+            lost: figures.lost_out,
+            retransmitted: figures.retrans_out,
+        });
+    }
+
+    /// The flow is in this state, whatever is on record: its time stays with the state on
+    /// record, for want of better.
+    pub(super) fn correct(&mut self, at: u32, state: State, at_ns: u64) {
+        if self.flows[at as usize].state == state {
+            return;
+        }
+        self.doubt(at, at_ns);
+        self.losses.transitions_missed += 1;
+        self.switch_state(at, state, at_ns, true);
+        self.flows[at as usize].found_late = true;
+    }
+
+    pub(super) fn doubt(&mut self, at: u32, at_ns: u64) {
+        let flow = &mut self.flows[at as usize];
+        flow.window.lose_track();
+        let spell_ns = at_ns.saturating_sub(flow.since_ns);
+        let figures = self.touch(at);
+        figures.inexact = true;
+        figures.uncertain_ns += spell_ns;
+    }
+
+    /// Ends the spell, and begins one in `next`, which was found or entered just now.
+    fn switch_state(&mut self, at: u32, next: State, at_ns: u64, found: bool) {
+        self.end_spell(at, Some(next), at_ns, found);
+        let state = self.flows[at as usize].state;
+        self.in_state[state as usize].remove(&mut self.flows, at);
+        let flow = &mut self.flows[at as usize];
+        flow.state = next;
+        flow.since_ns = at_ns.max(flow.since_ns);
+        flow.found_late = false;
+        self.in_state[next as usize].add(&mut self.flows, at);
+    }
+
+    pub(super) fn end_spell(&mut self, at: u32, next: Option<State>, at_ns: u64, found: bool) {
+        let from_ns = self.from_ns;
+        let flow = &self.flows[at as usize];
+        let (id, state, since_ns) = (flow.id, flow.state, flow.since_ns);
+        // Two CPUs' clocks may be a hair apart.
+        let at_ns = at_ns.max(since_ns);
+        self.touch(at).times[state] += at_ns - since_ns.max(from_ns).min(at_ns);
+        let present = self.present(at);
+        if let Some(costs) = &mut self.flows[at as usize].costs {
+            costs.enter(present);
+            if state == State::Open {
+                costs.end_open(at_ns - since_ns);
+            }
+        }
+        let spell = EndedSpell { at_ns, id, state, next, found, length_ns: at_ns - since_ns };
+        if let Some(lengths) = &mut self.lengths {
+            lengths.count(&spell);
+        }
+        if self.options.spells {
+            if self.spells.len() < MAX_WAITING {
+                self.spells.push(spell);
+            } else {
+                self.losses.rows_lost += 1;
+            }
+        }
+    }
+
+    /// The flow's figures of the present interval, to be changed.
+    pub(super) fn touch(&mut self, at: u32) -> &mut IntervalFigures {
+        let flow = &mut self.flows[at as usize];
+        if flow.interval != self.interval {
+            flow.interval = self.interval;
+            flow.figures = IntervalFigures { inexact: flow.found_late, ..Default::default() };
+        }
+        if !flow.figures.is_listed {
+            flow.figures.is_listed = true;
+            self.touched.push(at);
+        }
+        &mut flow.figures
+    }
+
+    /// Books what the kernel's own account has come to.
+    pub(super) fn charge(&mut self, at: u32, figures: Option<&Figures>, at_ns: u64) {
+        let (Some(tick_ns), Some(account)) =
+            (self.options.tick_ns, figures.and_then(|figures| figures.account))
+        else {
+            return;
+        };
+        let present = self.present(at);
+        let costs = &mut self.flows[at as usize].costs;
+        match costs {
+            Some(costs) => costs.charge(account, at_ns, present, tick_ns),
+            None => *costs = Some(Box::new(Costs::new(account, at_ns, self.interval))),
+        }
+    }
+
+    pub(super) fn present(&self, at: u32) -> Present {
+        let Flow { state, since_ns, .. } = self.flows[at as usize];
+        Present { state, since_ns, interval: self.interval, from_ns: self.from_ns }
+    }
+}

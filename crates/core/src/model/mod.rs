@@ -1,0 +1,54 @@
+//! What the figures mean: states, flows, the entries that tell of them, the ledger that
+//! makes reports of those, and what can be asked of a report: fields, groups, order,
+//! filters. No reading of the kernel here, and no formatting.
+
+mod arrange;
+mod by;
+mod cause;
+mod connection;
+mod entry;
+mod field;
+mod fields;
+mod filter;
+mod group;
+mod ledger;
+mod lookups;
+mod name;
+mod order;
+mod prefix;
+mod report;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
+mod send_stats;
+mod spells;
+mod start;
+mod state;
+mod summary;
+mod transition;
+mod transition_fields;
+mod value;
+
+pub use arrange::{Arrangement, Listed, Order, listed};
+pub use by::By;
+pub use connection::{
+    Connection, Endpoints, FlowId, IpVersion, Names, Owner, Process, Workload, is_link_local,
+};
+pub use entry::{Account, Body, Entry, Figures, Kind, Place, SocketEvent, SurveyedNamespace};
+pub use field::{Concern, Field, FieldKind};
+pub use fields::{FIELDS, IDENTITY, field};
+pub use filter::{Filter, Netns, PortRange};
+pub use group::{Group, Groups, grouped};
+pub use ledger::{Ledger, LedgerOptions};
+pub use lookups::Lookups;
+pub use name::Name;
+pub use order::sort;
+pub use prefix::{AddressPrefix, NotAPrefix};
+pub use report::{FilteredOut, Gap, Match, OngoingSpells, Report, Row, Totals};
+pub use send_stats::{Limits, SendStats};
+pub use spells::{EndedSpell, matrix};
+pub use start::{Losses, RejectedMethod, SpellLengths, Start};
+pub use state::{State, StateTimes};
+pub use summary::{Coverage, Summary};
+pub use transition::{Cause, Change, Transition, UndoBy};
+pub use transition_fields::TransitionField;
+pub use value::Value;

@@ -1,0 +1,93 @@
+//! What a connection's time went into, and what it sent, as the kernel itself
+//! accounts for it. Not here: time by congestion state, which `StateTimes` is.
+
+use super::State;
+
+/// What kept a connection from sending, or that nothing did, nanoseconds. The
+/// kernel counts in ticks (`tcp_get_info_chrono_stats()`, `net/ipv4/tcp.c`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Data was on its way, and neither of the others was to blame.
+    pub sending_ns: u64,
+    /// The receiver's window was full.
+    pub rwnd_ns: u64,
+    /// The send buffer was too small.
+    pub sndbuf_ns: u64,
+}
+
+impl Limits {
+    /// All of it: data was on its way, or ready to go.
+    #[must_use]
+    pub fn busy_ns(&self) -> u64 {
+        self.sending_ns + self.rwnd_ns + self.sndbuf_ns
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.sending_ns += other.sending_ns;
+        self.rwnd_ns += other.rwnd_ns;
+        self.sndbuf_ns += other.sndbuf_ns;
+    }
+}
+
+/// What came of a connection while it was observed, as it was last looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SendStats {
+    /// While in Open.
+    pub open: Limits,
+    /// While in any other state.
+    pub other: Limits,
+    /// Segments acknowledged, by state.
+    pub delivered: [u64; 5],
+    /// Segments retransmitted, by state.
+    pub retransmitted: [u64; 5],
+    /// Time in Open with nothing to send, nanoseconds. The kernel does not count
+    /// it: it is what is left of the time in Open.
+    pub open_idle_ns: u64,
+}
+
+impl SendStats {
+    /// In all states.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            sending_ns: self.open.sending_ns + self.other.sending_ns,
+            rwnd_ns: self.open.rwnd_ns + self.other.rwnd_ns,
+            sndbuf_ns: self.open.sndbuf_ns + self.other.sndbuf_ns,
+        }
+    }
+
+    /// Segments acknowledged, in all states.
+    #[must_use]
+    pub fn delivered_in_all(&self) -> u64 {
+        self.delivered.iter().sum()
+    }
+
+    /// Segments retransmitted, in all states.
+    #[must_use]
+    pub fn retransmitted_in_all(&self) -> u64 {
+        self.retransmitted.iter().sum()
+    }
+
+    /// Segments acknowledged in `state`.
+    #[must_use]
+    pub fn delivered_in(&self, state: State) -> u64 {
+        self.delivered[state as usize]
+    }
+
+    /// Segments retransmitted in `state`.
+    #[must_use]
+    pub fn retransmitted_in(&self, state: State) -> u64 {
+        self.retransmitted[state as usize]
+    }
+
+    /// Adds what came of another.
+    pub fn add(&mut self, other: &Self) {
+        self.open.add(&other.open);
+        self.other.add(&other.other);
+        self.open_idle_ns += other.open_idle_ns;
+        for state in 0..self.delivered.len() {
+            self.delivered[state] += other.delivered[state];
+            self.retransmitted[state] += other.retransmitted[state];
+        }
+    }
+}

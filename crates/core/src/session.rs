@@ -1,0 +1,399 @@
+//! One run: takes entries from a source, ends intervals, and hands sinks what came of
+//! it. Knows neither libbpf nor formats, and no clock but the source's.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::model::{
+    Arrangement, By, Entry, Filter, FilteredOut, Group, Ledger, LedgerOptions, Lookups, Losses,
+    Match, OngoingSpells, Report, Row, SpellLengths, Summary, grouped,
+};
+use crate::sink::{Output, Sink, TransitionBatch};
+use crate::source::{End, Enrichment, Reached, Source, Wait};
+use crate::why::{About, Evidence, Finding, Verdicts, Watch, judge};
+
+/// Without another interval one ends so often: so that what nobody asks for is let go.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// What a run is to hand to its sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Product {
+    /// A report for each interval.
+    Reports,
+    /// Transitions as they come.
+    Transitions,
+    /// Verdicts at the end.
+    Verdicts,
+}
+
+/// What a run is to do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What comes out.
+    pub product: Product,
+    /// From one report to the next; without it there is one, at the end.
+    pub interval: Option<Duration>,
+    /// How many reports; without it there is no end.
+    pub outputs: Option<u64>,
+    /// How long it lasts; without it there is no end.
+    pub duration: Option<Duration>,
+    /// What is kept of the entries.
+    pub ledger: LedgerOptions,
+    /// Which rows and transitions stay.
+    pub filter: Filter,
+    /// How they are listed.
+    pub arrangement: Arrangement,
+    /// What must be looked up for all this.
+    pub lookups: Lookups,
+    /// The histograms are of the listed rows' spells, in units of so many nanoseconds.
+    pub lengths_of_rows: Option<u64>,
+}
+
+/// Why a run is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The plan is done, or the source has nothing more.
+    Done,
+    /// A signal asked for the end.
+    Interrupted,
+    /// Nobody reads what is printed any more.
+    ReaderGone,
+}
+
+impl Plan {
+    /// Each transition as it happens, with its cause. The source must have been asked for
+    /// figures.
+    #[must_use]
+    pub fn transitions(duration: Option<Duration>) -> Self {
+        Self {
+            product: Product::Transitions,
+            duration,
+            ledger: LedgerOptions { transitions: true, ..LedgerOptions::default() },
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for Plan {
+    /// Reports on everything, one at the end.
+    fn default() -> Self {
+        Self {
+            product: Product::Reports,
+            interval: None,
+            outputs: None,
+            duration: None,
+            ledger: LedgerOptions::default(),
+            filter: Filter::default(),
+            arrangement: Arrangement::default(),
+            lookups: Lookups::default(),
+            lengths_of_rows: None,
+        }
+    }
+}
+
+/// Tells whether the output has fallen behind.
+pub trait Backlog {
+    /// Whether there is no point in another report yet.
+    fn is_behind(&self) -> bool;
+}
+
+/// An output that takes everything at once.
+impl Backlog for () {
+    fn is_behind(&self) -> bool {
+        false
+    }
+}
+
+/// The parts that a run puts together.
+pub struct Session<'a> {
+    /// Where entries come from.
+    pub source: &'a mut dyn Source,
+    /// What finds whose the flows are.
+    pub enrichment: &'a mut dyn Enrichment,
+    /// Where things go.
+    pub sink: &'a mut dyn Sink,
+    /// Where they go from there.
+    pub out: Output<'a>,
+    /// How that gets on.
+    pub backlog: &'a dyn Backlog,
+}
+
+/// How far a run has come.
+struct Progress {
+    ledger: Ledger,
+    /// Entries from after the present interval's end.
+    pending: Vec<Entry>,
+    summary: Summary,
+    /// What the source could not see, when last asked.
+    losses: Losses,
+    filtered_out: FilteredOut,
+    watch: Watch,
+}
+
+impl Session<'_> {
+    /// Runs until the plan is done, or the source ends.
+    pub fn run(mut self, plan: &Plan) -> Result<Ending> {
+        let (started_ns, max_flows) = {
+            let start = self.source.start();
+            (start.at_ns, start.max_flows)
+        };
+        let mut progress = Progress {
+            ledger: Ledger::new(started_ns, LedgerOptions { max_flows, ..plan.ledger }),
+            pending: Vec::new(),
+            summary: Summary::default(),
+            losses: Losses::default(),
+            filtered_out: FilteredOut::default(),
+            watch: Watch::new(started_ns),
+        };
+        let Progress { ledger, pending, .. } = &mut progress;
+        self.source.begin(&mut |entry| pass_on(entry, u64::MAX, ledger, pending))?;
+        self.sink.started(self.source.start(), &mut self.out)?;
+        let mut boundaries = Boundaries::new(plan, started_ns);
+        loop {
+            let boundary_ns = boundaries.next();
+            let (to_ns, end) = self.follow(boundary_ns, plan, &mut progress)?;
+            let is_last = end.is_some() || boundaries.are_over(to_ns);
+            match end {
+                Some(End::ReaderGone) => return Ok(Ending::ReaderGone),
+                // What there is to report is reported as soon as it can be.
+                None if !is_last && self.backlog.is_behind() => continue,
+                _ => boundaries.passed(to_ns),
+            }
+            self.close(to_ns, is_last, plan, &mut progress)?;
+            let outputs = plan.outputs.filter(|_| plan.product == Product::Reports);
+            if is_last || outputs.is_some_and(|outputs| progress.summary.reports >= outputs) {
+                self.sink.ended(self.source.start(), &progress.summary, &mut self.out)?;
+                let interrupted = end == Some(End::Signal);
+                return Ok(if interrupted { Ending::Interrupted } else { Ending::Done });
+            }
+        }
+    }
+
+    /// Takes entries until the interval's end. Returns where it has ended, and why, if
+    /// that is not where it should.
+    fn follow(
+        &mut self,
+        boundary_ns: Option<u64>,
+        plan: &Plan,
+        progress: &mut Progress,
+    ) -> Result<(u64, Option<End>)> {
+        let wait = Wait { until_ns: boundary_ns, promptly: plan.product == Product::Transitions };
+        let interval_end_ns = boundary_ns.unwrap_or(u64::MAX);
+        loop {
+            let Progress { ledger, pending, .. } = &mut *progress;
+            let Reached { until_ns, not_before_ns, end } = self
+                .source
+                .next(wait, &mut |entry| pass_on(entry, interval_end_ns, ledger, pending))?;
+            let has_come = boundary_ns
+                .map(|boundary_ns| boundary_ns.max(not_before_ns))
+                .filter(|boundary_ns| until_ns >= *boundary_ns);
+            // The last interval lasts until there is nothing more.
+            let to_ns = has_come.filter(|_| end.is_none()).unwrap_or(until_ns);
+            let later = pending.partition_point(|entry| entry.at_ns < to_ns);
+            pending.drain(..later).for_each(|entry| ledger.apply(&entry));
+            if progress.ledger.has_suspects() {
+                self.source.look_again();
+            }
+            self.enrichment.maintain(&progress.ledger)?;
+            self.take_transitions(until_ns, plan, progress)?;
+            if end.is_some() || has_come.is_some() {
+                return Ok((to_ns, end));
+            }
+        }
+    }
+
+    fn take_transitions(
+        &mut self,
+        now_ns: u64,
+        plan: &Plan,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let transitions = progress.ledger.take_transitions();
+        if plan.product == Product::Verdicts {
+            for transition in &transitions {
+                progress.watch.note(transition);
+            }
+        }
+        if plan.product != Product::Transitions {
+            return Ok(());
+        }
+        let mut rows: Vec<_> = transitions.iter().map(Row::of_transition).collect();
+        self.enrichment.identify(&mut rows, plan.lookups, &progress.ledger)?;
+        let mut lines = Vec::with_capacity(transitions.len());
+        for (transition, row) in transitions.into_iter().zip(rows) {
+            match plan.filter.judge_transition(&transition, &row) {
+                Match::Yes => lines.push((transition, row)),
+                matched => progress.filtered_out.note(matched),
+            }
+        }
+        let batch = TransitionBatch { now_ns, wall: self.source.wall(now_ns), lines };
+        Ok(self.sink.transitions(&batch, &mut self.out)?)
+    }
+
+    /// Ends the interval, and hands over what came of it.
+    fn close(
+        &mut self,
+        to_ns: u64,
+        is_last: bool,
+        plan: &Plan,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let mut report = progress.ledger.close(to_ns, self.source.wall(to_ns));
+        let (losses, namespaces_unreached) = self.source.losses()?;
+        report.losses.add(&losses.since(&progress.losses));
+        report.namespaces_unreached = namespaces_unreached;
+        progress.losses = losses;
+        match plan.product {
+            Product::Transitions => {
+                report.rows.clear();
+                report.filtered_out = std::mem::take(&mut progress.filtered_out);
+                progress.summary.add(&report);
+                Ok(self.sink.interval(&report, &mut self.out)?)
+            }
+            Product::Reports => {
+                self.select(&mut report, plan, progress)?;
+                plan.arrangement.apply(&mut report);
+                if let Some(unit_ns) = plan.lengths_of_rows {
+                    count_lengths(&mut report, unit_ns);
+                }
+                progress.summary.add(&report);
+                Ok(self.sink.interval(&report, &mut self.out)?)
+            }
+            Product::Verdicts => {
+                progress.watch.dropped += report.losses.entries_dropped;
+                if is_last {
+                    self.select(&mut report, plan, progress)?;
+                    let verdicts = verdicts(
+                        std::mem::take(&mut report.rows),
+                        &progress.watch,
+                        &plan.arrangement,
+                    );
+                    self.sink.verdicts(&verdicts, &mut self.out)?;
+                    progress.summary.verdicts = verdicts.in_all;
+                }
+                progress.summary.add(&report);
+                Ok(())
+            }
+        }
+    }
+
+    /// Leaves out the rows that are not wanted: first by what is known of them, then by
+    /// what is looked up for those that remain.
+    fn select(&mut self, report: &mut Report, plan: &Plan, progress: &Progress) -> Result<()> {
+        plan.filter.apply(report);
+        self.enrichment.identify(&mut report.rows, plan.lookups, &progress.ledger)?;
+        plan.filter.apply_named(report);
+        if !report.ended_spells.is_empty() {
+            let ids: HashSet<_> = report.rows.iter().map(|row| row.id).collect();
+            report.ended_spells.retain(|spell| ids.contains(&spell.id));
+        }
+        Ok(())
+    }
+}
+
+/// Applies an entry, or keeps it, if it is from after the interval's end.
+fn pass_on(entry: Entry, end_ns: u64, ledger: &mut Ledger, pending: &mut Vec<Entry>) {
+    if entry.at_ns < end_ns && pending.is_empty() {
+        ledger.apply(&entry);
+    } else {
+        pending.push(entry);
+    }
+}
+
+/// When intervals end.
+#[allow(clippy::struct_field_names)] // units are part of names
+struct Boundaries {
+    interval_ns: Option<u64>,
+    due_ns: u64,
+    /// When all is over.
+    end_ns: Option<u64>,
+}
+
+impl Boundaries {
+    fn new(plan: &Plan, started_ns: u64) -> Self {
+        let interval = match plan.product {
+            Product::Reports => plan.interval,
+            Product::Transitions => Some(HOUSEKEEPING),
+            Product::Verdicts => None,
+        };
+        let end_ns = plan.duration.map(|duration| started_ns + nanoseconds(duration));
+        Self { interval_ns: interval.map(nanoseconds), due_ns: started_ns, end_ns }
+    }
+
+    /// The next one, if there is to be any.
+    fn next(&mut self) -> Option<u64> {
+        let due_ns = self.interval_ns.map(|interval_ns| {
+            self.due_ns += interval_ns;
+            self.due_ns
+        });
+        match (due_ns, self.end_ns) {
+            (Some(due_ns), Some(end_ns)) => Some(due_ns.min(end_ns)),
+            (due_ns, end_ns) => due_ns.or(end_ns),
+        }
+    }
+
+    fn are_over(&self, to_ns: u64) -> bool {
+        self.end_ns.is_some_and(|end_ns| to_ns >= end_ns)
+    }
+
+    /// After a late report the next ones keep their distance.
+    fn passed(&mut self, to_ns: u64) {
+        self.due_ns = self.due_ns.max(to_ns);
+    }
+}
+
+/// Histograms of the rows' spells, and of each listed group's.
+fn count_lengths(report: &mut Report, unit_ns: u64) {
+    let spells = &report.ended_spells;
+    let groups = report.groups.iter().flat_map(|groups| &groups.listed);
+    let mut group_of = HashMap::new();
+    let mut lengths = Vec::new();
+    for (index, group) in groups.enumerate() {
+        group_of.extend(group.rows.iter().map(|row| (row.id, index)));
+        lengths.push(SpellLengths::none(unit_ns));
+    }
+    for spell in spells {
+        if let Some(index) = group_of.get(&spell.id) {
+            lengths[*index].count(spell);
+        }
+    }
+    report.group_spells = lengths;
+    report.spells = Some(SpellLengths::of_spells(unit_ns, spells.iter()));
+    let groups = report.groups.iter().flat_map(|groups| &groups.listed);
+    let rows = report.rows.iter().chain(groups.flat_map(|group| &group.rows));
+    report.ongoing_spells = OngoingSpells::of(rows);
+}
+
+/// The verdict on each row or group, those most held up first.
+fn verdicts(rows: Vec<Row>, watch: &Watch, arrangement: &Arrangement) -> Verdicts {
+    let mut found = evidence(rows, watch, arrangement.by.as_ref());
+    found.sort_by_key(|(_, evidence)| std::cmp::Reverse(evidence.held_up_ns()));
+    let in_all = found.len();
+    found.truncate(arrangement.top.unwrap_or(usize::MAX));
+    let findings = found.into_iter().map(|(about, evidence)| {
+        let (verdict, confidence) = judge(&evidence);
+        Finding { about, evidence, verdict, confidence }
+    });
+    Verdicts { findings: findings.collect(), in_all, dropped: watch.dropped }
+}
+
+fn evidence(rows: Vec<Row>, watch: &Watch, by: Option<&By>) -> Vec<(About, Evidence)> {
+    let Some(by) = by else {
+        let of_row = |row| {
+            let evidence = watch.evidence(&row);
+            (About::Flow(Box::new(row)), evidence)
+        };
+        return rows.into_iter().map(of_row).collect();
+    };
+    let of_group = |group: Group| {
+        let evidence: Vec<_> = group.rows.iter().map(|row| watch.evidence(row)).collect();
+        (About::Group(group), Evidence::sum(&evidence))
+    };
+    grouped(rows, |row| by.of_row(row)).into_iter().map(of_group).collect()
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,424 @@
+//! The live source: programs at work, the thread that empties their log, surveys, and
+//! the merging of what both tell. What entries mean is the model's business.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use jiff::Timestamp;
+use libbpf_rs::query::{LinkTypeInfo, PerfEventLinkInfo, PerfEventType};
+use libbpf_rs::{Link, Object, ProgramImpl};
+
+use super::attach::{Attached, TransportKind, attach};
+use super::clock::{monotonic_ns, tick_ns};
+use super::collector::Collector;
+use super::holders::MachineLookups;
+use super::log::Verified;
+use super::missing::Missing;
+use super::options::Options;
+use super::privilege;
+use super::raw::{self, SharedVars};
+use super::sockets::Sockets;
+use super::survey::Surveyor;
+use super::transport::{CLOCKS_APART_NS, CpuLogs, Ring, Undecoded};
+use crate::wait::{Waiter, Wake};
+use tcpcong_core::model::{Body, Entry, Losses, Start, SurveyedNamespace};
+use tcpcong_core::source::{End, Reached, Source, TakeEntry, Wait};
+
+/// A wait lasts no longer.
+const WAIT_MOST_NS: u64 = 1_000_000_000;
+/// Pause after a survey, in times of how long it took, ...
+const PAUSE_TIMES: u64 = 100;
+/// ... at least, nanoseconds, ...
+const PAUSE_LEAST_NS: u64 = 900_000_000;
+/// ... and unless something calls for one.
+const PAUSE_NS: u64 = 8_000_000_000;
+/// So many sockets are met before they are handed on.
+const LOT: usize = 4096;
+/// The unit of the table, nanoseconds: an interval is as many of it.
+const UNIT_NS: u64 = 1_000_000;
+/// How long before an interval's end a survey begins that is to be a part of it, beside
+/// the time that it takes.
+const LEAD_NS: u64 = 1_000_000;
+
+/// Entries of this machine's kernel.
+pub struct LiveSource<'w> {
+    waiter: &'w mut dyn Waiter,
+    start: Start,
+    shared: SharedVars,
+    surveyor: Surveyor,
+    collector: Collector,
+    object: Object,
+    links: Vec<Link>,
+    verified: Vec<Verified>,
+    /// What came of the flows is measured at each interval's end.
+    costs: bool,
+    /// What the log has told, and how far that goes.
+    from_log: Undecoded,
+    until_ns: u64,
+    /// What surveys have, in the order of its times.
+    met: Vec<Entry>,
+    /// When the last survey ended, and how long it and the last one of the wanted
+    /// namespaces alone took.
+    surveyed_ns: u64,
+    took_ns: u64,
+    measuring_took_ns: u64,
+    /// Another one would help.
+    look_again: bool,
+    /// Runs and calls that the kernel had skipped, or that were lost, when last asked.
+    missed: u64,
+    /// Entries were lost: it does not even wait.
+    look_now: bool,
+    /// The interval's end for which a survey was made, and when it was.
+    measured_for_ns: u64,
+    measured_ns: u64,
+    /// What surveys go by.
+    sockets: Sockets,
+}
+
+impl<'w> LiveSource<'w> {
+    /// Loads and attaches the programs. Returns also what finds whose the flows are.
+    pub fn start(options: &Options, waiter: &'w mut dyn Waiter) -> Result<(Self, MachineLookups)> {
+        Self::try_start(options, waiter).map_err(|error| match Missing::around() {
+            Some(missing) => missing.into(),
+            None => error,
+        })
+    }
+
+    fn try_start(options: &Options, waiter: &'w mut dyn Waiter) -> Result<(Self, MachineLookups)> {
+        let mut attached = attach(options)?;
+        let shared = SharedVars::new(attached.map(".bss")?)
+            .context("mapping the variables shared with the programs")?;
+        let (at, at_ns) = (Timestamp::now(), monotonic_ns());
+        shared.started().store(true, Ordering::SeqCst);
+        let collector = collect(&attached, at_ns)?;
+        let lookups = MachineLookups::new(attached.holders.take());
+        let max_flows = attached.max_flows(options);
+        let Attached {
+            object, links, survey, method, limitations, attach_rejected, verified, ..
+        } = attached;
+        let mut source = Self {
+            waiter,
+            start: Start {
+                at,
+                at_ns,
+                kernel: super::kernel_release(),
+                attach: method.to_string(),
+                attach_rejected,
+                limitations,
+                max_flows,
+                buffer_bytes: options.buffer_bytes,
+                namespaces: 0,
+                namespaces_unreached: 0,
+            },
+            shared,
+            surveyor: Surveyor::new(survey, options.figures),
+            collector,
+            object,
+            links,
+            verified,
+            costs: options.costs,
+            from_log: Undecoded::default(),
+            until_ns: at_ns,
+            met: Vec::new(),
+            surveyed_ns: 0,
+            took_ns: 0,
+            measuring_took_ns: 0,
+            look_again: false,
+            missed: 0,
+            look_now: false,
+            measured_for_ns: 0,
+            measured_ns: 0,
+            sockets: Sockets::new(options.costs),
+        };
+        if Missing::is_without_proc() {
+            let what = "sockets from before the start, nor whose any are: /proc is not mounted (mount \
+                        -t proc proc /proc)";
+            source.start.limitations.push(what.to_owned());
+        }
+        if source.recursion_misses()?.is_none() {
+            let what = "runs of its programs that the kernel skips (this one does not count them)";
+            source.start.limitations.push(what.to_owned());
+        }
+        Ok((source, lookups))
+    }
+
+    /// What the verifier told of each program, where it was asked to.
+    #[must_use]
+    pub fn verified(&self) -> &[Verified] {
+        &self.verified
+    }
+
+    /// The kernel's tick, in which sockets' own accounts are kept, nanoseconds.
+    #[must_use]
+    pub fn tick_ns() -> u64 {
+        tick_ns()
+    }
+
+    /// How often the kernel has skipped a program; nothing where it does not tell.
+    fn recursion_misses(&self) -> Result<Option<u64>> {
+        let mut skipped = 0;
+        for program in self.object.progs().filter(ProgramImpl::autoload) {
+            match raw::recursion_misses(&program)? {
+                Some(misses) => skipped += misses,
+                None => return Ok(None),
+            }
+        }
+        // Before 6.7 these are not told, as `limitations` says.
+        Ok(Some(skipped + self.links.iter().filter_map(probe_misses).sum::<u64>()))
+    }
+
+    /// Takes in what the log tells: all from before `wanted_ns`, which is past by then.
+    fn take_until(&mut self, wanted_ns: u64) -> Result<()> {
+        // All from before has been made known once the clocks are past it.
+        let passed_ns = wanted_ns.saturating_add(CLOCKS_APART_NS + 1);
+        thread::sleep(Duration::from_nanos(passed_ns.saturating_sub(monotonic_ns())));
+        self.until_ns = self.collector.take_until(wanted_ns, &mut self.from_log)?;
+        Ok(())
+    }
+
+    /// Takes in what waits.
+    fn take_waiting(&mut self) -> Result<()> {
+        self.until_ns = self.collector.take(&mut self.from_log)?;
+        Ok(())
+    }
+
+    /// Hands over all from before which nothing can come any more.
+    fn hand_over(&mut self, take: TakeEntry<'_>) -> Result<()> {
+        let until_ns = self.until_ns;
+        // Surveys may have told more than the log so far: that waits.
+        let later = self.met.partition_point(|entry| entry.at_ns < until_ns);
+        let mut met = std::mem::take(&mut self.met);
+        for entry in met.drain(..later) {
+            self.hand_over_log(entry.at_ns, take)?;
+            self.note(&entry);
+            take(entry);
+        }
+        self.met = met;
+        self.hand_over_log(until_ns, take)
+    }
+
+    /// Hands over what the log has told from before `end_ns`.
+    fn hand_over_log(&mut self, end_ns: u64, take: TakeEntry<'_>) -> Result<()> {
+        while self.from_log.next_ns().is_some_and(|at_ns| at_ns < end_ns) {
+            let Some(entry) = self.from_log.next() else { break };
+            let entry = entry?;
+            self.note(&entry);
+            take(entry);
+        }
+        Ok(())
+    }
+
+    /// Notes what an entry says about surveys.
+    fn note(&mut self, entry: &Entry) {
+        match &entry.body {
+            Body::Socket(event) => self.look_again |= self.sockets.note(event, &self.surveyor),
+            Body::Gap { .. } => {
+                self.look_now = true;
+                // Somebody may not be known any more.
+                self.shared.all_met().store(false, Ordering::SeqCst);
+            }
+            Body::Surveyed(_) => {}
+        }
+    }
+
+    /// Meets all sockets of all namespaces.
+    fn survey_all(&mut self, take: TakeEntry<'_>) -> Result<()> {
+        (self.look_again, self.look_now) = (false, false);
+        let began_ns = monotonic_ns();
+        self.surveyor.find_namespaces();
+        let all = self.surveyor.namespaces().collect();
+        self.survey(&all, take)?;
+        let ended_ns = monotonic_ns();
+        (self.surveyed_ns, self.took_ns) = (ended_ns, ended_ns - began_ns);
+        for netns in self.sockets.take_unknown() {
+            if self.surveyor.is_new(netns) {
+                self.surveyor.note_unreached(netns);
+            }
+        }
+        let all_met = self.surveyor.unreached() == 0;
+        // A gap that came meanwhile calls for another one.
+        if !self.look_now {
+            self.shared.all_met().store(all_met, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    /// Meets all sockets of these namespaces. They come in by the thousand, each lot
+    /// together with what the log has told by then, so that not all are in memory at once.
+    fn survey(&mut self, which: &BTreeSet<u32>, take: TakeEntry<'_>) -> Result<()> {
+        let mut surveyed = Vec::new();
+        for netns in which {
+            let began_ns = monotonic_ns();
+            let Some(mut meeting) = self.surveyor.meet(*netns)? else { continue };
+            loop {
+                let met = meeting.next(LOT)?;
+                let is_over = met.is_empty();
+                let last_ns = met.last().map_or(0, |entry| entry.at_ns);
+                self.met.extend(met);
+                if is_over {
+                    break;
+                }
+                self.take_until(last_ns + 1)?;
+                self.hand_over(take)?;
+            }
+            surveyed.push(SurveyedNamespace { netns: *netns, began_ns });
+        }
+        let at_ns = monotonic_ns();
+        self.met.push(Entry { at_ns, body: Body::Surveyed(surveyed) });
+        self.take_until(at_ns + 1)?;
+        self.hand_over(take)
+    }
+
+    /// Whether a survey may be made now: it takes a hundredth of the time at most.
+    fn may_survey(&self, now_ns: u64) -> bool {
+        let pause_ns = (PAUSE_TIMES * self.took_ns).max(PAUSE_LEAST_NS);
+        now_ns >= self.surveyed_ns + pause_ns
+    }
+
+    /// Makes a survey where one is due.
+    fn survey_if_due(&mut self, take: TakeEntry<'_>) -> Result<()> {
+        let now_ns = monotonic_ns();
+        let is_due =
+            self.may_survey(now_ns) && (self.look_again || now_ns >= self.surveyed_ns + PAUSE_NS);
+        if self.look_now || is_due { self.survey_all(take) } else { Ok(()) }
+    }
+
+    /// How long before an interval's end a survey is to be made for it.
+    fn lead_ns(&self) -> u64 {
+        LEAD_NS + self.measuring_took_ns + self.measuring_took_ns / 2
+    }
+
+    /// What is to be known at an interval's end: what came of the flows, and the ends of
+    /// those that are connecting.
+    fn survey_for(&mut self, boundary_ns: u64, take: TakeEntry<'_>) -> Result<()> {
+        self.measured_for_ns = boundary_ns;
+        let began_ns = monotonic_ns();
+        self.take_waiting()?;
+        self.hand_over(take)?;
+        let mut which = BTreeSet::new();
+        if self.costs {
+            which.extend(self.sockets.populated());
+        }
+        if self.may_survey(began_ns) {
+            which.extend(self.sockets.connecting());
+        }
+        if which.is_empty() {
+            return Ok(());
+        }
+        self.survey(&which, take)?;
+        let ended_ns = monotonic_ns();
+        self.measuring_took_ns = ended_ns - began_ns;
+        // An interval that must wait for this ends so many whole units late.
+        let late_ns = ended_ns.saturating_sub(boundary_ns).next_multiple_of(UNIT_NS);
+        self.measured_ns = if late_ns > 0 { boundary_ns + late_ns } else { ended_ns };
+        Ok(())
+    }
+
+    /// Waits. Returns why it has ended, if the run is to end with it.
+    fn wait(&mut self, until_ns: u64) -> Result<Option<End>> {
+        let left = Duration::from_nanos(until_ns.saturating_sub(monotonic_ns()));
+        Ok(match self.waiter.wait(left, self.collector.waiting())? {
+            Wake::Time | Wake::Ready => None,
+            Wake::Signal => Some(End::Signal),
+            Wake::ReaderGone => Some(End::ReaderGone),
+        })
+    }
+}
+
+impl Source for LiveSource<'_> {
+    fn start(&self) -> &Start {
+        &self.start
+    }
+
+    fn begin(&mut self, take: TakeEntry<'_>) -> Result<()> {
+        self.survey_all(take).map_err(Missing::files_or)?;
+        self.measuring_took_ns = self.took_ns;
+        self.start.namespaces = self.surveyor.reached();
+        self.start.namespaces_unreached = self.surveyor.unreached();
+        Ok(())
+    }
+
+    fn next(&mut self, wait: Wait, take: TakeEntry<'_>) -> Result<Reached> {
+        self.collector.be_prompt(wait.promptly);
+        let now_ns = monotonic_ns();
+        let boundary_ns = wait.until_ns.unwrap_or(u64::MAX);
+        let measure_ns = boundary_ns.saturating_sub(self.lead_ns());
+        let measures = self.costs || self.sockets.connecting().next().is_some();
+        let is_measured = !measures || self.measured_for_ns == boundary_ns;
+        let wake_ns = if is_measured { boundary_ns } else { measure_ns };
+        let end = self.wait(wake_ns.min(now_ns + WAIT_MOST_NS))?;
+        if end != Some(End::ReaderGone) {
+            self.survey_if_due(take)?;
+            let is_last = end.is_some();
+            if is_last || (!is_measured && monotonic_ns() >= measure_ns) {
+                self.survey_for(boundary_ns, take)?;
+            }
+            let now_ns = monotonic_ns();
+            if is_last || now_ns >= boundary_ns {
+                self.take_until(if is_last { now_ns } else { boundary_ns.max(self.measured_ns) })?;
+            } else {
+                self.take_waiting()?;
+            }
+            self.hand_over(take)?;
+        }
+        Ok(Reached { until_ns: self.until_ns, not_before_ns: self.measured_ns, end })
+    }
+
+    fn wall(&self, at_ns: u64) -> Timestamp {
+        Timestamp::now() - Duration::from_nanos(monotonic_ns().saturating_sub(at_ns))
+    }
+
+    fn losses(&mut self) -> Result<(Losses, usize)> {
+        let losses = Losses {
+            flows_refused: self.shared.sockets_refused(),
+            recursion_misses: self.recursion_misses()?.unwrap_or(0),
+            calls_lost: self.shared.calls_lost(),
+            ..Losses::default()
+        };
+        // What was missed is found by looking, the sooner the fewer intervals are wrong.
+        let missed = losses.recursion_misses + losses.calls_lost;
+        self.look_again |= std::mem::replace(&mut self.missed, missed) < missed;
+        Ok((losses, self.surveyor.unreached()))
+    }
+
+    fn look_again(&mut self) {
+        self.look_again = true;
+    }
+}
+
+/// Starts the thread that empties the log.
+fn collect(attached: &Attached, started_ns: u64) -> Result<Collector> {
+    let heads = attached.map("heads")?;
+    match attached.transport {
+        TransportKind::Log(room) => {
+            let lines = attached.map("lines")?;
+            Collector::start(started_ns, move || {
+                let logs = CpuLogs::new(&heads, lines, room, started_ns)?;
+                privilege::drop_all().map(|()| logs)
+            })
+        }
+        TransportKind::Ring { bytes, cpus } => {
+            let ring = attached.map("ring")?;
+            Collector::start(started_ns, move || {
+                // Before 5.19 even asking for what a map is takes CAP_BPF.
+                let ring = Ring::new(&heads, &ring, cpus, bytes.into(), started_ns)?;
+                privilege::drop_all().map(|()| ring)
+            })
+        }
+    }
+}
+
+/// How often the kernel has passed over a kprobe, or a kretprobe, before it came
+/// to the program: another probe was being handled, or no instance was free.
+fn probe_misses(link: &Link) -> Option<u64> {
+    match link.info().ok()?.info {
+        LinkTypeInfo::PerfEvent(PerfEventLinkInfo {
+            event_type: PerfEventType::Kprobe { missed, .. },
+            ..
+        }) => Some(missed),
+        _ => None,
+    }
+}

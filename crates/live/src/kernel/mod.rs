@@ -1,0 +1,71 @@
+//! Loads the programs, attaches them, and takes what they tell.
+//! The only user of libbpf.
+
+mod attach;
+pub(crate) mod clock;
+mod collector;
+mod holders;
+mod live;
+mod log;
+mod method;
+mod missing;
+mod namespaces;
+mod options;
+mod privilege;
+mod raw;
+mod reader;
+mod sockets;
+mod survey;
+mod symbols;
+mod transport;
+mod types;
+mod wire;
+
+pub use holders::MachineLookups;
+pub use live::LiveSource;
+pub use log::Verified;
+pub use method::Attach;
+pub use missing::Missing;
+pub use options::{Options, Selection};
+pub use privilege::drop_what_attaching_needed;
+use raw::layout;
+
+/// The kernel side's source as one text, its own headers first.
+#[must_use]
+pub fn program_text() -> String {
+    [
+        include_str!("../../bpf/kernel.h"),
+        include_str!("../../bpf/wire.h"),
+        include_str!("../../bpf/log.h"),
+        include_str!("../../bpf/socket.h"),
+        include_str!("../../bpf/emit.h"),
+        include_str!("../../bpf/cwr.h"),
+        include_str!("../../bpf/transitions.h"),
+        include_str!("../../bpf/callers.h"),
+        include_str!("../../bpf/lives.h"),
+        include_str!("../../bpf/survey.h"),
+        include_str!("../../bpf/owners.h"),
+        include_str!("../../bpf/tcpcong.bpf.c"),
+    ]
+    .concat()
+}
+
+/// The running kernel's release, as `uname -r` prints it.
+fn kernel_release() -> String {
+    nix::sys::utsname::uname()
+        .map(|name| name.release().to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_text_has_every_file_of_the_kernel_side() {
+        let text = super::program_text();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/bpf");
+        for file in std::fs::read_dir(folder).expect("the kernel side").flatten() {
+            let part = std::fs::read_to_string(file.path()).expect("a text");
+            assert!(text.contains(&part), "{}", file.path().display());
+        }
+    }
+}
