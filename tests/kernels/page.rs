@@ -87,7 +87,8 @@ it was before the next event nobody can tell: counts and times of so many flows 
 the truth's own kprobe in 5.10, but of all flows only one in {UNNOTICED_ONE_IN}, of a
 scenario's {UNNOTICED_IN_SCENARIO_FEW}, or one in {UNNOTICED_IN_SCENARIO_ONE_IN} (in `nested` one in {UNNOTICED_IN_CROWD_ONE_IN}). All ways at once, and few
 CPUs, make that more frequent than it is elsewhere; from 7.2 on, where a program may be
-preempted by another thread's, the better ways are skipped as well.
+preempted by another thread's, `fentry` is skipped as well, and the tracepoint with types
+seldom, as it has a second program for that.
 
 In `nested` a probe of the test's own counts the calls that interrupt one for another
 socket. Kretprobes must not *lose* the socket of the one that is interrupted: more than

@@ -11,6 +11,7 @@
 #define TCPCONG_CALLERS_H
 
 #include "emit.h"
+#include "uninterrupted.h"
 
 /*
  * The state in which each socket was last seen, without which a change could not be
@@ -221,14 +222,14 @@ enum function {
 	SEC("fentry/" #name)                                                   \
 	int BPF_PROG(fentry_##name, struct sock *sk)                           \
 	{                                                                      \
-		return on_probe(sk, look, true, place);                         \
+		return UNINTERRUPTED(on_probe(sk, look, true, place));         \
 	}
 
 #define FEXIT(name, look, place)                                               \
 	SEC("fexit/" #name)                                                    \
 	int BPF_PROG(fexit_##name, struct sock *sk)                            \
 	{                                                                      \
-		return on_probe(sk, look, false, place);                        \
+		return UNINTERRUPTED(on_probe(sk, look, false, place));        \
 	}
 
 #define KPROBE(name, actions)                                                  \

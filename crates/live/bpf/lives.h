@@ -8,6 +8,7 @@
 
 #include "callers.h"
 #include "emit.h"
+#include "uninterrupted.h"
 
 static __always_inline void on_sk_state(struct subject *s, int old, int new)
 {
@@ -16,21 +17,39 @@ static __always_inline void on_sk_state(struct subject *s, int old, int new)
 	emit_lifecycle(s, old, new);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(btf_sock_state, struct sock *sk, int old, int new)
+static __always_inline int on_typed_sk_state(struct sock *sk, int old, int new)
 {
-	struct tcp_sock *tp;
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct subject s;
 
-	/* An MPTCP connection's own socket fires this too. */
-	if (!started || !bears_on_life(old, new) || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return 0;
 	s = typed_subject(tp);
 	on_sk_state(&s, old, new);
 	return 0;
+}
+
+/* An MPTCP connection's own socket fires this too. */
+static __always_inline bool is_wanted_sk_state(const struct sock *sk, int old, int new)
+{
+	return started && bears_on_life(old, new) && sk->sk_protocol == IPPROTO_TCP;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(btf_sock_state, struct sock *sk, int old, int new)
+{
+	if (!is_wanted_sk_state(sk, old, new))
+		return 0;
+	note_first(sk);
+	return UNINTERRUPTED(on_typed_sk_state(sk, old, new));
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(btf_sock_state_second, struct sock *sk, int old, int new)
+{
+	if (!is_wanted_sk_state(sk, old, new) || !first_was_skipped(sk))
+		return 0;
+	return UNINTERRUPTED(on_typed_sk_state(sk, old, new));
 }
 
 SEC("tracepoint/sock/inet_sock_set_state")

@@ -10,6 +10,7 @@
 
 #include "cwr.h"
 #include "emit.h"
+#include "uninterrupted.h"
 
 static __always_inline int on_transition(void *ctx, const struct subject *s, __u8 new)
 {
@@ -57,13 +58,22 @@ static __always_inline int on_untyped_transition(void *ctx, const void *sk, __u8
 SEC("tp_btf/tcp_cong_state_set")
 int BPF_PROG(btf_transition, struct sock *sk, __u8 new)
 {
-	return on_typed_transition(ctx, sk, new);
+	note_first(sk);
+	return UNINTERRUPTED(on_typed_transition(ctx, sk, new));
+}
+
+SEC("tp_btf/tcp_cong_state_set")
+int BPF_PROG(btf_transition_second, struct sock *sk, __u8 new)
+{
+	if (!first_was_skipped(sk))
+		return 0;
+	return UNINTERRUPTED(on_typed_transition(ctx, sk, new));
 }
 
 SEC("fentry/tcp_set_ca_state")
 int BPF_PROG(fentry_transition, struct sock *sk, __u8 new)
 {
-	return on_typed_transition(ctx, sk, new);
+	return UNINTERRUPTED(on_typed_transition(ctx, sk, new));
 }
 
 SEC("tracepoint/tcp/tcp_cong_state_set")

@@ -1,5 +1,5 @@
 //! Tries the ways to attach, the best first, until one works.
-//! Nothing is decided by the kernel's version: its types tell what it has, and
+//! No way is chosen by the kernel's version: its types tell what it has, and
 //! loading and attaching what it lets us do.
 
 use std::ffi::OsStr;
@@ -25,6 +25,10 @@ const MAX_FLOWS: u32 = 1 << 20;
 /// Room for sockets that are watched, where it need not be taken at once, and where it must.
 const MAX_WATCHED: u32 = 262_144;
 const MAX_WATCHED_PREALLOCATED: u32 = 65_536;
+
+/// From this version on tracepoints' programs may be preempted. Nothing else of the kernel
+/// tells, and nothing else goes by its version.
+const PREEMPTIBLE_FROM: (u32, u32) = (7, 2);
 
 /// The program that meets all sockets, which every way needs.
 const SURVEY: &str = "survey";
@@ -95,6 +99,8 @@ struct Trial<'a> {
     owners: bool,
     /// Maps get all their room at once.
     preallocated: bool,
+    /// Programs may be preempted (`bpf/uninterrupted.h`).
+    preemptible: bool,
 }
 
 /// Why a trial failed.
@@ -151,6 +157,7 @@ fn attach_by(
         Ok(probes) => probes,
         Err(why) => return Ok(Err(why)),
     };
+    let preemptible = super::version(&super::kernel_release()) >= Some(PREEMPTIBLE_FROM);
     let in_probe = |hook| !method.is_typed() || hook == LifecycleHook::Classic;
     let (mut why, mut hopeless) = (String::new(), None);
     for (hook, with_log) in forms(method) {
@@ -158,7 +165,8 @@ fn attach_by(
             continue;
         }
         let preallocated = in_probe(hook) && !kernel.allocates_in_probes();
-        let trial = Trial { method, probes: &probes, hook, with_log, owners, preallocated };
+        let probes = &probes;
+        let trial = Trial { method, probes, hook, with_log, owners, preallocated, preemptible };
         log::clear();
         match trial.run(options)? {
             Ok(attached) => return Ok(Ok(attached)),
@@ -193,13 +201,14 @@ fn forms(method: AttachMethod) -> impl Iterator<Item = (LifecycleHook, bool)> {
 
 impl Trial<'_> {
     fn programs(&self) -> Vec<&str> {
-        let hook = match self.hook {
-            LifecycleHook::Btf => "btf_sock_state",
-            LifecycleHook::Classic => "classic_sock_state",
+        let hooks: &[&str] = match self.hook {
+            LifecycleHook::Btf => &["btf_sock_state", "btf_sock_state_second"],
+            LifecycleHook::Classic => &["classic_sock_state"],
         };
         // Lives first: no transition without its socket's birth.
         let transitions = self.probes.programs.iter().map(String::as_str);
-        std::iter::once(hook).chain(transitions).collect()
+        let all = hooks.iter().copied().chain(transitions);
+        all.filter(|program| self.preemptible || !method::is_second(program)).collect()
     }
 
     /// Loads and attaches. The outer error is ours, the inner one the kernel's.
@@ -312,6 +321,7 @@ impl Trial<'_> {
         constants.filters_addresses = laddr.or(raddr).is_some();
         constants.only_netns = netns.unwrap_or(0);
         constants.all_figures = options.figures;
+        constants.preemptible = self.preemptible;
         constants.watches_callers = self.method.looks_at_callers();
         if let TransportKind::Log(room) = transport {
             constants.lines_per_cpu = room.lines_per_cpu;

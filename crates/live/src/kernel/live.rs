@@ -16,6 +16,7 @@ use super::clock::{monotonic_ns, tick_ns};
 use super::collector::Collector;
 use super::holders::MachineLookups;
 use super::log::Verified;
+use super::method;
 use super::missing::Missing;
 use super::options::Options;
 use super::privilege;
@@ -67,8 +68,9 @@ pub struct LiveSource<'w> {
     measuring_took_ns: u64,
     /// Another one would help.
     look_again: bool,
-    /// Runs and calls that the kernel had skipped, or that were lost, when last asked.
-    missed: u64,
+    /// Runs that the kernel had skipped, and calls that were lost, when last asked.
+    recursion_misses: u64,
+    calls_lost: u64,
     /// Entries were lost: it does not even wait.
     look_now: bool,
     /// The interval's end for which a survey was made, and when it was.
@@ -127,7 +129,8 @@ impl<'w> LiveSource<'w> {
             took_ns: 0,
             measuring_took_ns: 0,
             look_again: false,
-            missed: 0,
+            recursion_misses: 0,
+            calls_lost: 0,
             look_now: false,
             measured_for_ns: 0,
             measured_ns: 0,
@@ -157,15 +160,19 @@ impl<'w> LiveSource<'w> {
         tick_ns()
     }
 
-    /// How often the kernel has skipped a program; nothing where it does not tell.
+    /// How often the kernel has skipped a program for good; nothing where it does not tell.
     fn recursion_misses(&self) -> Result<Option<u64>> {
         let mut skipped = 0;
         for program in self.object.progs().filter(ProgramImpl::autoload) {
+            if method::is_second(&program.name().to_string_lossy()) {
+                continue;
+            }
             match raw::recursion_misses(&program)? {
                 Some(misses) => skipped += misses,
                 None => return Ok(None),
             }
         }
+        let skipped = skipped.saturating_sub(self.shared.runs_rescued());
         // Before 6.7 these are not told, as `limitations` says.
         Ok(Some(skipped + self.links.iter().filter_map(probe_misses).sum::<u64>()))
     }
@@ -372,15 +379,15 @@ impl Source for LiveSource<'_> {
     }
 
     fn losses(&mut self) -> Result<(Losses, usize)> {
-        let losses = Losses {
-            flows_refused: self.shared.sockets_refused(),
-            recursion_misses: self.recursion_misses()?.unwrap_or(0),
-            calls_lost: self.shared.calls_lost(),
-            ..Losses::default()
-        };
+        // One that is rescued just now is not rescued yet, and then is.
+        let recursion_misses = self.recursion_misses()?.unwrap_or(0).max(self.recursion_misses);
+        let calls_lost = self.shared.calls_lost();
         // What was missed is found by looking, the sooner the fewer intervals are wrong.
-        let missed = losses.recursion_misses + losses.calls_lost;
-        self.look_again |= std::mem::replace(&mut self.missed, missed) < missed;
+        let before = (self.recursion_misses, self.calls_lost);
+        self.look_again |= before != (recursion_misses, calls_lost);
+        (self.recursion_misses, self.calls_lost) = (recursion_misses, calls_lost);
+        let flows_refused = self.shared.sockets_refused();
+        let losses = Losses { flows_refused, recursion_misses, calls_lost, ..Losses::default() };
         Ok((losses, self.surveyor.unreached()))
     }
 

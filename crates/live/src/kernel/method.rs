@@ -112,6 +112,12 @@ const CALLERS: [Caller; 11] = [
 /// Without these two there is no point.
 const INDISPENSABLE: usize = 2;
 
+/// Whether it does what the program before it on the same hook was skipped for
+/// (`bpf/uninterrupted.h`).
+pub(super) fn is_second(program: &str) -> bool {
+    program.ends_with("_second")
+}
+
 /// Whether a way can do without this program of its own.
 pub(super) fn is_dispensable(program: &str) -> bool {
     CALLERS[INDISPENSABLE..].iter().any(|caller| program.ends_with(caller.name))
@@ -142,8 +148,9 @@ impl AttachMethod {
         self == Self::KprobeCallers
     }
 
-    fn one(self, program: &str) -> Probes {
-        Probes { programs: vec![program.to_owned()], limitations: self.limitations() }
+    fn only(self, programs: &[&str]) -> Probes {
+        let programs = programs.iter().map(|&program| program.to_owned()).collect();
+        Probes { programs, limitations: self.limitations() }
     }
 
     /// What goes unseen this way, wherever it is.
@@ -167,10 +174,12 @@ impl AttachMethod {
     /// function under this name that can be probed.
     pub(super) fn probes(self, has_function: impl Fn(&str) -> bool) -> Result<Probes, String> {
         let (entry, exit) = match self {
-            Self::TracepointBtf => return Ok(self.one("btf_transition")),
-            Self::TracepointClassic => return Ok(self.one("classic_transition")),
-            Self::FentrySetter => return Ok(self.one("fentry_transition")),
-            Self::KprobeSetter => return Ok(self.one("kprobe_transition")),
+            Self::TracepointBtf => {
+                return Ok(self.only(&["btf_transition", "btf_transition_second"]));
+            }
+            Self::TracepointClassic => return Ok(self.only(&["classic_transition"])),
+            Self::FentrySetter => return Ok(self.only(&["fentry_transition"])),
+            Self::KprobeSetter => return Ok(self.only(&["kprobe_transition"])),
             Self::FentryCallers => ("fentry", "fexit"),
             Self::KprobeCallers => ("kprobe", "kretprobe"),
         };

@@ -40,6 +40,7 @@ pub fn program_text() -> String {
         include_str!("../../bpf/socket.h"),
         include_str!("../../bpf/emit.h"),
         include_str!("../../bpf/cwr.h"),
+        include_str!("../../bpf/uninterrupted.h"),
         include_str!("../../bpf/transitions.h"),
         include_str!("../../bpf/callers.h"),
         include_str!("../../bpf/lives.h"),
@@ -57,8 +58,21 @@ fn kernel_release() -> String {
         .unwrap_or_default()
 }
 
+/// The first two numbers of a release.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_release_begins_with_its_version() {
+        assert_eq!(super::version("7.3.4+deb13-cloud-amd64"), Some((7, 3)));
+        assert_eq!(super::version("6.18-rc1"), Some((6, 18)));
+        assert_eq!(super::version("6"), None);
+    }
+
     #[test]
     fn the_text_has_every_file_of_the_kernel_side() {
         let text = super::program_text();

@@ -140,6 +140,11 @@ impl SharedVars {
         self.0.word(at).load(Ordering::Relaxed)
     }
 
+    /// Skipped runs whose work a second program has done.
+    pub(super) fn runs_rescued(&self) -> u64 {
+        self.0.word(offset_of!(skeleton::types::bss, runs_rescued)).load(Ordering::Relaxed)
+    }
+
     /// Returns of calls that no one noted.
     pub(super) fn calls_lost(&self) -> u64 {
         self.0.word(offset_of!(skeleton::types::bss, calls_lost)).load(Ordering::Relaxed)
