@@ -26,6 +26,7 @@ if [ "$what" = test ]; then
     PATH=$PATH:/usr/sbin:/sbin
     need iproute2 command -v ip
     need nftables command -v nft
+    need zstd command -v zstd
 fi
 if [ "$what" = kernels ]; then # what scripts/kernels/ takes, for its machines and into them
     PATH=$PATH:/usr/sbin:/sbin

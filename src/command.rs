@@ -2,33 +2,40 @@
 //! Each part's work is its own.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::cli::{Config, Format, Request, TransitionsConfig, WhyConfig};
+use crate::cli::{Config, Format, Origin, RecordConfig, Request, TransitionsConfig, WhyConfig};
 use crate::demo::Stage;
 use crate::interrupt::Interrupts;
 use crate::output::{Spool, SpoolBacklog, Unwritten};
+use crate::recordings::{self, Attended};
 use crate::view::{
-    ColumnsView, CsvView, HistogramView, JsonView, RunParams, Style, TableView, TransitionsView,
+    ColumnsView, CsvView, HistogramView, JsonView, RecordView, RunParams, Style, TableView, TransitionsView,
     WhyView, WithExtras,
 };
-use tcpcong_core::model::{LedgerOptions, PortRange, RejectedMethod};
+use tcpcong_core::model::{LedgerOptions, Lookups, PortRange, RejectedMethod};
+use tcpcong_core::recording::Recorder;
 use tcpcong_core::session::{Ending, Plan, Product, Session};
 use tcpcong_core::sink::{Output, Sink};
-use tcpcong_core::source::Source as _;
+use tcpcong_core::source::{Enrichment, Source};
 use tcpcong_live::{self, NotThere};
 use tcpcong_live::{LiveSource, Options, Selection, Verified, drop_what_attaching_needed};
 
 /// Holds a request against this machine: what filters ask for must be there.
 pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
-    let (filter, options) = match request {
-        Request::Reports(Config { filter, options, .. })
-        | Request::Transitions(TransitionsConfig { filter, options, .. })
-        | Request::Why(WhyConfig { filter, options, .. }) => (filter, options),
-        Request::Demo(_) | Request::Print(_) => return Ok(()),
+    let (origin, filter, options) = match request {
+        Request::Reports(Config { origin, filter, options, .. })
+        | Request::Transitions(TransitionsConfig { origin, filter, options, .. })
+        | Request::Why(WhyConfig { origin, filter, options, .. }) => (origin, filter, options),
+        Request::Record(_) | Request::Demo(_) | Request::Print(_) => return Ok(()),
     };
+    // What a recording has is not this machine's.
+    if matches!(origin, Origin::Recording { .. }) {
+        return Ok(());
+    }
     tcpcong_live::resolve(filter)?;
     options.selection = Selection::of(filter);
     Ok(())
@@ -36,7 +43,8 @@ pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
 
 /// `tcpcong`: reports on this machine's connections.
 pub fn reports(config: &Config) -> Result<()> {
-    run(&config.options, config.verbose, &plan_reports(config), view(config).as_mut(), None)
+    let how = How { verbose: config.verbose, ..How::of(&config.origin, &config.options) };
+    run(how, &mut plan_reports(config), view(config).as_mut())
 }
 
 /// `tcpcong demo`: the same, for connections of its own making.
@@ -45,7 +53,8 @@ pub fn demo(config: &Config) -> Result<()> {
     config.filter.rport = Some(PortRange { first: Stage::PORT, last: Stage::PORT });
     config.options.selection = Selection::of(&config.filter);
     // First the source, so that it sees the connections begin.
-    run(&config.options, false, &plan_reports(&config), view(&config).as_mut(), Some(raise))
+    let how = How { raise: Some(raise), ..How::of(&config.origin, &config.options) };
+    run(how, &mut plan_reports(&config), view(&config).as_mut())
 }
 
 fn raise() -> Result<Stage> {
@@ -56,13 +65,39 @@ fn raise() -> Result<Stage> {
 
 /// `tcpcong trace`: transitions one by one.
 pub fn transitions(config: &TransitionsConfig) -> Result<()> {
-    let view = &mut transitions_view(config);
-    run(&config.options, config.verbose, &plan_transitions(config), view, None)
+    let how = How { verbose: config.verbose, ..How::of(&config.origin, &config.options) };
+    run(how, &mut plan_transitions(config), &mut transitions_view(config))
 }
 
 /// `tcpcong why`: verdicts.
 pub fn why(config: &WhyConfig) -> Result<()> {
-    run(&config.options, config.verbose, &plan_why(config), &mut why_view(config), None)
+    let how = How { verbose: config.verbose, ..How::of(&config.origin, &config.options) };
+    run(how, &mut plan_why(config), &mut why_view(config))
+}
+
+/// `tcpcong record`: a recording, and nothing shown.
+pub fn record(config: &RecordConfig) -> Result<()> {
+    let out = recordings::create(&config.to, config.force)?;
+    let recorder = Recorder::new(out, LiveSource::tick_ns())?;
+    let mut view = RecordView::new(recorder.clone(), io::stderr().is_terminal());
+    let how = How {
+        verbose: config.verbose,
+        recorder: Some(recorder),
+        ..How::of(&Origin::Kernel { record: None }, &config.options)
+    };
+    on_kernel(how, &plan_record(config), &mut view)
+}
+
+/// Each second, so that whose the connections are is known of each while it lives.
+fn plan_record(config: &RecordConfig) -> Plan {
+    Plan {
+        interval: Some(Duration::from_secs(1)),
+        duration: config.seconds.map(Duration::from_secs),
+        ledger: LedgerOptions { tick_ns: Some(LiveSource::tick_ns()), ..LedgerOptions::default() },
+        filter: config.filter.clone(),
+        lookups: Lookups { owners: true, cgroups: true, netns: true, costs: true },
+        ..Plan::default()
+    }
 }
 
 fn plan_transitions(config: &TransitionsConfig) -> Plan {
@@ -81,7 +116,7 @@ fn transitions_view(config: &TransitionsConfig) -> TransitionsView {
 fn plan_why(config: &WhyConfig) -> Plan {
     Plan {
         product: Product::Verdicts,
-        duration: Some(Duration::from_secs(config.seconds)),
+        duration: config.seconds.map(Duration::from_secs),
         ledger: LedgerOptions {
             list_quiet: true,
             transitions: true,
@@ -102,7 +137,8 @@ fn why_view(config: &WhyConfig) -> WhyView {
         top: config.arrangement.top,
         ..RunParams::default()
     };
-    WhyView::new(config.style, params, config.seconds)
+    let watches = matches!(config.origin, Origin::Kernel { .. });
+    WhyView::new(config.style, params, config.seconds.filter(|_| watches))
 }
 
 fn plan_reports(config: &Config) -> Plan {
@@ -127,48 +163,124 @@ fn plan_reports(config: &Config) -> Plan {
     }
 }
 
-/// Runs on this machine's connections, with no more privilege than that takes; or on a
-/// stage, which is raised once the programs are attached, and needs privilege to go.
-fn run(
-    options: &Options,
+/// How a run goes.
+struct How<'c> {
+    origin: &'c Origin,
+    /// What the kernel side is told.
+    options: &'c Options,
+    /// How it attached is said on stderr.
     verbose: bool,
-    plan: &Plan,
-    sink: &mut dyn Sink,
+    /// Writes a recording of it.
+    recorder: Option<Recorder>,
+    /// Makes connections of our own, once the programs are attached.
     raise: Option<fn() -> Result<Stage>>,
-) -> Result<()> {
-    let mut interrupts = Interrupts::register()?;
-    let mut data = Spool::new(io::stdout())?;
-    let backlog = data.backlog();
-    let mut remarks = Remarks(backlog.clone());
-    let (mut source, mut lookups) = LiveSource::start(options, &mut interrupts)?;
-    if verbose {
-        say_how_attached(&source, &mut remarks);
+}
+
+impl<'c> How<'c> {
+    fn of(origin: &'c Origin, options: &'c Options) -> Self {
+        Self { origin, options, verbose: false, recorder: None, raise: None }
     }
-    let stage = raise.map(|raise| raise()).transpose()?;
+}
+
+/// Runs until the plan is done, or a signal ends it.
+fn run(how: How<'_>, plan: &mut Plan, sink: &mut dyn Sink) -> Result<()> {
+    match how.origin {
+        Origin::Kernel { record: None } => on_kernel(how, plan, sink),
+        Origin::Kernel { record: Some(file) } => {
+            let recorder = Recorder::new(recordings::create(file, false)?, LiveSource::tick_ns())?;
+            let options = Options { figures: true, ..how.options.clone() };
+            on_kernel(How { recorder: Some(recorder), options: &options, ..how }, plan, sink)
+        }
+        Origin::Recording { file, speed } => on_recording(file, *speed, plan, sink),
+    }
+}
+
+/// Runs on this machine's connections, with no more privilege than that takes; or on a
+/// stage, which needs privilege to go.
+fn on_kernel(how: How<'_>, plan: &Plan, sink: &mut dyn Sink) -> Result<()> {
+    let mut interrupts = Interrupts::register()?;
+    let mut shown = Shown::new()?;
+    let (mut source, mut lookups) = LiveSource::start(how.options, &mut interrupts)?;
+    if how.verbose {
+        say_how_attached(&source, &mut shown.remarks);
+    }
+    let stage = how.raise.map(|raise| raise()).transpose()?;
     if stage.is_none() {
         drop_what_attaching_needed()?;
     }
-    let session = Session {
-        source: &mut source,
-        enrichment: &mut lookups,
-        sink,
-        out: Output { data: &mut data, remarks: &mut remarks },
-        backlog: &backlog,
+    let ending = match &how.recorder {
+        None => shown.session(&mut source, &mut lookups, sink, plan)?,
+        Some(recorder) => {
+            let mut recorded = recorder.source(&mut source);
+            let mut answers = recorder.enrichment(&mut lookups);
+            let ending = shown.session(&mut recorded, &mut answers, sink, plan)?;
+            recorder.finish()?;
+            ending
+        }
     };
-    let ending = session.run(plan)?;
     drop((source, stage));
-    if ending == Ending::ReaderGone {
-        return Ok(());
+    shown.finish(ending, &mut interrupts)
+}
+
+/// Runs on what was recorded.
+fn on_recording(
+    file: &Path,
+    speed: Option<f64>,
+    plan: &mut Plan,
+    sink: &mut dyn Sink,
+) -> Result<()> {
+    let mut recording = recordings::open(file)?;
+    plan.ledger.tick_ns = plan.ledger.tick_ns.map(|_| recording.tick_ns());
+    let mut interrupts = Interrupts::register()?;
+    let mut shown = Shown::new()?;
+    let mut owners = recording.owners();
+    let mut attended = Attended::new(&mut recording, &mut interrupts, speed)?;
+    let ending = shown.session(&mut attended, &mut owners, sink, plan);
+    recordings::say_damage(file, recording.damage(), &mut shown.remarks);
+    shown.finish(ending?, &mut interrupts)
+}
+
+/// What is printed in a run.
+struct Shown {
+    data: Spool,
+    backlog: SpoolBacklog,
+    remarks: Remarks,
+}
+
+impl Shown {
+    fn new() -> Result<Self> {
+        let data = Spool::new(io::stdout())?;
+        let backlog = data.backlog();
+        Ok(Self { data, remarks: Remarks(backlog.clone()), backlog })
     }
-    let Unwritten { lines, bytes } = data.finish(&mut interrupts, ending == Ending::Interrupted)?;
-    if bytes > 0 {
-        _ = writeln!(
-            io::stderr(),
-            "tcpcong: the reader of stdout was too slow: {lines} lines ({bytes} bytes) were not \
-             written"
-        );
+
+    fn session(
+        &mut self,
+        source: &mut dyn Source,
+        enrichment: &mut dyn Enrichment,
+        sink: &mut dyn Sink,
+        plan: &Plan,
+    ) -> Result<Ending> {
+        let out = Output { data: &mut self.data, remarks: &mut self.remarks };
+        Session { source, enrichment, sink, out, backlog: &self.backlog }.run(plan)
     }
-    Ok(())
+
+    /// Waits until all is written, and says what is not.
+    fn finish(self, ending: Ending, interrupts: &mut Interrupts) -> Result<()> {
+        if ending == Ending::ReaderGone {
+            return Ok(());
+        }
+        let Unwritten { lines, bytes } =
+            self.data.finish(interrupts, ending == Ending::Interrupted)?;
+        if bytes > 0 {
+            _ = writeln!(
+                io::stderr(),
+                "tcpcong: the reader of stdout was too slow: {lines} lines ({bytes} bytes) were \
+                 not written"
+            );
+        }
+        Ok(())
+    }
 }
 
 /// Says on stderr how the source attached.

@@ -6,4 +6,5 @@ pub mod command;
 pub mod demo;
 pub mod interrupt;
 pub mod output;
+pub mod recordings;
 pub mod view;

@@ -4,7 +4,9 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use tcpcong::cli::{self, Request};
+use tcpcong::recordings::FileError;
 use tcpcong::{command, demo};
+use tcpcong_core::recording::RecordingError;
 use tcpcong_live::Missing;
 
 fn main() -> ExitCode {
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
         Request::Reports(config) => command::reports(&config),
         Request::Transitions(config) => command::transitions(&config),
         Request::Why(config) => command::why(&config),
+        Request::Record(config) => command::record(&config),
         Request::Demo(config) => command::demo(&config),
     };
     match outcome {
@@ -27,6 +30,9 @@ fn main() -> ExitCode {
         Err(error) if reader_has_gone(&error) => ExitCode::SUCCESS,
         Err(error) if error.is::<Missing>() || error.is::<demo::StageError>() => {
             failed(&format_args!("{error:#}"), 3)
+        }
+        Err(error) if error.is::<FileError>() || error.is::<RecordingError>() => {
+            failed(&error, 2)
         }
         Err(error) => failed(&format_args!("{error:#}"), 1),
     }

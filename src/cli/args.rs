@@ -1,9 +1,13 @@
 //! The options as they are typed; `--help` and the man page come from here.
 //! Values are still text: what they may be is checked in `config`.
 
+use std::path::PathBuf;
+
 use clap::{Args as Group, Parser, Subcommand};
 
-use super::show::{Filters, Ports, Show};
+use super::show::{FILTERS, Filters, Ports, Show};
+
+const RECORDINGS: &str = "Recordings";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -43,6 +47,10 @@ Examples:
   tcpcong -o raddr,loss,comm 1
                            these columns only
   tcpcong --attach kprobe  by kprobes, whatever else the kernel has
+  tcpcong record -o a.jsonl.zst
+                           record all that happens, until Ctrl-C
+  tcpcong --from a.jsonl.zst 1
+                           the same reports of that
   tcpcong demo             connections over a lossy path that it makes itself
   tcpcong help trace       help on trace";
 
@@ -72,6 +80,26 @@ pub struct Args {
     /// What to report, and how.
     #[command(flatten)]
     pub reports: Reports,
+}
+
+/// From where, and where to besides.
+#[derive(Debug, Default, Group)]
+pub struct Recordings {
+    /// Read a recording instead of this machine's kernel; - is stdin
+    #[arg(long, value_name = "FILE", help_heading = RECORDINGS)]
+    pub from: Option<PathBuf>,
+    /// With --from: this many times as fast as it was, 1 as it was [default: at once]
+    #[arg(
+        long,
+        value_name = "TIMES",
+        requires = "from",
+        allow_hyphen_values = true,
+        help_heading = RECORDINGS
+    )]
+    pub speed: Option<String>,
+    /// Make a recording as well
+    #[arg(long, value_name = "FILE", conflicts_with = "from", help_heading = RECORDINGS)]
+    pub record: Option<PathBuf>,
 }
 
 /// What to report, and how.
@@ -132,6 +160,9 @@ pub struct Reports {
     /// What is shown.
     #[command(flatten)]
     pub show: Show,
+    /// From where.
+    #[command(flatten)]
+    pub recordings: Recordings,
 
     /// Seconds from one report to the next, 0.1 or more [default: one report, at Ctrl-C]
     pub interval: Option<String>,
@@ -173,6 +204,9 @@ pub struct Transitions {
     /// Which lines.
     #[command(flatten)]
     pub filters: Filters,
+    /// From where.
+    #[command(flatten)]
+    pub recordings: Recordings,
 }
 
 /// What to watch for verdicts.
@@ -181,9 +215,9 @@ pub struct Why {
     /// Which ports.
     #[command(flatten)]
     pub ports: Ports,
-    /// How long
-    #[arg(long, value_name = "N", default_value = "10", allow_hyphen_values = true)]
-    pub seconds: String,
+    /// How long [default: 10; with --from all of it]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub seconds: Option<String>,
     /// Print text for people, or JSON lines for programs
     #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = ["table", "json"])]
     pub format: String,
@@ -205,6 +239,44 @@ pub struct Why {
     /// Print only the N that were held up most
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub top: Option<String>,
+    /// From where.
+    #[command(flatten)]
+    pub recordings: Recordings,
+}
+
+/// What to record.
+#[derive(Debug, Group)]
+pub struct Record {
+    /// File to write, as NAME.jsonl.zst; - is stdout
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub to: PathBuf,
+    /// Write over a file that is there
+    #[arg(long)]
+    pub force: bool,
+    /// How long [default: until Ctrl-C]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub seconds: Option<String>,
+    /// Which ports.
+    #[command(flatten)]
+    pub ports: Ports,
+    /// Local addresses to record, one or a prefix
+    #[arg(long, value_name = "ADDR[/N]", help_heading = FILTERS)]
+    pub laddr: Option<String>,
+    /// Remote addresses to record, one or a prefix
+    #[arg(long, value_name = "ADDR[/N]", help_heading = FILTERS)]
+    pub raddr: Option<String>,
+    /// Track at most so many connections at a time, as without `record`
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub max_flows: Option<String>,
+    /// Kernel hook to use, as without `record`
+    #[arg(long, value_name = "HOOK", default_value = "auto")]
+    pub attach: String,
+    /// Size of the event buffer in the kernel, as without `record`
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
+    pub buffer: String,
+    /// Print on stderr which hook is used, as without `record`
+    #[arg(short = 'v', long)]
+    pub verbose: bool,
 }
 
 /// What there is besides tracing this machine.
@@ -251,6 +323,14 @@ pub enum Command {
         ))
     )]
     Why(Box<Why>),
+    /// Record all that happens in a file, to be looked at later and elsewhere
+    ///
+    /// The file has every transition with all its figures, every birth and end, and whose
+    /// the connections are, as JSON lines in zstd frames: `tcpcong --from FILE`, `tcpcong
+    /// trace --from FILE` and `tcpcong why --from FILE` read it, with any interval, filter,
+    /// group and format, and so does what reads JSON lines. It can be read while it is
+    /// written. docs/recording.md describes it.
+    Record(Box<Record>),
     /// Trace connections over a lossy path that it makes itself
     ///
     /// Makes two network namespaces and a router between them that drops, reorders

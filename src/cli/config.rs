@@ -1,9 +1,11 @@
 //! Arguments become a configuration in which everything makes sense, or one
 //! line that says what does not and what would.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::{Reports, Transitions, Why};
+use super::args::{Record, Recordings, Reports, Transitions, Why};
+use super::show::Filters;
 use super::{UsageError, choice};
 use crate::view::{Colour, CsvView, Extras, Form, JsonView, Style, Unit};
 use tcpcong_core::model::{Arrangement, By, Field, Filter, Lookups, State, TransitionField};
@@ -20,6 +22,13 @@ const BUFFER_LEAST: u64 = 64 << 10;
 const BUFFER_MOST: u64 = 4 << 30;
 /// The same, for `trace`.
 const TRACE_SECONDS_MOST: u64 = 99_999_999;
+/// How long `why` watches where nobody says.
+const WHY_SECONDS: u64 = 10;
+/// What these options are where nobody says: as in `args`.
+const DEFAULT_ATTACH: &str = "auto";
+const DEFAULT_BUFFER: &str = "8M";
+/// Times as fast: a day in a second, and a second in a day.
+const SPEED_MOST: f64 = 86_400.0;
 /// Longer than anybody watches.
 const DEMO_SECONDS_MOST: u64 = 3600;
 
@@ -47,9 +56,34 @@ pub struct Pace {
     pub outputs: Option<u64>,
 }
 
+/// From where a run has its entries.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Origin {
+    /// From this machine's kernel.
+    Kernel {
+        /// A recording is made of them as well.
+        record: Option<PathBuf>,
+    },
+    /// From a recording.
+    Recording {
+        /// Its file; `-` is stdin.
+        file: PathBuf,
+        /// So many times as fast as it was; without it as fast as can be.
+        speed: Option<f64>,
+    },
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self::Kernel { record: None }
+    }
+}
+
 /// A run, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    /// From where.
+    pub origin: Origin,
     /// When reports come.
     pub pace: Pace,
     /// What they look like.
@@ -115,6 +149,12 @@ pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
     };
     let lookups = choice::lookups(&filter, &arrangement, &columns);
     Ok(Config {
+        origin: origin(&args.recordings, &[
+            ("--attach", args.attach != DEFAULT_ATTACH),
+            ("--buffer", args.buffer != DEFAULT_BUFFER),
+            ("--max-flows", args.max_flows.is_some()),
+            ("-v", args.verbose),
+        ])?,
         pace: Pace {
             interval: args.interval.as_deref().map(interval).transpose()?,
             outputs: args.outputs.as_deref().map(outputs).transpose()?,
@@ -149,8 +189,10 @@ pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
 }
 
 /// A run of `tcpcong trace`, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TransitionsConfig {
+    /// From where.
+    pub origin: Origin,
     /// What they look like.
     pub form: Form,
     /// How long; without it there is no end.
@@ -166,13 +208,7 @@ pub struct TransitionsConfig {
 }
 
 pub(super) fn transitions(args: &Transitions) -> Result<TransitionsConfig, UsageError> {
-    let seconds = args.seconds.as_deref().map(|text| {
-        whole(text).filter(|seconds| (1..=TRACE_SECONDS_MOST).contains(seconds)).ok_or_else(|| {
-            UsageError(format!(
-                "--seconds {text}: not a whole number of seconds from 1 to {TRACE_SECONDS_MOST}"
-            ))
-        })
-    });
+    let seconds = seconds(args.seconds.as_deref())?;
     let filter = choice::filter(&args.ports, &args.filters)?;
     if filter.min_changes.is_some() {
         return Err(UsageError(
@@ -191,8 +227,13 @@ pub(super) fn transitions(args: &Transitions) -> Result<TransitionsConfig, Usage
     };
     form.columns().iter().for_each(|column| lookups.add(column.lookups()));
     Ok(TransitionsConfig {
+        origin: origin(&args.recordings, &[
+            ("--attach", args.attach != DEFAULT_ATTACH),
+            ("--buffer", args.buffer != DEFAULT_BUFFER),
+            ("-v", args.verbose),
+        ])?,
         form,
-        seconds: seconds.transpose()?,
+        seconds,
         verbose: args.verbose,
         options: Options {
             selection: Selection::of(&filter),
@@ -236,12 +277,14 @@ fn default_columns(format: Format, by: Option<&By>) -> Vec<&'static Field> {
 }
 
 /// A run of `tcpcong why`, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WhyConfig {
+    /// From where.
+    pub origin: Origin,
     /// What the verdicts look like.
     pub style: Style,
-    /// How long the watch is.
-    pub seconds: u64,
+    /// How long the watch is; without it as long as the recording.
+    pub seconds: Option<u64>,
     /// Which rows are judged.
     pub filter: Filter,
     /// Of what there is a verdict, and of how many.
@@ -255,21 +298,21 @@ pub struct WhyConfig {
 }
 
 pub(super) fn why(args: &Why) -> Result<WhyConfig, UsageError> {
-    let seconds = &args.seconds;
-    let seconds =
-        whole(seconds).filter(|n| (1..=TRACE_SECONDS_MOST).contains(n)).ok_or_else(|| {
-            UsageError(format!(
-                "--seconds {seconds}: not a whole number of seconds from 1 to {TRACE_SECONDS_MOST}"
-            ))
-        })?;
+    let seconds = seconds(args.seconds.as_deref())?;
+    let usual = args.recordings.from.is_none().then_some(WHY_SECONDS);
     let filter = choice::filter(&args.ports, &args.filters)?;
     let (by, top) = (choice::by(args.by.as_ref())?, choice::top(args.top.as_ref())?);
     let arrangement = Arrangement { by, top, order: None };
     let lookups = choice::lookups(&filter, &arrangement, &[]);
     let lookups = Lookups { owners: true, costs: true, ..lookups };
     Ok(WhyConfig {
+        origin: origin(&args.recordings, &[
+            ("--attach", args.attach != DEFAULT_ATTACH),
+            ("--buffer", args.buffer != DEFAULT_BUFFER),
+            ("-v", args.verbose),
+        ])?,
         style: if args.format == "json" { Style::Json } else { Style::Table },
-        seconds,
+        seconds: seconds.or(usual),
         verbose: args.verbose,
         options: Options {
             selection: Selection::of(&filter),
@@ -287,6 +330,76 @@ pub(super) fn why(args: &Why) -> Result<WhyConfig, UsageError> {
     })
 }
 
+/// A run of `tcpcong record`, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordConfig {
+    /// The file; `-` is stdout.
+    pub to: PathBuf,
+    /// Whatever it held before may go.
+    pub force: bool,
+    /// How long; without it there is no end.
+    pub seconds: Option<u64>,
+    /// Which connections.
+    pub filter: Filter,
+    /// How it attached is said on stderr.
+    pub verbose: bool,
+    /// What the kernel side is told.
+    pub options: Options,
+}
+
+pub(super) fn record(args: Record) -> Result<RecordConfig, UsageError> {
+    let Record { laddr, raddr, .. } = args;
+    let filter = choice::filter(&args.ports, &Filters { laddr, raddr, ..Filters::default() })?;
+    Ok(RecordConfig {
+        to: args.to,
+        force: args.force,
+        seconds: seconds(args.seconds.as_deref())?,
+        verbose: args.verbose,
+        options: Options {
+            selection: Selection::of(&filter),
+            max_flows: args.max_flows.as_deref().map(max_flows).transpose()?,
+            buffer_bytes: buffer(&args.buffer)?,
+            attach: attach(&args.attach)?,
+            verifier_statistics: args.verbose,
+            figures: true,
+            costs: true,
+            owners: true,
+        },
+        filter,
+    })
+}
+
+/// From where, given which options of the kernel's were given.
+fn origin(given: &Recordings, of_kernel: &[(&str, bool)]) -> Result<Origin, UsageError> {
+    let Some(file) = given.from.clone() else {
+        return Ok(Origin::Kernel { record: given.record.clone() });
+    };
+    if let Some((option, _)) = of_kernel.iter().find(|(_, is_given)| *is_given) {
+        return Err(UsageError(format!(
+            "{option}: not with --from, which asks no kernel for anything"
+        )));
+    }
+    let speed = given.speed.as_deref().map(|text| {
+        let speed = text.parse().ok().filter(|speed: &f64| {
+            (1.0 / SPEED_MOST..=SPEED_MOST).contains(speed)
+        });
+        speed.ok_or_else(|| UsageError(format!("--speed {text}: not a number such as 1, 10 or 0.5")))
+    });
+    Ok(Origin::Recording { file, speed: speed.transpose()? })
+}
+
+/// How long, of a text if there is one.
+fn seconds(text: Option<&str>) -> Result<Option<u64>, UsageError> {
+    let checked = |text: &str| {
+        whole(text).filter(|seconds| (1..=TRACE_SECONDS_MOST).contains(seconds)).ok_or_else(|| {
+            UsageError(format!(
+                "--seconds {text}: not a whole number of seconds from 1 to {TRACE_SECONDS_MOST}"
+            ))
+        })
+    };
+    text.map(checked).transpose()
+}
+
 pub(super) fn demo(seconds: &str, microseconds: bool) -> Result<Config, UsageError> {
     let seconds =
         whole(seconds).filter(|n| (1..=DEMO_SECONDS_MOST).contains(n)).ok_or_else(|| {
@@ -296,6 +409,7 @@ pub(super) fn demo(seconds: &str, microseconds: bool) -> Result<Config, UsageErr
         })?;
     let unit = if microseconds { Unit::Microseconds } else { Unit::Milliseconds };
     Ok(Config {
+        origin: Origin::default(),
         pace: Pace { interval: Some(Duration::from_secs(1)), outputs: Some(seconds) },
         format: Format::Table,
         unit,

@@ -13,11 +13,11 @@ use clap::{CommandFactory as _, Parser as _};
 use thiserror::Error;
 
 pub use args::{Args, Command};
-pub use config::{Config, Format, Pace, TransitionsConfig, WhyConfig};
+pub use config::{Config, Format, Origin, Pace, RecordConfig, TransitionsConfig, WhyConfig};
 pub use show::Show;
 
 /// What the person asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     /// Report on this machine's connections.
     Reports(Config),
@@ -25,6 +25,8 @@ pub enum Request {
     Transitions(TransitionsConfig),
     /// Watch, and say what holds connections up.
     Why(WhyConfig),
+    /// Record what happens.
+    Record(RecordConfig),
     /// Trace connections of our own making.
     Demo(Config),
     /// Print a text to stdout: help, version, or the kernel program's source.
@@ -57,6 +59,7 @@ where
             config::demo(&seconds, microseconds).map(Request::Demo)
         }
         Some(Command::Why(args)) => config::why(&args).map(Request::Why),
+        Some(Command::Record(args)) => config::record(*args).map(Request::Record),
         Some(Command::Trace(args)) if args.columns.as_deref() == Some("help") => {
             Ok(Request::Print(choice::transition_column_help()))
         }
@@ -87,7 +90,9 @@ fn reported(error: &clap::Error, line: &[OsString]) -> Result<Request, UsageErro
             let what: Vec<_> = what.split_whitespace().collect();
             let what = what.join(" ");
             let what = what.strip_prefix("error: ").unwrap_or(&what);
-            let what = what.split(" cannot be used with").next().unwrap_or(what);
+            let unexpected = what.starts_with("unexpected argument");
+            let end = what.find(" cannot be used with").filter(|_| unexpected);
+            let what = &what[..end.unwrap_or(what.len())];
             let first = line.get(1).and_then(|word| word.to_str());
             let command = first.filter(|word| definition().find_subcommand(word).is_some());
             let command = command.map(|word| format!(" {word}")).unwrap_or_default();

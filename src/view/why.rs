@@ -25,7 +25,7 @@ pub struct Subject {
 pub struct WhyView {
     style: Style,
     params: RunParams,
-    seconds: u64,
+    seconds: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -110,9 +110,9 @@ fn json(value: &Value) -> serde_json::Value {
 }
 
 impl WhyView {
-    /// In `style`, for a run that was asked for so and watches for so many seconds.
+    /// In `style`, for a run that was asked for so, and watches for so many seconds.
     #[must_use]
-    pub fn new(style: Style, params: RunParams, seconds: u64) -> Self {
+    pub fn new(style: Style, params: RunParams, seconds: Option<u64>) -> Self {
         Self { style, params, seconds }
     }
 }
@@ -123,7 +123,7 @@ impl Sink for WhyView {
             return JsonView::new(self.params.clone(), &[], false).started(start, out);
         }
         trust::at_start(start, out.remarks)?;
-        let seconds = self.seconds;
+        let Some(seconds) = self.seconds else { return Ok(()) };
         writeln!(out.remarks, "tcpcong: watching for {seconds} s; Ctrl-C ends it sooner")
     }
 

@@ -4,7 +4,8 @@
 //!
 //! 1. A [`source::Source`] hands over [entries](model::Entry), each of which says what
 //!    happened to which socket, and when. The live kernel is one (`LiveSource`, in the crate
-//!    `tcpcong-live`), [`source::Replay`] is another.
+//!    `tcpcong-live`), [`source::Replay`] is another, and so is a recording in a file
+//!    (`recording`, with the feature of that name).
 //! 2. The [`model::Ledger`] makes figures of them: a pure function of the entries.
 //! 3. A [`session::Session`] ends intervals, filters and arranges, and hands out
 //!    [reports](model::Report), [transitions](model::Transition) and
@@ -78,6 +79,8 @@
 //! ```
 
 pub mod model;
+#[cfg(feature = "recording")]
+pub mod recording;
 pub mod session;
 pub mod sink;
 pub mod source;

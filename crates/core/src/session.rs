@@ -183,12 +183,11 @@ impl Session<'_> {
         let interval_end_ns = boundary_ns.unwrap_or(u64::MAX);
         loop {
             let Progress { ledger, pending, .. } = &mut *progress;
-            let Reached { until_ns, not_before_ns, end } = self
+            let reached = self
                 .source
                 .next(wait, &mut |entry| pass_on(entry, interval_end_ns, ledger, pending))?;
-            let has_come = boundary_ns
-                .map(|boundary_ns| boundary_ns.max(not_before_ns))
-                .filter(|boundary_ns| until_ns >= *boundary_ns);
+            let Reached { until_ns, end, .. } = reached;
+            let has_come = reached.interval_end(wait);
             // The last interval lasts until there is nothing more.
             let to_ns = has_come.filter(|_| end.is_none()).unwrap_or(until_ns);
             let later = pending.partition_point(|entry| entry.at_ns < to_ns);

@@ -20,6 +20,14 @@ pub struct Reached {
     pub end: Option<End>,
 }
 
+impl Reached {
+    /// Where the interval ends that was to end when the wait does, if that has come.
+    pub(crate) fn interval_end(&self, wait: Wait) -> Option<u64> {
+        let to_ns = wait.until_ns?.max(self.not_before_ns);
+        (self.until_ns >= to_ns).then_some(to_ns)
+    }
+}
+
 /// Why a source has come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Connection, Name, State};
 
-/// An entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An entry. In a file it is one flat object (`line`).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// When, `CLOCK_MONOTONIC` nanoseconds.
     pub at_ns: u64,
@@ -16,8 +16,7 @@ pub struct Entry {
 }
 
 /// What an entry tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// Something about a socket.
     Socket(SocketEvent),
@@ -43,7 +42,7 @@ pub struct SurveyedNamespace {
 }
 
 /// What happened to a socket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketEvent {
     /// The kernel's address of the socket.
     pub socket: u64,
@@ -63,8 +62,7 @@ pub struct SocketEvent {
 }
 
 /// The kinds of what can happen to a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Its life begins.
     Birth {
@@ -131,7 +129,7 @@ pub enum Place {
 }
 
 /// Fields of the kernel's `struct tcp_sock` and of what it contains, at an event.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // the kernel's own flags
 pub struct Figures {
     /// Congestion window, segments.
@@ -175,7 +173,7 @@ pub struct Figures {
 }
 
 /// A socket's own account, cumulative. It goes round at 2^32.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Account {
     /// Time sending; limited by the receiver; by the send buffer; jiffies.
     pub chrono: [u32; 3],

@@ -12,6 +12,7 @@ mod fields;
 mod filter;
 mod group;
 mod ledger;
+mod line;
 mod lookups;
 mod name;
 mod order;

@@ -60,7 +60,8 @@ impl SpellLengths {
 macro_rules! blind_fields {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// What the source could not see or keep, cumulative since the start.
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
         pub struct Losses {
             $($(#[$doc])* pub $name: u64,)*
         }

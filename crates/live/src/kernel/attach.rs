@@ -88,6 +88,7 @@ enum LifecycleHook {
 }
 
 /// One form of one way.
+#[allow(clippy::struct_excessive_bools)] // each is so or not, whatever the others
 struct Trial<'a> {
     method: AttachMethod,
     probes: &'a Probes,

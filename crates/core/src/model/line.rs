@@ -1,0 +1,308 @@
+//! An entry as one flat JSON object: a line of a recording, which tools that read JSON
+//! lines take for a row of a table. docs/recording.md has each key. What is 0 or false
+//! most of the time is left out then.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{
+    Account, Body, Connection, Endpoints, Entry, Figures, Kind, Name, Owner, Place, Process,
+    SocketEvent, State, SurveyedNamespace,
+};
+
+/// Slow start has no threshold yet (`TCP_INFINITE_SSTHRESH`, include/net/tcp.h).
+const INFINITE_SSTHRESH: u32 = 0x7fff_ffff;
+
+/// What kind of line it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Type {
+    Birth,
+    Endpoints,
+    FilteredOut,
+    Transition,
+    Found,
+    End,
+    Seen,
+    Surveyed,
+    Gap,
+}
+
+/// A socket's address. As text, since many tools keep numbers in 53 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Address(u64);
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:016x}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Digits;
+        impl serde::de::Visitor<'_> for Digits {
+            type Value = Address;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a socket's address in hexadecimal digits")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Address, E> {
+                u64::from_str_radix(text, 16).map(Address).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Digits)
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+macro_rules! entry_line {
+    ($($field:ident: $type:ty,)*) => {
+        /// All keys that there are.
+        #[derive(Debug, Default, Serialize, Deserialize)]
+        struct EntryLine {
+            r#type: Option<Type>,
+            at_ns: u64,
+            $(#[serde(default, skip_serializing_if = "is_default")] $field: $type,)*
+        }
+    };
+}
+
+entry_line! {
+    socket: Option<Address>,
+    state: Option<State>,
+    from: Option<State>,
+    to: Option<State>,
+    place: Place,
+    unlocked: bool,
+    lport: Option<u16>,
+    rport: Option<u16>,
+    cc: Option<Name>,
+
+    laddr: Option<IpAddr>,
+    raddr: Option<IpAddr>,
+    zone: u32,
+    netns: Option<u32>,
+    cookie: Option<u64>,
+    cgroup_id: Option<u64>,
+    pid: Option<u32>,
+    comm: Option<Name>,
+
+    snd_cwnd: Option<u32>,
+    snd_ssthresh: Option<u32>,
+    prior_cwnd: Option<u32>,
+    srtt_us: Option<f64>,
+    packets_out: Option<u32>,
+    sacked_out: Option<u32>,
+    lost_out: Option<u32>,
+    retrans_out: Option<u32>,
+    undo_retrans: u32,
+    retrans_stamp: u32,
+    rcv_tsecr: u32,
+    icsk_pending: u8,
+    undo_marker: bool,
+    timestamps: bool,
+    frto: bool,
+    tfo_failed: bool,
+    ack_now: bool,
+    handshake: bool,
+
+    busy: Option<u32>,
+    rwnd_limited: Option<u32>,
+    sndbuf_limited: Option<u32>,
+    delivered: Option<u32>,
+    total_retrans: Option<u32>,
+
+    namespaces: Option<Vec<SurveyedNamespace>>,
+    from_ns: Option<u64>,
+    dropped: Option<u64>,
+}
+
+impl EntryLine {
+    fn of(entry: &Entry) -> Self {
+        let mut line = Self { at_ns: entry.at_ns, ..Self::default() };
+        line.r#type = Some(match &entry.body {
+            Body::Socket(event) => line.set_event(event),
+            Body::Surveyed(namespaces) => {
+                line.namespaces = Some(namespaces.clone());
+                Type::Surveyed
+            }
+            Body::Gap { from_ns, dropped } => {
+                (line.from_ns, line.dropped) = (Some(*from_ns), Some(*dropped));
+                Type::Gap
+            }
+        });
+        line
+    }
+
+    fn set_event(&mut self, event: &SocketEvent) -> Type {
+        self.socket = Some(Address(event.socket));
+        (self.lport, self.rport) = (Some(event.lport), Some(event.rport));
+        self.cc = event.cc;
+        if let Some(connection) = &event.connection {
+            self.set_connection(connection);
+        }
+        if let Some(figures) = &event.figures {
+            self.set_figures(figures);
+        }
+        let (kind, state) = match event.kind {
+            Kind::Birth { state } => (Type::Birth, state),
+            Kind::Endpoints { state } => (Type::Endpoints, state),
+            Kind::Found { state } => (Type::Found, state),
+            Kind::End { state } => (Type::End, state),
+            Kind::Seen { state, unlocked } => {
+                self.unlocked = unlocked;
+                (Type::Seen, state)
+            }
+            Kind::FilteredOut => return Type::FilteredOut,
+            Kind::Transition { from, to, place } => {
+                (self.from, self.to, self.place) = (Some(from), Some(to), place);
+                return Type::Transition;
+            }
+        };
+        self.state = Some(state);
+        kind
+    }
+
+    fn set_connection(&mut self, connection: &Connection) {
+        // Its ports are those of the event.
+        let Connection { endpoints, netns, cookie, owner } = *connection;
+        let Endpoints { laddr, raddr, zone, .. } = endpoints;
+        (self.laddr, self.raddr, self.zone) = (Some(laddr), Some(raddr), zone);
+        (self.netns, self.cookie, self.cgroup_id) = (Some(netns), cookie, owner.cgroup);
+        self.pid = owner.process.map(|process| process.pid);
+        self.comm = owner.process.and_then(|process| process.comm);
+    }
+
+    fn set_figures(&mut self, figures: &Figures) {
+        let has_threshold = figures.snd_ssthresh != INFINITE_SSTHRESH;
+        self.snd_cwnd = Some(figures.snd_cwnd);
+        self.snd_ssthresh = has_threshold.then_some(figures.snd_ssthresh);
+        self.prior_cwnd = Some(figures.prior_cwnd);
+        // The kernel counts in eighths, which a decimal fraction tells exactly.
+        self.srtt_us = Some(f64::from(figures.srtt_us) / 8.0);
+        self.packets_out = Some(figures.packets_out);
+        self.sacked_out = Some(figures.sacked_out);
+        self.lost_out = Some(figures.lost_out);
+        self.retrans_out = Some(figures.retrans_out);
+        self.undo_retrans = figures.undo_retrans;
+        self.retrans_stamp = figures.retrans_stamp;
+        self.rcv_tsecr = figures.rcv_tsecr;
+        self.icsk_pending = figures.pending;
+        self.undo_marker = figures.undo_marker;
+        self.timestamps = figures.timestamps;
+        self.frto = figures.frto;
+        self.tfo_failed = figures.tfo_failed;
+        self.ack_now = figures.ack_now;
+        self.handshake = figures.handshake;
+        if let Some(Account { chrono: [busy, rwnd, sndbuf], delivered, retransmitted }) =
+            figures.account
+        {
+            self.busy = Some(busy);
+            self.rwnd_limited = Some(rwnd);
+            self.sndbuf_limited = Some(sndbuf);
+            self.delivered = Some(delivered);
+            self.total_retrans = Some(retransmitted);
+        }
+    }
+
+    fn entry(self) -> Result<Entry, &'static str> {
+        let at_ns = self.at_ns;
+        let body = match self.r#type.ok_or("no type")? {
+            Type::Surveyed => Body::Surveyed(self.namespaces.ok_or("no namespaces")?),
+            Type::Gap => Body::Gap {
+                from_ns: self.from_ns.ok_or("no from_ns")?,
+                dropped: self.dropped.ok_or("no dropped")?,
+            },
+            kind => Body::Socket(self.event(kind)?),
+        };
+        Ok(Entry { at_ns, body })
+    }
+
+    fn event(&self, kind: Type) -> Result<SocketEvent, &'static str> {
+        let state = || self.state.ok_or("no state");
+        Ok(SocketEvent {
+            socket: self.socket.ok_or("no socket")?.0,
+            lport: self.lport.ok_or("no lport")?,
+            rport: self.rport.ok_or("no rport")?,
+            kind: match kind {
+                Type::Birth => Kind::Birth { state: state()? },
+                Type::Endpoints => Kind::Endpoints { state: state()? },
+                Type::Found => Kind::Found { state: state()? },
+                Type::End => Kind::End { state: state()? },
+                Type::Seen => Kind::Seen { state: state()?, unlocked: self.unlocked },
+                Type::Transition => Kind::Transition {
+                    from: self.from.ok_or("no from")?,
+                    to: self.to.ok_or("no to")?,
+                    place: self.place,
+                },
+                Type::FilteredOut | Type::Surveyed | Type::Gap => Kind::FilteredOut,
+            },
+            cc: self.cc,
+            connection: self.connection(),
+            figures: self.figures().map(Box::new),
+        })
+    }
+
+    fn connection(&self) -> Option<Connection> {
+        let (laddr, raddr) = self.laddr.zip(self.raddr)?;
+        let (lport, rport) = self.lport.zip(self.rport)?;
+        let process = self.pid.map(|pid| Process { pid, comm: self.comm });
+        Some(Connection {
+            endpoints: Endpoints { laddr, lport, raddr, rport, zone: self.zone },
+            netns: self.netns.unwrap_or(0),
+            cookie: self.cookie,
+            owner: Owner { cgroup: self.cgroup_id, process },
+        })
+    }
+
+    fn figures(&self) -> Option<Figures> {
+        let account = self.busy.map(|busy| Account {
+            chrono: [busy, self.rwnd_limited.unwrap_or(0), self.sndbuf_limited.unwrap_or(0)],
+            delivered: self.delivered.unwrap_or(0),
+            retransmitted: self.total_retrans.unwrap_or(0),
+        });
+        Some(Figures {
+            snd_cwnd: self.snd_cwnd?,
+            snd_ssthresh: self.snd_ssthresh.unwrap_or(INFINITE_SSTHRESH),
+            prior_cwnd: self.prior_cwnd.unwrap_or(0),
+            // Too large or too small a number ends at the bound.
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            srtt_us: (self.srtt_us.unwrap_or(0.0) * 8.0) as u32,
+            packets_out: self.packets_out.unwrap_or(0),
+            sacked_out: self.sacked_out.unwrap_or(0),
+            lost_out: self.lost_out.unwrap_or(0),
+            retrans_out: self.retrans_out.unwrap_or(0),
+            undo_retrans: self.undo_retrans,
+            retrans_stamp: self.retrans_stamp,
+            rcv_tsecr: self.rcv_tsecr,
+            pending: self.icsk_pending,
+            undo_marker: self.undo_marker,
+            timestamps: self.timestamps,
+            frto: self.frto,
+            tfo_failed: self.tfo_failed,
+            ack_now: self.ack_now,
+            handshake: self.handshake,
+            account,
+        })
+    }
+}
+
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        EntryLine::of(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        EntryLine::deserialize(deserializer)?.entry().map_err(D::Error::custom)
+    }
+}

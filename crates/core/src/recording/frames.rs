@@ -1,0 +1,248 @@
+//! zstd frames of whole lines, each with its size and a checksum: written in one piece,
+//! read one by one, and found again behind a damaged one.
+
+use std::io::{self, Read, Write};
+
+use serde::Serialize;
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::{CParameter, find_frame_compressed_size, get_frame_content_size};
+
+use super::lines::Note;
+
+/// A frame is as long as this, bytes of lines, ...
+const FRAME: usize = 64 << 10;
+/// ... and may be longer than that, by a line that is long.
+const FRAME_MOST: usize = 16 << 20;
+/// The same, compressed.
+const COMPRESSED_MOST: usize = FRAME_MOST + (64 << 10);
+/// So much is read at once.
+const READ: usize = 256 << 10;
+/// How each frame begins (RFC 8878, 3.1.1).
+const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Compresses to a tenth, and takes less time than making the lines.
+const LEVEL: i32 = 3;
+
+/// Writes lines into frames.
+pub(super) struct FrameWriter {
+    out: Box<dyn Write>,
+    compressor: Compressor<'static>,
+    /// The frame that is being filled, and when its first line was told.
+    text: Vec<u8>,
+    began_ns: u64,
+    /// Lines in it and before it.
+    lines: u64,
+    /// Frames that wait for the first line.
+    held: Option<Vec<u8>>,
+    /// What was written, bytes.
+    pub(super) bytes: u64,
+}
+
+impl FrameWriter {
+    /// Frames are kept until [`FrameWriter::begin`].
+    pub(super) fn new(out: Box<dyn Write>) -> io::Result<Self> {
+        let mut compressor = Compressor::new(LEVEL)?;
+        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+        Ok(Self {
+            out,
+            compressor,
+            text: Vec::with_capacity(2 * FRAME),
+            began_ns: 0,
+            lines: 1,
+            held: Some(Vec::new()),
+            bytes: 0,
+        })
+    }
+
+    /// Writes the recording's first line, and what was kept so far.
+    pub(super) fn begin(&mut self, line: &Note) -> io::Result<()> {
+        self.flush()?;
+        let held = self.held.take().unwrap_or_default();
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        let first = self.compressor.compress(&text)?;
+        self.put(&first)?;
+        self.put(&held)
+    }
+
+    /// Adds a line that is told at this instant.
+    pub(super) fn line(&mut self, at_ns: u64, line: &impl Serialize) -> io::Result<()> {
+        self.room(at_ns)?;
+        serde_json::to_writer(&mut self.text, line)?;
+        self.text.push(b'\n');
+        self.lines += 1;
+        Ok(())
+    }
+
+    /// The same of lines that are text already, of which there are so many.
+    pub(super) fn text(&mut self, at_ns: u64, text: &[u8]) -> io::Result<()> {
+        self.room(at_ns)?;
+        self.text.extend_from_slice(text);
+        self.lines += 1;
+        Ok(())
+    }
+
+    /// Begins a frame where that is due.
+    fn room(&mut self, at_ns: u64) -> io::Result<()> {
+        if self.text.len() >= FRAME {
+            self.flush()?;
+        }
+        if self.text.is_empty() {
+            self.began_ns = at_ns;
+            let line = Note::Frame { at_ns, lines: self.lines };
+            serde_json::to_writer(&mut self.text, &line)?;
+            self.text.push(b'\n');
+            self.lines += 1;
+        }
+        Ok(())
+    }
+
+    /// Writes out what has waited since before `ns` ago.
+    pub(super) fn flush_older(&mut self, now_ns: u64, ns: u64) -> io::Result<()> {
+        let is_old = !self.text.is_empty() && now_ns.saturating_sub(self.began_ns) >= ns;
+        if is_old { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes out what there is.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        let frame = self.compressor.compress(&self.text)?;
+        self.text.clear();
+        match &mut self.held {
+            Some(held) => held.extend_from_slice(&frame),
+            None => self.put(&frame)?,
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.bytes += frame.len() as u64;
+        self.out.write_all(frame)?;
+        self.out.flush()
+    }
+}
+
+/// What of a recording cannot be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// Bytes in the midst of it, whose checksum is wrong or that are no frame.
+    pub damaged: u64,
+    /// Bytes at its end that are not a whole frame: writing was cut off, or goes on.
+    pub cut_off: u64,
+}
+
+/// Reads frames.
+pub(super) struct Frames {
+    input: Box<dyn Read>,
+    decompressor: Decompressor<'static>,
+    buffer: Vec<u8>,
+    /// How much of it was taken.
+    at: usize,
+    is_end: bool,
+    pub(super) damage: Damage,
+}
+
+impl Frames {
+    pub(super) fn new(input: Box<dyn Read>) -> io::Result<Self> {
+        let decompressor = Decompressor::new()?;
+        let damage = Damage::default();
+        Ok(Self { input, decompressor, buffer: Vec::new(), at: 0, is_end: false, damage })
+    }
+
+    /// The next frame's lines; nothing at the end. Whatever is no frame is skipped, and
+    /// counted as damage.
+    pub(super) fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            self.fill(MAGIC.len())?;
+            if self.rest().is_empty() {
+                return Ok(None);
+            }
+            match self.frame()? {
+                Ok(Some(text)) => return Ok(Some(text)),
+                Ok(None) => {}
+                Err(cut_off) => self.skip(cut_off)?,
+            }
+        }
+    }
+
+    /// The lines of the frame that begins here, nothing if it has none; or whether it is
+    /// cut off, if it is none.
+    fn frame(&mut self) -> io::Result<Result<Option<Vec<u8>>, bool>> {
+        let Some(bytes) = self.whole_frame()? else {
+            return Ok(Err(self.rest().starts_with(&MAGIC) && self.is_end));
+        };
+        let frame = &self.buffer[self.at..self.at + bytes];
+        let size = get_frame_content_size(frame).ok().flatten();
+        let size = size.and_then(|size| usize::try_from(size).ok());
+        let Some(size) = size.filter(|size| *size <= FRAME_MOST) else { return Ok(Err(false)) };
+        let Ok(text) = self.decompressor.decompress(frame, size) else { return Ok(Err(false)) };
+        self.at += bytes;
+        Ok(Ok((!text.is_empty()).then_some(text)))
+    }
+
+    /// How long the frame is that begins here; nothing where there is no whole one.
+    fn whole_frame(&mut self) -> io::Result<Option<usize>> {
+        if !self.rest().starts_with(&MAGIC) {
+            return Ok(None);
+        }
+        loop {
+            let known = self.rest().len();
+            if let Ok(bytes) = find_frame_compressed_size(self.rest()) {
+                return Ok(Some(bytes));
+            }
+            if self.is_end || known >= COMPRESSED_MOST {
+                return Ok(None);
+            }
+            self.fill((2 * known).max(READ))?;
+        }
+    }
+
+    /// Skips to where another frame may begin.
+    fn skip(&mut self, cut_off: bool) -> io::Result<()> {
+        let mut skipped = 0;
+        loop {
+            let rest = &self.rest()[1..];
+            let next = rest.windows(MAGIC.len()).position(|four| four == MAGIC);
+            let bytes = 1 + match next {
+                Some(bytes) => bytes,
+                None if self.is_end => rest.len(),
+                // The magic number may be there in part.
+                None => rest.len().saturating_sub(MAGIC.len() - 1),
+            };
+            self.at += bytes;
+            skipped += bytes as u64;
+            if next.is_some() || self.is_end {
+                break;
+            }
+            self.fill(READ)?;
+            if self.rest().is_empty() {
+                break;
+            }
+        }
+        let is_last = self.rest().is_empty() && self.is_end;
+        *if cut_off && is_last { &mut self.damage.cut_off } else { &mut self.damage.damaged } +=
+            skipped;
+        Ok(())
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.buffer[self.at..]
+    }
+
+    /// Reads on until so many bytes are there, or the end is.
+    fn fill(&mut self, bytes: usize) -> io::Result<()> {
+        if self.rest().len() >= bytes || self.is_end {
+            return Ok(());
+        }
+        self.buffer.drain(..self.at);
+        self.at = 0;
+        while self.buffer.len() < bytes && !self.is_end {
+            let before = self.buffer.len();
+            let read = (&mut self.input).take(READ as u64).read_to_end(&mut self.buffer)?;
+            debug_assert_eq!(self.buffer.len(), before + read);
+            self.is_end = read == 0;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! The lines of a recording that are no entries: what a run knew besides. Each is told
+//! after the entries from before its instant.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Entry, FlowId, Losses, Name, Names, Process, Row, Start, Workload};
+
+/// A line.
+#[derive(Debug)]
+pub(super) enum Line {
+    Entry(Entry),
+    Note(Note),
+    /// Of a kind that a later version has.
+    Unknown,
+}
+
+/// A line that is no entry.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum Note {
+    /// The first line.
+    Start(StartLine),
+    /// A frame begins, after so many lines of others.
+    Frame { at_ns: u64, lines: u64 },
+    /// The wall clock was set, or has gone astray from the monotonic one.
+    Clock { at_ns: u64, time: Timestamp },
+    /// What the source could not see so far.
+    Losses {
+        at_ns: u64,
+        namespaces_unreached: usize,
+        #[serde(flatten)]
+        losses: Losses,
+    },
+    /// Whose a flow is, as far as it was looked up.
+    Owner(Box<OwnerLine>),
+    /// An interval that was to end at `at_ns` ended later, when all was measured.
+    Late { at_ns: u64, until_ns: u64 },
+    /// The recording was ended.
+    Stop { at_ns: u64 },
+}
+
+impl Note {
+    /// Whether it is of its instant alone: the others hold for what follows.
+    pub(super) fn has_its_time(&self) -> bool {
+        matches!(self, Self::Clock { .. } | Self::Losses { .. } | Self::Owner(_))
+    }
+
+    /// The instant before which all entries were told by then.
+    pub(super) fn at_ns(&self) -> u64 {
+        match self {
+            Self::Start(line) => line.start.at_ns,
+            Self::Owner(line) => line.at_ns,
+            Self::Frame { at_ns, .. }
+            | Self::Clock { at_ns, .. }
+            | Self::Losses { at_ns, .. }
+            | Self::Late { at_ns, .. }
+            | Self::Stop { at_ns } => *at_ns,
+        }
+    }
+}
+
+/// How it began.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StartLine {
+    pub(super) version: u32,
+    /// The kernel's tick, nanoseconds.
+    pub(super) tick_ns: u64,
+    #[serde(flatten)]
+    pub(super) start: Start,
+}
+
+/// Whose a flow is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OwnerLine {
+    pub(super) at_ns: u64,
+    pub(super) socket: String,
+    pub(super) born_ns: u64,
+    #[serde(flatten)]
+    pub(super) whose: Whose,
+}
+
+/// What was looked up of a flow; keys of what is not known are left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Whose {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    comm: Option<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    netns_name: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cgroup: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    container: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pod: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    interface: Option<Arc<str>>,
+}
+
+impl Whose {
+    pub(super) fn of(row: &Row) -> Self {
+        let process = row.connection.owner.process;
+        let workload = row.names.workload.as_deref();
+        Self {
+            pid: process.map(|process| process.pid),
+            comm: process.and_then(|process| process.comm),
+            netns_name: row.names.netns.clone(),
+            cgroup: row.names.cgroup.clone(),
+            unit: workload.and_then(|workload| workload.unit.clone()),
+            container: workload.and_then(|workload| workload.container.clone()),
+            pod: workload.and_then(|workload| workload.pod.clone()),
+            interface: row.names.interface.clone(),
+        }
+    }
+
+    pub(super) fn process(&self) -> Option<Process> {
+        self.pid.map(|pid| Process { pid, comm: self.comm })
+    }
+
+    pub(super) fn names(&self) -> Names {
+        let workload = Workload {
+            unit: self.unit.clone(),
+            container: self.container.clone(),
+            pod: self.pod.clone(),
+        };
+        Names {
+            netns: self.netns_name.clone(),
+            cgroup: self.cgroup.clone(),
+            // Where there is a path it was asked what that says.
+            workload: self.cgroup.is_some().then(|| Arc::new(workload)),
+            interface: self.interface.clone(),
+        }
+    }
+}
+
+impl OwnerLine {
+    pub(super) fn new(at_ns: u64, id: FlowId, whose: Whose) -> Self {
+        let socket = format!("{:016x}", id.socket);
+        Self { at_ns, socket, born_ns: id.born_ns, whose }
+    }
+
+    /// Whose it is; nothing where the address is none.
+    pub(super) fn id(&self) -> Option<FlowId> {
+        let socket = u64::from_str_radix(&self.socket, 16).ok()?;
+        Some(FlowId { socket, born_ns: self.born_ns })
+    }
+}
+
+/// Reads a line.
+pub(super) fn parse(line: &str) -> serde_json::Result<Line> {
+    #[derive(Deserialize)]
+    struct Type<'l> {
+        #[serde(borrow)]
+        r#type: &'l str,
+    }
+    let Type { r#type } = serde_json::from_str(line)?;
+    Ok(match r#type {
+        "birth" | "endpoints" | "filtered_out" | "transition" | "found" | "end" | "seen"
+        | "surveyed" | "gap" => Line::Entry(serde_json::from_str(line)?),
+        "start" | "frame" | "clock" | "losses" | "owner" | "late" | "stop" => {
+            Line::Note(serde_json::from_str(line)?)
+        }
+        _ => Line::Unknown,
+    })
+}

@@ -1,0 +1,23 @@
+//! Recordings: the log of a run in a file, which is a source like the live kernel.
+//!
+//! A recording is JSON lines in zstd frames, each of which is whole lines with a checksum
+//! and can be read without the others; docs/recording.md describes the lines. [`Recorder`]
+//! stands between a source, its enrichment and a session, and writes what passes.
+//! [`Recording`] hands the same over again, at the same instants: a session with the same
+//! plan hands its sink the same, to the byte.
+
+mod frames;
+mod lines;
+mod record;
+mod replay;
+
+pub use frames::Damage;
+pub use record::{Recorded, RecordedEnrichment, RecordedSource, Recorder};
+pub use replay::{RecordedOwners, Recording, RecordingError};
+
+/// The version of the lines. A reader skips lines and keys that it does not know; what
+/// would mislead it takes a new version.
+pub const VERSION: u32 = 1;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! Writes a recording of what passes from a source and its enrichment to a session.
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use anyhow::{Context as _, Result};
+use jiff::{SignedDuration, Timestamp};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::VERSION;
+use super::frames::FrameWriter;
+use super::lines::{Note, OwnerLine, StartLine, Whose};
+use crate::model::{Entry, FlowId, Ledger, Lookups, Losses, Row, Start};
+use crate::source::{Enrichment, Reached, Source, TakeEntry, Wait};
+
+/// What was told is written at the latest after this time.
+const WAITS_NS: u64 = 1_000_000_000;
+/// Two clocks may go so far apart before it is told.
+const ASTRAY: SignedDuration = SignedDuration::from_millis(1);
+/// So many flows' owners are kept without asking whether they are alive.
+const KEPT_FREELY: usize = 1024;
+
+/// Writes a recording. Clones write the same one.
+#[derive(Clone)]
+pub struct Recorder(Rc<RefCell<State>>);
+
+/// What a recording came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// Entries in it.
+    pub entries: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+struct State {
+    frames: FrameWriter,
+    tick_ns: u64,
+    entries: u64,
+    /// All entries from before were told.
+    told_ns: u64,
+    /// What the wall clock showed, and when.
+    clock: (u64, Timestamp),
+    losses: (Losses, usize),
+    owners: FxHashMap<FlowId, Whose>,
+    room: usize,
+}
+
+impl Recorder {
+    /// Writes to `out`. `tick_ns`: the kernel's tick, in which accounts are kept.
+    pub fn new(out: Box<dyn Write>, tick_ns: u64) -> io::Result<Self> {
+        Ok(Self(Rc::new(RefCell::new(State {
+            frames: FrameWriter::new(out)?,
+            tick_ns,
+            entries: 0,
+            told_ns: 0,
+            clock: (0, Timestamp::UNIX_EPOCH),
+            losses: (Losses::default(), 0),
+            owners: FxHashMap::default(),
+            room: KEPT_FREELY,
+        }))))
+    }
+
+    /// The source, all of whose entries are written.
+    pub fn source<'s>(&self, inner: &'s mut dyn Source) -> RecordedSource<'s> {
+        RecordedSource { inner, recorder: self.clone(), chunk: Chunk::default() }
+    }
+
+    /// The enrichment, all of whose answers are written.
+    pub fn enrichment<'e>(&self, inner: &'e mut dyn Enrichment) -> RecordedEnrichment<'e> {
+        RecordedEnrichment { inner, recorder: self.clone() }
+    }
+
+    /// What it has come to so far.
+    #[must_use]
+    pub fn so_far(&self) -> Recorded {
+        let state = self.state();
+        Recorded { entries: state.entries, bytes: state.frames.bytes }
+    }
+
+    /// Writes its end.
+    pub fn finish(&self) -> Result<Recorded> {
+        let mut state = self.change();
+        let at_ns = state.told_ns;
+        state.note(&Note::Stop { at_ns }).and_then(|()| state.frames.flush()).context(WRITING)?;
+        drop(state);
+        Ok(self.so_far())
+    }
+
+    fn state(&self) -> Ref<'_, State> {
+        self.0.borrow()
+    }
+
+    fn change(&self) -> RefMut<'_, State> {
+        self.0.borrow_mut()
+    }
+}
+
+const WRITING: &str = "writing the recording";
+
+impl State {
+    fn note(&mut self, note: &Note) -> io::Result<()> {
+        self.frames.line(note.at_ns(), note)
+    }
+
+    fn wall(&self, at_ns: u64) -> Timestamp {
+        super::replay::wall(self.clock, at_ns)
+    }
+
+    fn begin(&mut self, start: &Start) -> io::Result<()> {
+        self.told_ns = self.told_ns.max(start.at_ns);
+        self.clock = (start.at_ns, start.at);
+        let line = StartLine { version: VERSION, tick_ns: self.tick_ns, start: start.clone() };
+        self.frames.begin(&Note::Start(line))
+    }
+
+    /// Writes the entries from before `to_ns`.
+    fn entries(&mut self, chunk: &mut Chunk, to_ns: u64) -> io::Result<()> {
+        let count = chunk.ends.partition_point(|(at_ns, _)| *at_ns < to_ns);
+        let mut from = 0;
+        for (at_ns, end) in chunk.ends.drain(..count) {
+            self.frames.text(at_ns, &chunk.text[from..end])?;
+            self.entries += 1;
+            from = end;
+        }
+        chunk.text.drain(..from);
+        chunk.ends.iter_mut().for_each(|(_, end)| *end -= from);
+        Ok(())
+    }
+
+    fn owner(&mut self, row: &Row) -> io::Result<()> {
+        let whose = Whose::of(row);
+        if self.owners.get(&row.id) == Some(&whose) {
+            return Ok(());
+        }
+        let line = OwnerLine::new(self.told_ns, row.id, whose.clone());
+        self.owners.insert(row.id, whose);
+        self.note(&Note::Owner(Box::new(line)))
+    }
+
+    fn forget_owners(&mut self, ledger: &Ledger) {
+        if self.owners.len() > self.room {
+            let known: FxHashSet<_> = ledger.known().map(|(id, _)| id).collect();
+            self.owners.retain(|id, _| known.contains(id));
+            self.room = 2 * self.owners.len() + KEPT_FREELY;
+        }
+    }
+}
+
+/// Entries as lines that are not written yet.
+#[derive(Default)]
+struct Chunk {
+    text: Vec<u8>,
+    /// Of each line: its instant, and where it ends.
+    ends: Vec<(u64, usize)>,
+    failed: Option<serde_json::Error>,
+}
+
+impl Chunk {
+    fn add(&mut self, entry: &Entry) {
+        match serde_json::to_writer(&mut self.text, entry) {
+            Ok(()) => self.text.push(b'\n'),
+            Err(error) => self.failed = Some(error),
+        }
+        self.ends.push((entry.at_ns, self.text.len()));
+    }
+}
+
+/// A source that is recorded.
+pub struct RecordedSource<'s> {
+    inner: &'s mut dyn Source,
+    recorder: Recorder,
+    /// What is from after the present interval's end: it comes after what is told at that.
+    chunk: Chunk,
+}
+
+impl Source for RecordedSource<'_> {
+    fn start(&self) -> &Start {
+        self.inner.start()
+    }
+
+    fn begin(&mut self, take: TakeEntry<'_>) -> Result<()> {
+        let Self { inner, recorder, chunk } = self;
+        let mut failed = None;
+        inner.begin(&mut |entry| {
+            chunk.add(&entry);
+            // They may be very many.
+            let written = recorder.change().entries(chunk, u64::MAX);
+            failed = failed.take().or(written.err());
+            take(entry);
+        })?;
+        if let Some(error) = failed {
+            return Err(error).context(WRITING);
+        }
+        recorder.change().begin(inner.start()).context(WRITING)
+    }
+
+    fn next(&mut self, wait: Wait, take: TakeEntry<'_>) -> Result<Reached> {
+        let Self { inner, recorder, chunk } = self;
+        let reached = inner.next(wait, &mut |entry| {
+            chunk.add(&entry);
+            take(entry);
+        })?;
+        if let Some(error) = chunk.failed.take() {
+            return Err(error).context(WRITING);
+        }
+        // As a session reckons. What is from after an interval's end waits for that.
+        let is_last = reached.end.is_some();
+        let has_come = reached.interval_end(wait).filter(|_| !is_last);
+        let until_ns = wait.until_ns.filter(|_| !is_last).unwrap_or(u64::MAX);
+        let to_ns = has_come.unwrap_or(reached.until_ns.min(until_ns));
+        let mut state = recorder.change();
+        state.told_ns = to_ns;
+        let wall = inner.wall(to_ns);
+        let is_astray = wall.duration_since(state.wall(to_ns)).abs() > ASTRAY;
+        let late = wait.until_ns.filter(|boundary_ns| *boundary_ns < to_ns);
+        let mut write = || {
+            if let Some(at_ns) = late {
+                state.note(&Note::Late { at_ns, until_ns: to_ns })?;
+            }
+            state.entries(chunk, to_ns)?;
+            if is_astray {
+                state.clock = (to_ns, wall);
+                state.note(&Note::Clock { at_ns: to_ns, time: wall })?;
+            }
+            state.frames.flush_older(to_ns, WAITS_NS)
+        };
+        write().context(WRITING)?;
+        Ok(reached)
+    }
+
+    fn wall(&self, at_ns: u64) -> Timestamp {
+        self.recorder.state().wall(at_ns)
+    }
+
+    fn losses(&mut self) -> Result<(Losses, usize)> {
+        let (losses, namespaces_unreached) = self.inner.losses()?;
+        let mut state = self.recorder.change();
+        if state.losses != (losses, namespaces_unreached) {
+            state.losses = (losses, namespaces_unreached);
+            let at_ns = state.told_ns;
+            let note = Note::Losses { at_ns, namespaces_unreached, losses };
+            state.note(&note).context(WRITING)?;
+        }
+        Ok((losses, namespaces_unreached))
+    }
+
+    fn look_again(&mut self) {
+        self.inner.look_again();
+    }
+}
+
+/// An enrichment that is recorded.
+pub struct RecordedEnrichment<'e> {
+    inner: &'e mut dyn Enrichment,
+    recorder: Recorder,
+}
+
+impl Enrichment for RecordedEnrichment<'_> {
+    fn maintain(&mut self, ledger: &Ledger) -> Result<()> {
+        self.inner.maintain(ledger)?;
+        self.recorder.change().forget_owners(ledger);
+        Ok(())
+    }
+
+    fn identify(&mut self, rows: &mut [Row], lookups: Lookups, ledger: &Ledger) -> Result<()> {
+        self.inner.identify(rows, lookups, ledger)?;
+        let mut state = self.recorder.change();
+        rows.iter().try_for_each(|row| state.owner(row)).context(WRITING)
+    }
+}

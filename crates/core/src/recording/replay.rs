@@ -1,0 +1,277 @@
+//! Reads a recording: a source of its entries, and an enrichment of what was looked up.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::Read;
+use std::rc::Rc;
+
+use anyhow::Result;
+use jiff::{SignedDuration, Timestamp};
+use rustc_hash::{FxHashMap, FxHashSet};
+use thiserror::Error;
+
+use super::VERSION;
+use super::frames::{Damage, Frames};
+use super::lines::{Line, Note, StartLine, Whose, parse};
+use crate::model::{Body, Entry, FlowId, Ledger, Lookups, Losses, Row, Start};
+use crate::source::{End, Enrichment, Reached, Source, TakeEntry, Wait};
+
+/// A wait is no longer, nanoseconds of the recording.
+const WAIT_MOST_NS: u64 = 1_000_000_000;
+/// So many flows' owners are kept without asking whether they are alive.
+const KEPT_FREELY: usize = 1024;
+
+/// Why a file cannot be replayed.
+#[derive(Debug, Error)]
+pub enum RecordingError {
+    /// It has no first line.
+    #[error("not a recording: it does not begin with a frame of lines")]
+    NoRecording,
+    /// A line is none of a recording's.
+    #[error("not a recording: line {line}: {error}")]
+    Line {
+        /// Which, from 1 on.
+        line: u64,
+        /// What is wrong with it.
+        error: serde_json::Error,
+    },
+    /// It begins with something else.
+    #[error("not a recording: it does not begin with how the run began")]
+    NoStart,
+    /// A later version wrote it.
+    #[error("a recording of version {0}, of which this tool knows only {VERSION}")]
+    Version(u32),
+}
+
+/// What the wall clock showed at `at_ns`, given what it showed once.
+pub(super) fn wall((then_ns, then): (u64, Timestamp), at_ns: u64) -> Timestamp {
+    let nanoseconds = i128::from(at_ns) - i128::from(then_ns);
+    let since = i64::try_from(nanoseconds).map_or(SignedDuration::MAX, SignedDuration::from_nanos);
+    then.saturating_add(since).unwrap_or(then)
+}
+
+type Owners = Rc<RefCell<FxHashMap<FlowId, Whose>>>;
+
+/// A recording that is replayed.
+pub struct Recording {
+    frames: Frames,
+    /// Lines of the present frame that were not taken, and the number of the next one.
+    lines: VecDeque<Line>,
+    line: u64,
+    start: Start,
+    tick_ns: u64,
+    /// The instant of the last line.
+    last_ns: u64,
+    /// It was ended then.
+    stop_ns: Option<u64>,
+    clock: (u64, Timestamp),
+    losses: (Losses, usize),
+    /// Intervals that ended late: when they were to, and when they did. It is told before
+    /// what came in them, so the next one's may be known already.
+    late: BTreeMap<u64, u64>,
+    owners: Owners,
+}
+
+impl Recording {
+    /// Reads the beginning.
+    pub fn open(input: Box<dyn Read>) -> Result<Self> {
+        let mut frames = Frames::new(input)?;
+        let text = frames.next()?.ok_or(RecordingError::NoRecording)?;
+        let mut lines = parse_all(&text, 1)?;
+        let Some(Line::Note(Note::Start(StartLine { version, tick_ns, start }))) =
+            lines.pop_front()
+        else {
+            return Err(RecordingError::NoStart.into());
+        };
+        if version != VERSION {
+            return Err(RecordingError::Version(version).into());
+        }
+        Ok(Self {
+            frames,
+            line: 1 + lines.len() as u64,
+            lines,
+            tick_ns,
+            last_ns: start.at_ns,
+            stop_ns: None,
+            clock: (start.at_ns, start.at),
+            start,
+            losses: (Losses::default(), 0),
+            late: BTreeMap::new(),
+            owners: Owners::default(),
+        })
+    }
+
+    /// The tick of the kernel that was recorded, nanoseconds.
+    #[must_use]
+    pub fn tick_ns(&self) -> u64 {
+        self.tick_ns
+    }
+
+    /// What finds whose the flows were.
+    #[must_use]
+    pub fn owners(&self) -> RecordedOwners {
+        RecordedOwners { owners: Rc::clone(&self.owners), room: KEPT_FREELY }
+    }
+
+    /// What could not be read so far.
+    #[must_use]
+    pub fn damage(&self) -> Damage {
+        self.frames.damage
+    }
+
+    /// The next line, without taking it.
+    fn peek(&mut self) -> Result<Option<&Line>> {
+        while self.lines.is_empty() {
+            let Some(text) = self.frames.next()? else { return Ok(None) };
+            self.lines = parse_all(&text, self.line + 1)?;
+            self.line += self.lines.len() as u64;
+            self.begin_frame();
+        }
+        Ok(self.lines.front())
+    }
+
+    /// A frame says how many lines came before it. Those that did not are a gap.
+    fn begin_frame(&mut self) {
+        let Some(Line::Note(Note::Frame { at_ns, lines })) = self.lines.front() else { return };
+        let read = self.line - self.lines.len() as u64;
+        let (at_ns, dropped) = ((*at_ns).max(self.last_ns), lines.saturating_sub(read));
+        if dropped > 0 {
+            self.line += dropped;
+            let body = Body::Gap { from_ns: self.last_ns, dropped };
+            self.lines.push_front(Line::Entry(Entry { at_ns, body }));
+        }
+    }
+
+    /// Takes a line that is no entry.
+    fn note(&mut self, note: Note) {
+        match note {
+            Note::Clock { at_ns, time } => self.clock = (at_ns, time),
+            Note::Losses { namespaces_unreached, losses, .. } => {
+                self.losses = (losses, namespaces_unreached);
+            }
+            Note::Owner(line) => {
+                if let Some(id) = line.id() {
+                    self.owners.borrow_mut().insert(id, line.whose);
+                }
+            }
+            Note::Late { at_ns, until_ns } => {
+                self.late.insert(at_ns, until_ns);
+            }
+            Note::Stop { at_ns } => self.stop_ns = Some(at_ns),
+            Note::Start(_) | Note::Frame { .. } => {}
+        }
+    }
+
+    /// Where an interval ends that is to end at `boundary_ns`.
+    fn end_of(&self, boundary_ns: u64) -> u64 {
+        self.late.get(&boundary_ns).copied().unwrap_or(boundary_ns)
+    }
+
+    fn reached(&self, until_ns: u64, wait: Wait) -> Reached {
+        let not_before_ns = wait.until_ns.map_or(0, |boundary_ns| self.end_of(boundary_ns));
+        Reached { until_ns, not_before_ns, end: None }
+    }
+
+    /// There is nothing more.
+    fn exhausted(&mut self, wait: Wait) -> Reached {
+        let ends_ns = self.stop_ns.unwrap_or(self.last_ns + 1);
+        match wait.until_ns.map(|boundary_ns| self.end_of(boundary_ns)) {
+            Some(to_ns) if to_ns < ends_ns => self.reached(to_ns, wait),
+            _ => Reached { end: Some(End::Exhausted), ..self.reached(ends_ns, wait) },
+        }
+    }
+}
+
+impl Source for Recording {
+    fn start(&self) -> &Start {
+        &self.start
+    }
+
+    fn next(&mut self, wait: Wait, take: TakeEntry<'_>) -> Result<Reached> {
+        let longest_ns = self.last_ns + WAIT_MOST_NS;
+        // What was to end before will not be asked for again.
+        self.late = self.late.split_off(&wait.until_ns.unwrap_or(0));
+        // What was noted at one instant is taken together.
+        let mut noted_ns = None;
+        loop {
+            let to_ns = wait.until_ns.map_or(u64::MAX, |boundary_ns| self.end_of(boundary_ns));
+            let (at_ns, is_entry) = match self.peek()? {
+                None => return Ok(self.exhausted(wait)),
+                Some(Line::Entry(entry)) => (entry.at_ns, true),
+                Some(Line::Note(note)) if note.has_its_time() => (note.at_ns(), false),
+                Some(Line::Note(_) | Line::Unknown) => {
+                    if let Some(Line::Note(note)) = self.lines.pop_front() {
+                        self.note(note);
+                    }
+                    continue;
+                }
+            };
+            if at_ns > to_ns || is_entry && at_ns == to_ns {
+                return Ok(self.reached(to_ns, wait));
+            }
+            if let Some(until_ns) = noted_ns.filter(|noted_ns| is_entry || at_ns > *noted_ns) {
+                return Ok(self.reached(until_ns, wait));
+            }
+            if is_entry && at_ns >= longest_ns {
+                self.last_ns = longest_ns;
+                return Ok(self.reached(longest_ns, wait));
+            }
+            self.last_ns = self.last_ns.max(at_ns);
+            match self.lines.pop_front() {
+                Some(Line::Entry(entry)) => take(entry),
+                Some(Line::Note(note)) => {
+                    self.note(note);
+                    noted_ns = Some(at_ns);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn wall(&self, at_ns: u64) -> Timestamp {
+        wall(self.clock, at_ns)
+    }
+
+    fn losses(&mut self) -> Result<(Losses, usize)> {
+        Ok(self.losses)
+    }
+}
+
+/// Whose the flows of a recording were, as far as it was looked up then.
+#[derive(Debug)]
+pub struct RecordedOwners {
+    owners: Owners,
+    room: usize,
+}
+
+impl Enrichment for RecordedOwners {
+    fn maintain(&mut self, ledger: &Ledger) -> Result<()> {
+        let mut owners = self.owners.borrow_mut();
+        if owners.len() > self.room {
+            let known: FxHashSet<_> = ledger.known().map(|(id, _)| id).collect();
+            owners.retain(|id, _| known.contains(id));
+            self.room = 2 * owners.len() + KEPT_FREELY;
+        }
+        Ok(())
+    }
+
+    fn identify(&mut self, rows: &mut [Row], _: Lookups, _: &Ledger) -> Result<()> {
+        let owners = self.owners.borrow();
+        for row in rows {
+            if let Some(whose) = owners.get(&row.id) {
+                row.connection.owner.process = whose.process();
+                row.names = whose.names();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All lines of a frame, the first of which has this number.
+fn parse_all(text: &[u8], first: u64) -> Result<VecDeque<Line>> {
+    let text = str::from_utf8(text).map_err(|_| RecordingError::NoRecording)?;
+    let numbered = (first..).zip(text.lines());
+    let lines = numbered
+        .map(|(line, text)| parse(text).map_err(|error| RecordingError::Line { line, error }));
+    Ok(lines.collect::<Result<_, _>>()?)
+}

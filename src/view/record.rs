@@ -1,0 +1,54 @@
+//! What `tcpcong record` says: how far it has come, and what it came to.
+
+use std::io;
+use std::time::Duration;
+
+use tcpcong_core::model::{Report, Start, Summary};
+use tcpcong_core::recording::{Recorded, Recorder};
+use tcpcong_core::sink::{Output, Sink};
+
+use super::trust;
+
+/// Says it on stderr.
+pub struct RecordView {
+    recorder: Recorder,
+    /// A person sees it grow.
+    live: bool,
+    began_ns: u64,
+    ended_ns: u64,
+}
+
+impl RecordView {
+    /// Of what `recorder` writes.
+    #[must_use]
+    pub fn new(recorder: Recorder, live: bool) -> Self {
+        Self { recorder, live, began_ns: 0, ended_ns: 0 }
+    }
+
+    fn so_far(&self) -> String {
+        let Recorded { entries, bytes } = self.recorder.so_far();
+        let time = Duration::from_nanos(self.ended_ns - self.began_ns);
+        format!("{entries} entries in {:.1} s, {} kB", time.as_secs_f64(), bytes.div_ceil(1000))
+    }
+}
+
+impl Sink for RecordView {
+    fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
+        (self.began_ns, self.ended_ns) = (start.at_ns, start.at_ns);
+        trust::at_start(start, out.remarks)
+    }
+
+    fn interval(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
+        self.ended_ns = report.to_ns;
+        if self.live {
+            write!(out.remarks, "\rtcpcong: recorded {}", self.so_far())?;
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
+        let line = if self.live { "\r" } else { "" };
+        writeln!(out.remarks, "{line}tcpcong: recorded {}", self.so_far())?;
+        trust::at_end(start, summary, out.remarks)
+    }
+}

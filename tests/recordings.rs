@@ -1,0 +1,223 @@
+//! Recordings of real traffic: what is replayed is what was shown, to the byte, and a
+//! recording that was broken off can be read.
+
+mod support;
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::lab::Lab;
+use support::needs::need_root;
+use support::server::Server;
+use support::tool::{command, pause};
+use support::traffic::{Amount, Dial, Ending, Sender};
+use tempfile::TempDir;
+
+/// Eight flows through a tight router; some end meanwhile, and others begin.
+struct Scene {
+    lab: Lab,
+    server: Server,
+}
+
+impl Scene {
+    fn set(name: &str) -> Result<Self> {
+        let lab = Lab::new(name)?;
+        lab.bottleneck("100mbit", "32k", "60k")?;
+        let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
+        Ok(Self { lab, server })
+    }
+
+    fn send(&self, seconds: f64) -> Result<()> {
+        let start = |at: usize| {
+            let cc = if at.is_multiple_of(2) { "cubic" } else { "reno" };
+            let dial = Dial::to(self.server.address()).congestion_control(cc);
+            Sender::start(&self.lab.client, &dial, Amount::UntilStopped)
+        };
+        let before = (0..4).map(start).collect::<Result<Vec<_>>>()?;
+        pause(Duration::from_secs_f64(seconds / 2.0));
+        let after = (4..8).map(start).collect::<Result<Vec<_>>>()?;
+        for sender in before {
+            sender.stop(Ending::Reset)?;
+        }
+        pause(Duration::from_secs_f64(seconds / 2.0));
+        for sender in after {
+            sender.stop(Ending::Reset)?;
+        }
+        Ok(())
+    }
+
+    fn port(&self) -> String {
+        self.server.address().port().to_string()
+    }
+}
+
+fn from(recording: &Path, arguments: &[&str]) -> Result<Output> {
+    let (command_, options) = split(arguments);
+    Ok(command().args(command_).arg("--from").arg(recording).args(options).output()?)
+}
+
+/// A subcommand, if there is one, comes first.
+fn split<'a>(arguments: &'a [&'a str]) -> (&'a [&'a str], &'a [&'a str]) {
+    let first = arguments.first().filter(|word| matches!(**word, "trace" | "why"));
+    arguments.split_at(usize::from(first.is_some()))
+}
+
+/// Runs the tool with these options and a recording beside it. What does not come to its
+/// end by itself is interrupted after `seconds`. Returns what it printed.
+fn live(scene: &Scene, recording: &Path, arguments: &[&str], seconds: f64) -> Result<Vec<u8>> {
+    let (command_, options) = split(arguments);
+    let mut child = command()
+        .args(command_)
+        .arg("--record")
+        .arg(recording)
+        .args(options)
+        .stdout(Stdio::piped())
+        .spawn()?;
+    pause(Duration::from_millis(300));
+    scene.send(seconds)?;
+    kill(Pid::from_raw(i32::try_from(child.id())?), Signal::SIGINT)?;
+    let mut shown = Vec::new();
+    child.stdout.take().context("no stdout")?.read_to_end(&mut shown)?;
+    ensure!(child.wait()?.success(), "{arguments:?} failed");
+    Ok(shown)
+}
+
+#[test]
+fn a_replay_prints_what_the_run_printed_to_the_byte() -> Result<()> {
+    if !need_root("a_replay_prints_what_the_run_printed_to_the_byte") {
+        return Ok(());
+    }
+    let scene = Scene::set("replay")?;
+    let port = scene.port();
+    let folder = TempDir::new()?;
+    let each: &[&[&str]] = &[
+        &["-T", "-R", &port, "0.5"],
+        &["--format", "json", "0.5"],
+        &["--format", "csv", "-o", "lport,loss,recovery,comm,pid,cc,netns,cgroup", "0.5"],
+        &["-d", "1"],
+        &["-o", "busy,delivered,retrans", "--by", "process", "0.5"],
+        &["trace", "--format", "json"],
+        &["trace", "-o", "wide", "-R", &port],
+        &["trace", "-o", "laddr,comm,pid,cgroup,cause"],
+        &["why", "--seconds", "2"],
+        &["why", "--seconds", "2", "--format", "json", "--by", "process"],
+    ];
+    for (at, arguments) in each.iter().enumerate() {
+        let recording = folder.path().join(format!("{at}.jsonl.zst"));
+        let shown = live(&scene, &recording, arguments, 2.4)?;
+        ensure!(shown.len() > 200, "{arguments:?} printed little: {}", text(&shown));
+        let again = from(&recording, arguments)?;
+        ensure!(again.status.success(), "{arguments:?}: {again:?}");
+        if again.stdout != shown {
+            let (shown, again) = (text(&shown), text(&again.stdout));
+            let differ = shown.lines().zip(again.lines()).find(|(one, other)| one != other);
+            let lines = (shown.lines().count(), again.lines().count());
+            fs::copy(&recording, "/tmp/bad.zst")?; fs::write("/tmp/shown", &shown)?; fs::write("/tmp/again", &again)?;
+            anyhow::bail!("{arguments:?}: {lines:?} lines; they first differ in {differ:#?}");
+        }
+    }
+    Ok(())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_recording_answers_what_nobody_asked_for_then() -> Result<()> {
+    if !need_root("a_recording_answers_what_nobody_asked_for_then") {
+        return Ok(());
+    }
+    let scene = Scene::set("record")?;
+    let folder = TempDir::new()?;
+    let recording = folder.path().join("all.jsonl.zst");
+    let mut tool = command().arg("record").arg("-o").arg(&recording).spawn()?;
+    pause(Duration::from_millis(300));
+    scene.send(2.4)?;
+    kill(Pid::from_raw(i32::try_from(tool.id())?), Signal::SIGINT)?;
+    ensure!(tool.wait()?.success(), "it failed");
+    let port = scene.port();
+    let all = from(&recording, &["--format", "json", "-R", &port, "--all"])?;
+    ensure!(text(&all.stdout).lines().filter(|line| line.contains("\"flow\"")).count() == 8);
+    // Nobody of this process's name was asked for when it was recorded.
+    let own = fs::read_to_string("/proc/self/comm")?;
+    let arguments = ["trace", "-R", &port, "--comm", own.trim()];
+    let transitions = text(&from(&recording, &arguments)?.stdout);
+    ensure!(transitions.lines().count() > 20, "{transitions}");
+    let by = ["--by", "cc", "-R", &port];
+    let groups = text(&from(&recording, &by)?.stdout);
+    ensure!(groups.contains("cubic") && groups.contains("reno"), "{groups}");
+    // As plain text it is JSON lines for whoever reads them.
+    let plain = Command::new("zstd").arg("-dc").arg(&recording).output().context("running zstd")?;
+    ensure!(plain.status.success());
+    for line in text(&plain.stdout).lines() {
+        serde_json::from_str::<serde_json::Value>(line).with_context(|| line.to_owned())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_killed_while_it_records_leaves_what_it_had_a_second_before() -> Result<()> {
+    let test = "what_is_killed_while_it_records_leaves_what_it_had_a_second_before";
+    if !need_root(test) {
+        return Ok(());
+    }
+    let scene = Scene::set("killed")?;
+    let folder = TempDir::new()?;
+    for at in 0..20 {
+        let recording = folder.path().join(format!("{at}.jsonl.zst"));
+        let mut tool = command()
+            .args(["record", "-o"])
+            .arg(&recording)
+            .stderr(Stdio::null())
+            .spawn()?;
+        pause(Duration::from_millis(200));
+        let dial = Dial::to(scene.server.address()).congestion_control("cubic");
+        let sender = Sender::start(&scene.lab.client, &dial, Amount::UntilStopped)?;
+        pause(Duration::from_millis(100 + 73 * at));
+        tool.kill()?;
+        tool.wait()?;
+        sender.stop(Ending::Reset)?;
+        if fs::metadata(&recording)?.len() == 0 {
+            continue; // it had not begun
+        }
+        let shown = from(&recording, &["--format", "json", "--all"])?;
+        ensure!(shown.status.success(), "after {at}: {shown:?}");
+        let remarks = text(&shown.stderr);
+        ensure!(!remarks.contains("damaged"), "after {at}: {remarks}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_no_recording_or_cannot_be_written_is_said_in_one_line() -> Result<()> {
+    let folder = TempDir::new()?;
+    let file = folder.path().join("a.jsonl.zst");
+    let missing = from(&file, &["1"])?;
+    fs::write(&file, "no recording")?;
+    let none = from(&file, &["1"])?;
+    let there = command().args(["record", "-o"]).arg(&file).output()?;
+    let asks = from(&file, &["--attach", "kprobe", "1"])?;
+    let speed = from(&file, &["--speed", "0", "1"])?;
+    let expected = [
+        (missing, "No such file"),
+        (none, "not a recording"),
+        (there, "there is such a file"),
+        (asks, "--attach: not with --from"),
+        (speed, "--speed 0: not a number such as 1, 10 or 0.5"),
+    ];
+    for (output, words) in expected {
+        let said = text(&output.stderr);
+        ensure!(output.status.code() == Some(2), "{words}: {output:?}");
+        ensure!(said.lines().count() == 1 && said.contains(words), "{words}: {said}");
+        ensure!(output.stdout.is_empty(), "{words}: {output:?}");
+    }
+    ensure!(fs::read(&file)? == b"no recording", "it was written over");
+    Ok(())
+}
