@@ -13,8 +13,8 @@ use crate::interrupt::Interrupts;
 use crate::output::{Spool, SpoolBacklog, Unwritten};
 use crate::recordings::{self, Attended};
 use crate::view::{
-    ColumnsView, CsvView, HistogramView, JsonView, RecordView, RunParams, Style, TableView, TransitionsView,
-    WhyView, WithExtras,
+    ColumnsView, CsvView, HistogramView, JsonView, RecordView, RunParams, Style, TableView,
+    TransitionsView, WhyView, WithExtras,
 };
 use tcpcong_core::model::{LedgerOptions, Lookups, PortRange, RejectedMethod};
 use tcpcong_core::recording::Recorder;
@@ -44,7 +44,7 @@ pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
 /// `tcpcong`: reports on this machine's connections.
 pub fn reports(config: &Config) -> Result<()> {
     let how = How { verbose: config.verbose, ..How::of(&config.origin, &config.options) };
-    run(how, &mut plan_reports(config), view(config).as_mut())
+    run(&how, &mut plan_reports(config), view(config).as_mut())
 }
 
 /// `tcpcong demo`: the same, for connections of its own making.
@@ -54,7 +54,7 @@ pub fn demo(config: &Config) -> Result<()> {
     config.options.selection = Selection::of(&config.filter);
     // First the source, so that it sees the connections begin.
     let how = How { raise: Some(raise), ..How::of(&config.origin, &config.options) };
-    run(how, &mut plan_reports(&config), view(&config).as_mut())
+    run(&how, &mut plan_reports(&config), view(&config).as_mut())
 }
 
 fn raise() -> Result<Stage> {
@@ -66,13 +66,13 @@ fn raise() -> Result<Stage> {
 /// `tcpcong trace`: transitions one by one.
 pub fn transitions(config: &TransitionsConfig) -> Result<()> {
     let how = How { verbose: config.verbose, ..How::of(&config.origin, &config.options) };
-    run(how, &mut plan_transitions(config), &mut transitions_view(config))
+    run(&how, &mut plan_transitions(config), &mut transitions_view(config))
 }
 
 /// `tcpcong why`: verdicts.
 pub fn why(config: &WhyConfig) -> Result<()> {
     let how = How { verbose: config.verbose, ..How::of(&config.origin, &config.options) };
-    run(how, &mut plan_why(config), &mut why_view(config))
+    run(&how, &mut plan_why(config), &mut why_view(config))
 }
 
 /// `tcpcong record`: a recording, and nothing shown.
@@ -85,7 +85,9 @@ pub fn record(config: &RecordConfig) -> Result<()> {
         recorder: Some(recorder),
         ..How::of(&Origin::Kernel { record: None }, &config.options)
     };
-    on_kernel(how, &plan_record(config), &mut view)
+    on_kernel(&how, &plan_record(config), &mut view)?;
+    _ = writeln!(io::stderr(), "tcpcong: recorded {}", view.so_far());
+    Ok(())
 }
 
 /// Each second, so that whose the connections are is known of each while it lives.
@@ -183,13 +185,13 @@ impl<'c> How<'c> {
 }
 
 /// Runs until the plan is done, or a signal ends it.
-fn run(how: How<'_>, plan: &mut Plan, sink: &mut dyn Sink) -> Result<()> {
+fn run(how: &How<'_>, plan: &mut Plan, sink: &mut dyn Sink) -> Result<()> {
     match how.origin {
         Origin::Kernel { record: None } => on_kernel(how, plan, sink),
         Origin::Kernel { record: Some(file) } => {
             let recorder = Recorder::new(recordings::create(file, false)?, LiveSource::tick_ns())?;
             let options = Options { figures: true, ..how.options.clone() };
-            on_kernel(How { recorder: Some(recorder), options: &options, ..how }, plan, sink)
+            on_kernel(&How { recorder: Some(recorder), options: &options, ..*how }, plan, sink)
         }
         Origin::Recording { file, speed } => on_recording(file, *speed, plan, sink),
     }
@@ -197,7 +199,7 @@ fn run(how: How<'_>, plan: &mut Plan, sink: &mut dyn Sink) -> Result<()> {
 
 /// Runs on this machine's connections, with no more privilege than that takes; or on a
 /// stage, which needs privilege to go.
-fn on_kernel(how: How<'_>, plan: &Plan, sink: &mut dyn Sink) -> Result<()> {
+fn on_kernel(how: &How<'_>, plan: &Plan, sink: &mut dyn Sink) -> Result<()> {
     let mut interrupts = Interrupts::register()?;
     let mut shown = Shown::new()?;
     let (mut source, mut lookups) = LiveSource::start(how.options, &mut interrupts)?;
@@ -211,9 +213,9 @@ fn on_kernel(how: How<'_>, plan: &Plan, sink: &mut dyn Sink) -> Result<()> {
     let ending = match &how.recorder {
         None => shown.session(&mut source, &mut lookups, sink, plan)?,
         Some(recorder) => {
-            let mut recorded = recorder.source(&mut source);
+            let mut entries = recorder.source(&mut source);
             let mut answers = recorder.enrichment(&mut lookups);
-            let ending = shown.session(&mut recorded, &mut answers, sink, plan)?;
+            let ending = shown.session(&mut entries, &mut answers, sink, plan)?;
             recorder.finish()?;
             ending
         }

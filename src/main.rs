@@ -31,9 +31,7 @@ fn main() -> ExitCode {
         Err(error) if error.is::<Missing>() || error.is::<demo::StageError>() => {
             failed(&format_args!("{error:#}"), 3)
         }
-        Err(error) if error.is::<FileError>() || error.is::<RecordingError>() => {
-            failed(&error, 2)
-        }
+        Err(error) if error.is::<FileError>() || error.is::<RecordingError>() => failed(&error, 2),
         Err(error) => failed(&format_args!("{error:#}"), 1),
     }
 }

@@ -96,9 +96,13 @@ impl io::Write for Terminal {
 }
 
 fn shown(plan: &Plan, sink: &mut dyn Sink) -> String {
+    shown_of(&mut replay(), plan, sink)
+}
+
+fn shown_of(source: &mut dyn Source, plan: &Plan, sink: &mut dyn Sink) -> String {
     let terminal = Terminal::default();
     let session = Session {
-        source: &mut replay(),
+        source,
         enrichment: &mut NoEnrichment,
         sink,
         out: Output { data: &mut terminal.clone(), remarks: &mut terminal.clone() },
@@ -127,6 +131,12 @@ fn output(line: &str, width: usize) -> String {
             shown(&plan_transitions(&config), &mut transitions_view(&config))
         }
         Request::Why(config) => shown(&with_tick(plan_why(&config)), &mut why_view(&config)),
+        Request::Record(config) => {
+            let recorder = Recorder::new(Box::new(io::sink()), 4_000_000).expect("memory");
+            let mut view = RecordView::new(recorder.clone(), false);
+            let plan = with_tick(plan_record(&config));
+            shown_of(&mut recorder.source(&mut replay()), &plan, &mut view)
+        }
         Request::Print(text) => text,
         Request::Demo(_) => panic!("it makes traffic of its own"),
     }
@@ -189,6 +199,8 @@ fn every_command_on_terminals_of_80_and_of_200_columns() {
         ("trace_wide", "trace -o wide"),
         ("trace_columns", "trace -o raddr,rport,from,to,cause,spell"),
         ("trace_json", "trace --format json"),
+        ("record", "record -o -"),
+        ("record_help", "record --help"),
         ("trace_csv", "trace --format csv"),
         ("why", "why --seconds 2"),
         ("why_by", "why --seconds 2 --by raddr"),

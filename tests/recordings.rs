@@ -118,7 +118,9 @@ fn a_replay_prints_what_the_run_printed_to_the_byte() -> Result<()> {
             let (shown, again) = (text(&shown), text(&again.stdout));
             let differ = shown.lines().zip(again.lines()).find(|(one, other)| one != other);
             let lines = (shown.lines().count(), again.lines().count());
-            fs::copy(&recording, "/tmp/bad.zst")?; fs::write("/tmp/shown", &shown)?; fs::write("/tmp/again", &again)?;
+            fs::copy(&recording, "/tmp/bad.zst")?;
+            fs::write("/tmp/shown", &shown)?;
+            fs::write("/tmp/again", &again)?;
             anyhow::bail!("{arguments:?}: {lines:?} lines; they first differ in {differ:#?}");
         }
     }
@@ -172,11 +174,8 @@ fn what_is_killed_while_it_records_leaves_what_it_had_a_second_before() -> Resul
     let folder = TempDir::new()?;
     for at in 0..20 {
         let recording = folder.path().join(format!("{at}.jsonl.zst"));
-        let mut tool = command()
-            .args(["record", "-o"])
-            .arg(&recording)
-            .stderr(Stdio::null())
-            .spawn()?;
+        let mut tool =
+            command().args(["record", "-o"]).arg(&recording).stderr(Stdio::null()).spawn()?;
         pause(Duration::from_millis(200));
         let dial = Dial::to(scene.server.address()).congestion_control("cubic");
         let sender = Sender::start(&scene.lab.client, &dial, Amount::UntilStopped)?;

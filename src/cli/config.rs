@@ -149,12 +149,15 @@ pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
     };
     let lookups = choice::lookups(&filter, &arrangement, &columns);
     Ok(Config {
-        origin: origin(&args.recordings, &[
-            ("--attach", args.attach != DEFAULT_ATTACH),
-            ("--buffer", args.buffer != DEFAULT_BUFFER),
-            ("--max-flows", args.max_flows.is_some()),
-            ("-v", args.verbose),
-        ])?,
+        origin: origin(
+            &args.recordings,
+            &[
+                ("--attach", args.attach != DEFAULT_ATTACH),
+                ("--buffer", args.buffer != DEFAULT_BUFFER),
+                ("--max-flows", args.max_flows.is_some()),
+                ("-v", args.verbose),
+            ],
+        )?,
         pace: Pace {
             interval: args.interval.as_deref().map(interval).transpose()?,
             outputs: args.outputs.as_deref().map(outputs).transpose()?,
@@ -227,11 +230,14 @@ pub(super) fn transitions(args: &Transitions) -> Result<TransitionsConfig, Usage
     };
     form.columns().iter().for_each(|column| lookups.add(column.lookups()));
     Ok(TransitionsConfig {
-        origin: origin(&args.recordings, &[
-            ("--attach", args.attach != DEFAULT_ATTACH),
-            ("--buffer", args.buffer != DEFAULT_BUFFER),
-            ("-v", args.verbose),
-        ])?,
+        origin: origin(
+            &args.recordings,
+            &[
+                ("--attach", args.attach != DEFAULT_ATTACH),
+                ("--buffer", args.buffer != DEFAULT_BUFFER),
+                ("-v", args.verbose),
+            ],
+        )?,
         form,
         seconds,
         verbose: args.verbose,
@@ -306,11 +312,14 @@ pub(super) fn why(args: &Why) -> Result<WhyConfig, UsageError> {
     let lookups = choice::lookups(&filter, &arrangement, &[]);
     let lookups = Lookups { owners: true, costs: true, ..lookups };
     Ok(WhyConfig {
-        origin: origin(&args.recordings, &[
-            ("--attach", args.attach != DEFAULT_ATTACH),
-            ("--buffer", args.buffer != DEFAULT_BUFFER),
-            ("-v", args.verbose),
-        ])?,
+        origin: origin(
+            &args.recordings,
+            &[
+                ("--attach", args.attach != DEFAULT_ATTACH),
+                ("--buffer", args.buffer != DEFAULT_BUFFER),
+                ("-v", args.verbose),
+            ],
+        )?,
         style: if args.format == "json" { Style::Json } else { Style::Table },
         seconds: seconds.or(usual),
         verbose: args.verbose,
@@ -380,10 +389,10 @@ fn origin(given: &Recordings, of_kernel: &[(&str, bool)]) -> Result<Origin, Usag
         )));
     }
     let speed = given.speed.as_deref().map(|text| {
-        let speed = text.parse().ok().filter(|speed: &f64| {
-            (1.0 / SPEED_MOST..=SPEED_MOST).contains(speed)
-        });
-        speed.ok_or_else(|| UsageError(format!("--speed {text}: not a number such as 1, 10 or 0.5")))
+        let speed =
+            text.parse().ok().filter(|speed: &f64| (1.0 / SPEED_MOST..=SPEED_MOST).contains(speed));
+        speed
+            .ok_or_else(|| UsageError(format!("--speed {text}: not a number such as 1, 10 or 0.5")))
     });
     Ok(Origin::Recording { file, speed: speed.transpose()? })
 }

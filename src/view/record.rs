@@ -1,4 +1,4 @@
-//! What `tcpcong record` says: how far it has come, and what it came to.
+//! What `tcpcong record` says: how far it has come, and how far to trust it.
 
 use std::io;
 use std::time::Duration;
@@ -25,7 +25,9 @@ impl RecordView {
         Self { recorder, live, began_ns: 0, ended_ns: 0 }
     }
 
-    fn so_far(&self) -> String {
+    /// What the recording has come to, in words.
+    #[must_use]
+    pub fn so_far(&self) -> String {
         let Recorded { entries, bytes } = self.recorder.so_far();
         let time = Duration::from_nanos(self.ended_ns - self.began_ns);
         format!("{entries} entries in {:.1} s, {} kB", time.as_secs_f64(), bytes.div_ceil(1000))
@@ -47,8 +49,9 @@ impl Sink for RecordView {
     }
 
     fn ended(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
-        let line = if self.live { "\r" } else { "" };
-        writeln!(out.remarks, "{line}tcpcong: recorded {}", self.so_far())?;
+        if self.live {
+            writeln!(out.remarks)?;
+        }
         trust::at_end(start, summary, out.remarks)
     }
 }

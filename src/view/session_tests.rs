@@ -263,14 +263,14 @@ fn verdicts_are_of_the_same_instant_in_times_and_causes() {
     };
     let source = || scripted(script(), End::Exhausted, 9000);
     // The timeout came after the watch.
-    let mut view = WhyView::new(Style::Json, RunParams::default(), 1);
+    let mut view = WhyView::new(Style::Json, RunParams::default(), Some(1));
     let (data, ..) = printed(source(), &mut view, &plan);
     let verdict = data.lines().nth(1).expect("a verdict");
     assert!(verdict.contains(r#""verdict":"path loss""#), "{verdict}");
     assert!(verdict.contains(r#""watched_ns":1000000000,"held_up_ns":100000000"#), "{verdict}");
     assert!(verdict.contains(r#""timeouts":0,"syn_timeouts":0"#), "{verdict}");
     assert!(verdict.contains(r#""recoveries":1"#), "{verdict}");
-    let mut view = WhyView::new(Style::Table, RunParams::default(), 1);
+    let mut view = WhyView::new(Style::Table, RunParams::default(), Some(1));
     let (data, remarks, _) = printed(source(), &mut view, &plan);
     let expected =
         "path loss         127.0.0.1:1 > 127.0.0.1:80\n    high confidence; 1.0 s watched; ";

@@ -32,7 +32,7 @@ pub fn start(at_ns: u64) -> Start {
         at: Timestamp::from_second(1_700_000_000).unwrap_or_default(),
         at_ns,
         kernel: "6.18.0".to_owned(),
-        attach: "script".to_owned(),
+        attach: "tracepoint:btf".to_owned(),
         attach_rejected: Vec::new(),
         limitations: Vec::new(),
         max_flows: 100,

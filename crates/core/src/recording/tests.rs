@@ -285,9 +285,7 @@ fn what_is_no_recording_is_said_to_be_none() {
         Ok(_) => panic!("taken for a recording"),
         Err(error) => error.to_string(),
     };
-    let frame = |text: &str| {
-        zstd::bulk::compress(text.as_bytes(), 3).expect("memory")
-    };
+    let frame = |text: &str| zstd::bulk::compress(text.as_bytes(), 3).expect("memory");
     assert!(error(b"").contains("does not begin with a frame"));
     assert!(error(b"{\"type\":\"start\"}\n").contains("does not begin with a frame"));
     assert!(error(&frame("hello\n")).contains("line 1"));
