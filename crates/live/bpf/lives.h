@@ -38,16 +38,16 @@ static __always_inline bool is_wanted_sk_state(const struct sock *sk, int old, i
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(btf_sock_state, struct sock *sk, int old, int new)
 {
+	note_first(ctx, HOOK_SK_STATE);
 	if (!is_wanted_sk_state(sk, old, new))
 		return 0;
-	note_first(sk);
 	return UNINTERRUPTED(on_typed_sk_state(sk, old, new));
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(btf_sock_state_second, struct sock *sk, int old, int new)
 {
-	if (!is_wanted_sk_state(sk, old, new) || !first_was_skipped(sk))
+	if (!first_was_skipped(ctx, HOOK_SK_STATE) || !is_wanted_sk_state(sk, old, new))
 		return 0;
 	return UNINTERRUPTED(on_typed_sk_state(sk, old, new));
 }

@@ -58,14 +58,14 @@ static __always_inline int on_untyped_transition(void *ctx, const void *sk, __u8
 SEC("tp_btf/tcp_cong_state_set")
 int BPF_PROG(btf_transition, struct sock *sk, __u8 new)
 {
-	note_first(sk);
+	note_first(ctx, HOOK_TRANSITION);
 	return UNINTERRUPTED(on_typed_transition(ctx, sk, new));
 }
 
 SEC("tp_btf/tcp_cong_state_set")
 int BPF_PROG(btf_transition_second, struct sock *sk, __u8 new)
 {
-	if (!first_was_skipped(sk))
+	if (!first_was_skipped(ctx, HOOK_TRANSITION))
 		return 0;
 	return UNINTERRUPTED(on_typed_transition(ctx, sk, new));
 }

@@ -25,54 +25,97 @@ extern void bpf_local_irq_restore(unsigned long *flags) __weak __ksym;
  * the call twice, with interrupts and without. */
 #define UNINTERRUPTED(call)                                                    \
 	({                                                                     \
-		bool wait = preemptible && bpf_ksym_exists(bpf_local_irq_save); \
+		bool masks = preemptible && bpf_ksym_exists(bpf_local_irq_save); \
 		unsigned long flags;                                           \
 		int result;                                                    \
 									       \
-		if (wait)                                                      \
+		if (masks)                                                     \
 			bpf_local_irq_save(&flags);                            \
 		result = (call);                                               \
-		asm volatile("" : "+r"(wait));                                 \
-		if (wait)                                                      \
+		asm volatile("" : "+r"(masks));                                \
+		if (masks)                                                     \
 			bpf_local_irq_restore(&flags);                         \
 		result;                                                        \
 	})
 
-/* Written by the programs: what a second one has done for the first. */
+/* Written by the programs: what second ones have done for first ones. */
 volatile __u64 runs_rescued = 0;
 
-/*
- * Sockets whose event the first program has seen and the second one not yet. By the
- * socket, which has one event at a time, as whoever makes it has its lock; another one with
- * the same place in between would make it two, which takes a preemption just there.
- */
-enum { PLACES = 1024 };
-volatile __u64 seen_by_first[PLACES] SEC(".bss.first");
+/* The tracepoint that a program sits on, added to a socket's address, which is even. */
+enum hook { HOOK_TRANSITION, HOOK_SK_STATE };
 
-/* The ports tell places apart as well as the address, with which nothing can be reckoned. */
-static __always_inline volatile __u64 *place_of(const struct sock *sk)
+#ifdef RING
+
+/* Before 5.12, where there are no second programs. */
+static __always_inline void note_first(const void *ctx, enum hook hook)
 {
-	return &seen_by_first[(sk->__sk_common.skc_num ^ sk->__sk_common.skc_dport) % PLACES];
+}
+
+static __always_inline bool first_was_skipped(const void *ctx, enum hook hook)
+{
+	return false;
+}
+
+#else
+
+/*
+ * Sockets whose event the first program has seen and the second one not yet: each has one
+ * event at a time, as whoever makes it has its lock. A slot is the first free one of a few
+ * that the address tells. What a second program that was skipped itself leaves there stays
+ * until the socket's next event, or until all of the few are taken.
+ */
+enum { SLOTS = 4096, PROBES = 4 };
+volatile __u64 seen_by_first[SLOTS] SEC(".bss.first");
+
+/* The tracepoint's first argument, as a number with which the verifier lets one reckon. */
+static __always_inline __u64 mark_of(const void *ctx, enum hook hook)
+{
+	__u64 sk = 0;
+
+	bpf_probe_read_kernel(&sk, sizeof(sk), ctx);
+	return sk + hook;
+}
+
+static __always_inline volatile __u64 *slot_of(__u64 mark, int probe)
+{
+	/* Fibonacci hashing: the upper bits of a product with 2^64 / the golden ratio. */
+	return &seen_by_first[((mark * 0x9e3779b97f4a7c15ULL >> 52) + probe) % SLOTS];
 }
 
 /* In a first program, before anything else. */
-static __always_inline void note_first(const struct sock *sk)
+static __always_inline void note_first(const void *ctx, enum hook hook)
 {
-	if (preemptible)
-		*place_of(sk) = (__u64)sk;
+	__u64 mark;
+	int probe;
+
+	if (!preemptible)
+		return;
+	mark = mark_of(ctx, hook);
+#pragma unroll
+	for (probe = 0; probe < PROBES; probe++) {
+		if (!__sync_val_compare_and_swap(slot_of(mark, probe), 0, mark))
+			return;
+	}
+	*slot_of(mark, 0) = mark;
 }
 
-/* In a second program: whether the first one was skipped. */
-static __always_inline bool first_was_skipped(const struct sock *sk)
+/* In a second program, before anything else: whether the first one was skipped. */
+static __always_inline bool first_was_skipped(const void *ctx, enum hook hook)
 {
-	volatile __u64 *place = place_of(sk);
+	__u64 mark = mark_of(ctx, hook);
+	int probe;
 
-	if (*place == (__u64)sk) {
-		*place = 0;
-		return false;
+#pragma unroll
+	for (probe = 0; probe < PROBES; probe++) {
+		if (*slot_of(mark, probe) == mark) {
+			*slot_of(mark, probe) = 0;
+			return false;
+		}
 	}
 	__sync_fetch_and_add(&runs_rescued, 1);
 	return true;
 }
+
+#endif
 
 #endif
