@@ -11,14 +11,14 @@ use crate::cli::{Config, Format, Origin, RecordConfig, Request, TransitionsConfi
 use crate::demo::Stage;
 use crate::interrupt::Interrupts;
 use crate::output::{Spool, SpoolBacklog, Unwritten};
-use crate::recordings::{self, Attended};
+use crate::recordings::{self, Attended, NewFile};
 use crate::view::{
     ColumnsView, CsvView, HistogramView, JsonView, RecordView, RunParams, Style, TableView,
     TransitionsView, WhyView, WithExtras,
 };
 use tcpcong_core::model::{LedgerOptions, Lookups, PortRange, RejectedMethod};
 use tcpcong_core::recording::Recorder;
-use tcpcong_core::session::{Ending, Plan, Product, Session};
+use tcpcong_core::session::{Backlog, Ending, Plan, Product, Session};
 use tcpcong_core::sink::{Output, Sink};
 use tcpcong_core::source::{Enrichment, Source};
 use tcpcong_live::{self, NotThere};
@@ -77,18 +77,20 @@ pub fn why(config: &WhyConfig) -> Result<()> {
 
 /// `tcpcong record`: a recording, and nothing shown.
 pub fn record(config: &RecordConfig) -> Result<()> {
-    let out = recordings::create(&config.to, config.force)?;
-    let recorder = Recorder::new(out, LiveSource::tick_ns())?;
+    let file = NewFile::new(&config.to, config.force)?;
+    let recorder = Recorder::new(Box::new(file.clone()), LiveSource::tick_ns())?;
     let mut view = RecordView::new(recorder.clone(), io::stderr().is_terminal());
     let how = How {
         verbose: config.verbose,
-        recorder: Some(recorder),
+        recording: Some(NewRecording { file, recorder, lookups: ALL_LOOKUPS }),
         ..How::of(&Origin::Kernel { record: None }, &config.options)
     };
     on_kernel(&how, &plan_record(config), &mut view)?;
     _ = writeln!(io::stderr(), "tcpcong: recorded {}", view.so_far());
     Ok(())
 }
+
+const ALL_LOOKUPS: Lookups = Lookups { owners: true, cgroups: true, netns: true, costs: true };
 
 /// Each second, so that whose the connections are is known of each while it lives.
 fn plan_record(config: &RecordConfig) -> Plan {
@@ -97,7 +99,7 @@ fn plan_record(config: &RecordConfig) -> Plan {
         duration: config.seconds.map(Duration::from_secs),
         ledger: LedgerOptions { tick_ns: Some(LiveSource::tick_ns()), ..LedgerOptions::default() },
         filter: config.filter.clone(),
-        lookups: Lookups { owners: true, cgroups: true, netns: true, costs: true },
+        lookups: ALL_LOOKUPS,
         ..Plan::default()
     }
 }
@@ -172,16 +174,24 @@ struct How<'c> {
     options: &'c Options,
     /// How it attached is said on stderr.
     verbose: bool,
-    /// Writes a recording of it.
-    recorder: Option<Recorder>,
+    /// A recording is made of it.
+    recording: Option<NewRecording>,
     /// Makes connections of our own, once the programs are attached.
     raise: Option<fn() -> Result<Stage>>,
 }
 
 impl<'c> How<'c> {
     fn of(origin: &'c Origin, options: &'c Options) -> Self {
-        Self { origin, options, verbose: false, recorder: None, raise: None }
+        Self { origin, options, verbose: false, recording: None, raise: None }
     }
+}
+
+/// A recording that is to be made.
+struct NewRecording {
+    file: NewFile,
+    recorder: Recorder,
+    /// What is looked up of every flow, whatever is shown.
+    lookups: Lookups,
 }
 
 /// Runs until the plan is done, or a signal ends it.
@@ -189,9 +199,11 @@ fn run(how: &How<'_>, plan: &mut Plan, sink: &mut dyn Sink) -> Result<()> {
     match how.origin {
         Origin::Kernel { record: None } => on_kernel(how, plan, sink),
         Origin::Kernel { record: Some(file) } => {
-            let recorder = Recorder::new(recordings::create(file, false)?, LiveSource::tick_ns())?;
+            let file = NewFile::new(file, false)?;
+            let recorder = Recorder::new(Box::new(file.clone()), LiveSource::tick_ns())?;
+            let recording = NewRecording { file, recorder, lookups: Lookups::default() };
             let options = Options { figures: true, ..how.options.clone() };
-            on_kernel(&How { recorder: Some(recorder), options: &options, ..*how }, plan, sink)
+            on_kernel(&How { recording: Some(recording), options: &options, ..*how }, plan, sink)
         }
         Origin::Recording { file, speed } => on_recording(file, *speed, plan, sink),
     }
@@ -206,22 +218,27 @@ fn on_kernel(how: &How<'_>, plan: &Plan, sink: &mut dyn Sink) -> Result<()> {
     if how.verbose {
         say_how_attached(&source, &mut shown.remarks);
     }
+    if let Some(recording) = &how.recording {
+        recording.file.make()?;
+    }
     let stage = how.raise.map(|raise| raise()).transpose()?;
     if stage.is_none() {
         drop_what_attaching_needed()?;
     }
-    let ending = match &how.recorder {
-        None => shown.session(&mut source, &mut lookups, sink, plan)?,
-        Some(recorder) => {
+    let backlog = shown.backlog.clone();
+    let ending = match &how.recording {
+        None => shown.session(&mut source, &mut lookups, sink, plan, &backlog),
+        Some(NewRecording { recorder, lookups: asked, .. }) => {
             let mut entries = recorder.source(&mut source);
-            let mut answers = recorder.enrichment(&mut lookups);
-            let ending = shown.session(&mut entries, &mut answers, sink, plan)?;
-            recorder.finish()?;
-            ending
+            let mut answers = recorder.enrichment(&mut lookups, *asked);
+            let ending = shown.session(&mut entries, &mut answers, sink, plan, &backlog);
+            // Also where what is shown has failed.
+            let finished = recorder.finish();
+            ending.and_then(|ending| finished.map(|_| ending))
         }
     };
     drop((source, stage));
-    shown.finish(ending, &mut interrupts)
+    shown.finish(ending?, &mut interrupts)
 }
 
 /// Runs on what was recorded.
@@ -236,10 +253,12 @@ fn on_recording(
     let mut interrupts = Interrupts::register()?;
     let mut shown = Shown::new()?;
     let mut owners = recording.owners();
-    let mut attended = Attended::new(&mut recording, &mut interrupts, speed)?;
-    let ending = shown.session(&mut attended, &mut owners, sink, plan);
-    recordings::say_damage(file, recording.damage(), &mut shown.remarks);
-    shown.finish(ending?, &mut interrupts)
+    let backlog = shown.backlog.clone();
+    let mut attended = Attended::new(&mut recording, &mut interrupts, &backlog, speed)?;
+    // What is slow to be read is waited for: nothing is left out for it.
+    let ending = shown.session(&mut attended, &mut owners, sink, plan, &());
+    recordings::say_damage(file, &recording, &mut shown.remarks);
+    shown.finish(ending.map_err(|error| recordings::named(file, error))?, &mut interrupts)
 }
 
 /// What is printed in a run.
@@ -262,9 +281,10 @@ impl Shown {
         enrichment: &mut dyn Enrichment,
         sink: &mut dyn Sink,
         plan: &Plan,
+        backlog: &dyn Backlog,
     ) -> Result<Ending> {
         let out = Output { data: &mut self.data, remarks: &mut self.remarks };
-        Session { source, enrichment, sink, out, backlog: &self.backlog }.run(plan)
+        Session { source, enrichment, sink, out, backlog }.run(plan)
     }
 
     /// Waits until all is written, and says what is not.

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use tcpcong::cli::{self, Request};
 use tcpcong::recordings::FileError;
 use tcpcong::{command, demo};
-use tcpcong_core::recording::RecordingError;
 use tcpcong_live::Missing;
 
 fn main() -> ExitCode {
@@ -31,7 +30,7 @@ fn main() -> ExitCode {
         Err(error) if error.is::<Missing>() || error.is::<demo::StageError>() => {
             failed(&format_args!("{error:#}"), 3)
         }
-        Err(error) if error.is::<FileError>() || error.is::<RecordingError>() => failed(&error, 2),
+        Err(error) if error.is::<FileError>() => failed(&error, 2),
         Err(error) => failed(&format_args!("{error:#}"), 1),
     }
 }

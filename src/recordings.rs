@@ -1,10 +1,12 @@
 //! Recordings as files: opened, made, and replayed at a pace. What is in them is
 //! `tcpcong_core::recording`'s.
 
-use std::fs::OpenOptions;
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -13,7 +15,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use thiserror::Error;
 
 use tcpcong_core::model::{Losses, Start};
-use tcpcong_core::recording::{Damage, Recording};
+use tcpcong_core::recording::{Recording, RecordingError};
+use tcpcong_core::session::Backlog;
 use tcpcong_core::source::{End, Reached, Source, TakeEntry, Wait};
 use tcpcong_live::{Waiter, Wake};
 
@@ -28,32 +31,86 @@ pub fn open(file: &Path) -> Result<Recording> {
     let input: Box<dyn Read> = if file == Path::new("-") {
         Box::new(io::stdin())
     } else {
-        Box::new(std::fs::File::open(file).map_err(|error| said(&error))?)
+        Box::new(File::open(file).map_err(|error| said(&error))?)
     };
     Recording::open(input).map_err(|error| said(&error).into())
 }
 
-/// Makes a file for a recording, which is not there yet, or may be written over; `-` is
-/// stdout.
-pub fn create(file: &Path, force: bool) -> Result<Box<dyn Write>> {
-    if file == Path::new("-") {
-        return Ok(Box::new(io::stdout()));
+/// A file for a recording: it is made, or written over, no sooner than there is something
+/// to write.
+#[derive(Clone)]
+pub struct NewFile {
+    path: PathBuf,
+    force: bool,
+    made: Rc<RefCell<Option<File>>>,
+}
+
+impl NewFile {
+    /// One that is not there yet, or may be written over; `-` is stdout.
+    pub fn new(path: &Path, force: bool) -> Result<Self, FileError> {
+        let file = Self { path: path.to_owned(), force, made: Rc::default() };
+        if !file.is_stdout() && !force && path.symlink_metadata().is_ok() {
+            return Err(file.said(&ErrorKind::AlreadyExists.into()));
+        }
+        Ok(file)
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).create_new(!force);
-    let made = options.open(file).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => FileError(format!(
-            "{}: there is such a file; take another name, or `tcpcong record --force`",
-            file.display()
-        )),
-        _ => FileError(format!("{}: {error}", file.display())),
-    });
-    Ok(Box::new(made?))
+
+    fn is_stdout(&self) -> bool {
+        self.path == Path::new("-")
+    }
+
+    /// Makes it.
+    pub fn make(&self) -> Result<(), FileError> {
+        if self.is_stdout() {
+            return Ok(());
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).create_new(!self.force);
+        let file = options.open(&self.path).map_err(|error| self.said(&error))?;
+        *self.made.borrow_mut() = Some(file);
+        Ok(())
+    }
+
+    fn said(&self, error: &io::Error) -> FileError {
+        let path = self.path.display();
+        FileError(match error.kind() {
+            ErrorKind::AlreadyExists => format!(
+                "{path}: there is such a file; take another name, or `tcpcong record --force`"
+            ),
+            _ => format!("{path}: {error}"),
+        })
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut *self.made.borrow_mut() {
+            Some(file) => file.write(bytes),
+            None => io::stdout().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.is_stdout() { io::stdout().flush() } else { Ok(()) }
+    }
+}
+
+/// What went wrong in a replay, with the file's name where it is the file.
+#[must_use]
+pub fn named(file: &Path, error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<RecordingError>() {
+        Ok(error) => FileError(format!("{}: {error}", file.display())).into(),
+        Err(error) => error,
+    }
 }
 
 /// Says what of a recording could not be read.
-pub fn say_damage(file: &Path, damage: Damage, to: &mut dyn Write) {
+pub fn say_damage(file: &Path, recording: &Recording, to: &mut dyn Write) {
+    let damage = recording.damage();
     let file = file.display();
+    if recording.has_ended() && !recording.was_stopped() {
+        _ = writeln!(to, "tcpcong: {file}: it does not end as a recording does that was finished");
+    }
     if damage.damaged > 0 {
         let bytes = damage.damaged;
         _ = writeln!(to, "tcpcong: {file}: {bytes} bytes are damaged, and were skipped");
@@ -64,10 +121,15 @@ pub fn say_damage(file: &Path, damage: Damage, to: &mut dyn Write) {
     }
 }
 
-/// A recording that is replayed while signals are heeded, and at a pace.
+/// A slow reader of stdout is looked after so often.
+const READER_WAIT: Duration = Duration::from_millis(5);
+
+/// A recording that is replayed while signals are heeded, at a pace, and no faster than
+/// what comes of it is read.
 pub struct Attended<'a> {
     recording: &'a mut Recording,
     waiter: &'a mut dyn Waiter,
+    backlog: &'a dyn Backlog,
     /// Is never readable.
     nothing: EventFd,
     /// So many times as fast as it was, ...
@@ -81,10 +143,11 @@ impl<'a> Attended<'a> {
     pub fn new(
         recording: &'a mut Recording,
         waiter: &'a mut dyn Waiter,
+        backlog: &'a dyn Backlog,
         speed: Option<f64>,
     ) -> Result<Self> {
         let nothing = EventFd::from_flags(EfdFlags::EFD_CLOEXEC).context("making an eventfd")?;
-        Ok(Self { recording, waiter, nothing, speed, began: Instant::now() })
+        Ok(Self { recording, waiter, backlog, nothing, speed, began: Instant::now() })
     }
 
     /// When what was at `at_ns` is to be shown.
@@ -107,7 +170,9 @@ impl Source for Attended<'_> {
         let reached = self.recording.next(wait, take)?;
         let due = self.due(reached.until_ns);
         loop {
-            let left = due.map_or(Duration::ZERO, |due| due.duration_since(Instant::now()));
+            let pace = due.map_or(Duration::ZERO, |due| due.duration_since(Instant::now()));
+            let reader = if self.backlog.is_behind() { READER_WAIT } else { Duration::ZERO };
+            let left = pace.max(reader);
             let end = match self.waiter.wait(left, self.nothing.as_fd())? {
                 Wake::Signal => Some(End::Signal),
                 Wake::ReaderGone => Some(End::ReaderGone),

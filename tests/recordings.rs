@@ -118,9 +118,6 @@ fn a_replay_prints_what_the_run_printed_to_the_byte() -> Result<()> {
             let (shown, again) = (text(&shown), text(&again.stdout));
             let differ = shown.lines().zip(again.lines()).find(|(one, other)| one != other);
             let lines = (shown.lines().count(), again.lines().count());
-            fs::copy(&recording, "/tmp/bad.zst")?;
-            fs::write("/tmp/shown", &shown)?;
-            fs::write("/tmp/again", &again)?;
             anyhow::bail!("{arguments:?}: {lines:?} lines; they first differ in {differ:#?}");
         }
     }
@@ -172,6 +169,7 @@ fn what_is_killed_while_it_records_leaves_what_it_had_a_second_before() -> Resul
     }
     let scene = Scene::set("killed")?;
     let folder = TempDir::new()?;
+    let mut had_begun = 0;
     for at in 0..20 {
         let recording = folder.path().join(format!("{at}.jsonl.zst"));
         let mut tool =
@@ -183,14 +181,17 @@ fn what_is_killed_while_it_records_leaves_what_it_had_a_second_before() -> Resul
         tool.kill()?;
         tool.wait()?;
         sender.stop(Ending::Reset)?;
-        if fs::metadata(&recording)?.len() == 0 {
+        if fs::metadata(&recording).map_or(0, |file| file.len()) == 0 {
             continue; // it had not begun
         }
+        had_begun += 1;
         let shown = from(&recording, &["--format", "json", "--all"])?;
         ensure!(shown.status.success(), "after {at}: {shown:?}");
         let remarks = text(&shown.stderr);
         ensure!(!remarks.contains("damaged"), "after {at}: {remarks}");
+        ensure!(remarks.contains("it does not end as"), "after {at}: {remarks}");
     }
+    ensure!(had_begun >= 10, "only {had_begun} of 20 had begun");
     Ok(())
 }
 
@@ -204,11 +205,13 @@ fn what_is_no_recording_or_cannot_be_written_is_said_in_one_line() -> Result<()>
     let there = command().args(["record", "-o"]).arg(&file).output()?;
     let asks = from(&file, &["--attach", "kprobe", "1"])?;
     let speed = from(&file, &["--speed", "0", "1"])?;
+    let both = command().args(["--record", "-", "1"]).output()?;
     let expected = [
         (missing, "No such file"),
         (none, "not a recording"),
         (there, "there is such a file"),
         (asks, "--attach: not with --from"),
+        (both, "--record -: stdout has what is shown"),
         (speed, "--speed 0: not a number such as 1, 10 or 0.5"),
     ];
     for (output, words) in expected {

@@ -1,7 +1,7 @@
 //! Arguments become a configuration in which everything makes sense, or one
 //! line that says what does not and what would.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{Record, Recordings, Reports, Transitions, Why};
@@ -20,7 +20,7 @@ const MAX_FLOWS_MOST: u32 = 1 << 25;
 /// The room for entries in the kernel, bytes.
 const BUFFER_LEAST: u64 = 64 << 10;
 const BUFFER_MOST: u64 = 4 << 30;
-/// The same, for `trace`.
+/// The longest run of `trace`, `why` and `record`: as the longest interval.
 const TRACE_SECONDS_MOST: u64 = 99_999_999;
 /// How long `why` watches where nobody says.
 const WHY_SECONDS: u64 = 10;
@@ -380,6 +380,11 @@ pub(super) fn record(args: Record) -> Result<RecordConfig, UsageError> {
 
 /// From where, given which options of the kernel's were given.
 fn origin(given: &Recordings, of_kernel: &[(&str, bool)]) -> Result<Origin, UsageError> {
+    if given.record.as_deref() == Some(Path::new("-")) {
+        return Err(UsageError(
+            "--record -: stdout has what is shown; `tcpcong record -o -` writes there".to_owned(),
+        ));
+    }
     let Some(file) = given.from.clone() else {
         return Ok(Origin::Kernel { record: given.record.clone() });
     };

@@ -147,12 +147,14 @@ impl Session<'_> {
             filtered_out: FilteredOut::default(),
             watch: Watch::new(started_ns),
         };
-        let Progress { ledger, pending, .. } = &mut progress;
-        self.source.begin(&mut |entry| pass_on(entry, u64::MAX, ledger, pending))?;
-        self.sink.started(self.source.start(), &mut self.out)?;
         let mut boundaries = Boundaries::new(plan, started_ns);
+        let mut next = boundaries.next();
+        let Progress { ledger, pending, .. } = &mut progress;
+        let end_ns = next.unwrap_or(u64::MAX);
+        self.source.begin(&mut |entry| pass_on(entry, end_ns, ledger, pending))?;
+        self.sink.started(self.source.start(), &mut self.out)?;
         loop {
-            let boundary_ns = boundaries.next();
+            let boundary_ns = next.take().or_else(|| boundaries.next());
             let (to_ns, end) = self.follow(boundary_ns, plan, &mut progress)?;
             let is_last = end.is_some() || boundaries.are_over(to_ns);
             match end {

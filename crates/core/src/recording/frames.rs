@@ -1,7 +1,7 @@
 //! zstd frames of whole lines, each with its size and a checksum: written in one piece,
 //! read one by one, and found again behind a damaged one.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 
 use serde::Serialize;
 use zstd::bulk::{Compressor, Decompressor};
@@ -16,7 +16,7 @@ const FRAME_MOST: usize = 16 << 20;
 /// The same, compressed.
 const COMPRESSED_MOST: usize = FRAME_MOST + (64 << 10);
 /// So much is read at once.
-const READ: usize = 256 << 10;
+const READ: usize = 64 << 10;
 /// How each frame begins (RFC 8878, 3.1.1).
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Compresses to a tenth, and takes less time than making the lines.
@@ -239,9 +239,15 @@ impl Frames {
         self.at = 0;
         while self.buffer.len() < bytes && !self.is_end {
             let before = self.buffer.len();
-            let read = (&mut self.input).take(READ as u64).read_to_end(&mut self.buffer)?;
-            debug_assert_eq!(self.buffer.len(), before + read);
-            self.is_end = read == 0;
+            self.buffer.resize(before + READ, 0);
+            // No more than is there: a pipe may hold one frame for long.
+            let read = self.input.read(&mut self.buffer[before..]);
+            self.buffer.truncate(before + read.as_ref().map_or(0, |read| *read));
+            match read {
+                Ok(read) => self.is_end = read == 0,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

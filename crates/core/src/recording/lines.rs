@@ -38,14 +38,19 @@ pub(super) enum Note {
     Owner(Box<OwnerLine>),
     /// An interval that was to end at `at_ns` ended later, when all was measured.
     Late { at_ns: u64, until_ns: u64 },
+    /// What was told before was shown at once, with what was known by then.
+    Batch { at_ns: u64 },
     /// The recording was ended.
     Stop { at_ns: u64 },
 }
 
 impl Note {
-    /// Whether it is of its instant alone: the others hold for what follows.
-    pub(super) fn has_its_time(&self) -> bool {
-        matches!(self, Self::Clock { .. } | Self::Losses { .. } | Self::Owner(_))
+    /// Whether what was told before was handed on by then, and what follows was not.
+    pub(super) fn ends_batch(&self) -> bool {
+        matches!(
+            self,
+            Self::Clock { .. } | Self::Losses { .. } | Self::Owner(_) | Self::Batch { .. }
+        )
     }
 
     /// The instant before which all entries were told by then.
@@ -57,6 +62,7 @@ impl Note {
             | Self::Clock { at_ns, .. }
             | Self::Losses { at_ns, .. }
             | Self::Late { at_ns, .. }
+            | Self::Batch { at_ns }
             | Self::Stop { at_ns } => *at_ns,
         }
     }
@@ -119,6 +125,10 @@ impl Whose {
         }
     }
 
+    pub(super) fn has_process(&self) -> bool {
+        self.pid.is_some()
+    }
+
     pub(super) fn process(&self) -> Option<Process> {
         self.pid.map(|pid| Process { pid, comm: self.comm })
     }
@@ -163,7 +173,7 @@ pub(super) fn parse(line: &str) -> serde_json::Result<Line> {
     Ok(match r#type {
         "birth" | "endpoints" | "filtered_out" | "transition" | "found" | "end" | "seen"
         | "surveyed" | "gap" => Line::Entry(serde_json::from_str(line)?),
-        "start" | "frame" | "clock" | "losses" | "owner" | "late" | "stop" => {
+        "start" | "frame" | "clock" | "losses" | "owner" | "late" | "batch" | "stop" => {
             Line::Note(serde_json::from_str(line)?)
         }
         _ => Line::Unknown,

@@ -16,6 +16,8 @@ use crate::source::{Enrichment, Reached, Source, TakeEntry, Wait};
 
 /// What was told is written at the latest after this time.
 const WAITS_NS: u64 = 1_000_000_000;
+/// Whose the flows are is asked so often.
+const ASKS_NS: u64 = 1_000_000_000;
 /// Two clocks may go so far apart before it is told.
 const ASTRAY: SignedDuration = SignedDuration::from_millis(1);
 /// So many flows' owners are kept without asking whether they are alive.
@@ -63,13 +65,20 @@ impl Recorder {
     }
 
     /// The source, all of whose entries are written.
+    #[must_use]
     pub fn source<'s>(&self, inner: &'s mut dyn Source) -> RecordedSource<'s> {
         RecordedSource { inner, recorder: self.clone(), chunk: Chunk::default() }
     }
 
-    /// The enrichment, all of whose answers are written.
-    pub fn enrichment<'e>(&self, inner: &'e mut dyn Enrichment) -> RecordedEnrichment<'e> {
-        RecordedEnrichment { inner, recorder: self.clone() }
+    /// The enrichment, all of whose answers are written. It is asked for `lookups` of every
+    /// flow besides, once a second until its process is known.
+    #[must_use]
+    pub fn enrichment<'e>(
+        &self,
+        inner: &'e mut dyn Enrichment,
+        lookups: Lookups,
+    ) -> RecordedEnrichment<'e> {
+        RecordedEnrichment { inner, recorder: self.clone(), lookups, asked_ns: 0 }
     }
 
     /// What it has come to so far.
@@ -115,8 +124,8 @@ impl State {
         self.frames.begin(&Note::Start(line))
     }
 
-    /// Writes the entries from before `to_ns`.
-    fn entries(&mut self, chunk: &mut Chunk, to_ns: u64) -> io::Result<()> {
+    /// Writes the entries from before `to_ns`. Returns how many.
+    fn entries(&mut self, chunk: &mut Chunk, to_ns: u64) -> io::Result<usize> {
         let count = chunk.ends.partition_point(|(at_ns, _)| *at_ns < to_ns);
         let mut from = 0;
         for (at_ns, end) in chunk.ends.drain(..count) {
@@ -126,7 +135,7 @@ impl State {
         }
         chunk.text.drain(..from);
         chunk.ends.iter_mut().for_each(|(_, end)| *end -= from);
-        Ok(())
+        Ok(count)
     }
 
     fn owner(&mut self, row: &Row) -> io::Result<()> {
@@ -219,7 +228,10 @@ impl Source for RecordedSource<'_> {
             if let Some(at_ns) = late {
                 state.note(&Note::Late { at_ns, until_ns: to_ns })?;
             }
-            state.entries(chunk, to_ns)?;
+            let written = state.entries(chunk, to_ns)?;
+            if wait.promptly && written > 0 {
+                state.note(&Note::Batch { at_ns: to_ns })?;
+            }
             if is_astray {
                 state.clock = (to_ns, wall);
                 state.note(&Note::Clock { at_ns: to_ns, time: wall })?;
@@ -255,13 +267,33 @@ impl Source for RecordedSource<'_> {
 pub struct RecordedEnrichment<'e> {
     inner: &'e mut dyn Enrichment,
     recorder: Recorder,
+    /// What is looked up of every flow, and when it last was.
+    lookups: Lookups,
+    asked_ns: u64,
+}
+
+impl RecordedEnrichment<'_> {
+    /// Looks up those that nobody has, if it is time to.
+    fn ask(&mut self, ledger: &Ledger) -> Result<()> {
+        let now_ns = self.recorder.state().told_ns;
+        if self.lookups == Lookups::default() || now_ns < self.asked_ns + ASKS_NS {
+            return Ok(());
+        }
+        self.asked_ns = now_ns;
+        let state = self.recorder.state();
+        let is_known = |id: &FlowId| state.owners.get(id).is_some_and(Whose::has_process);
+        let unknown = ledger.known().filter(|(id, _)| !is_known(id));
+        let mut rows: Vec<_> = unknown.map(|(id, connection)| Row::new(id, *connection)).collect();
+        drop(state);
+        if rows.is_empty() { Ok(()) } else { self.identify(&mut rows, self.lookups, ledger) }
+    }
 }
 
 impl Enrichment for RecordedEnrichment<'_> {
     fn maintain(&mut self, ledger: &Ledger) -> Result<()> {
         self.inner.maintain(ledger)?;
         self.recorder.change().forget_owners(ledger);
-        Ok(())
+        self.ask(ledger)
     }
 
     fn identify(&mut self, rows: &mut [Row], lookups: Lookups, ledger: &Ledger) -> Result<()> {

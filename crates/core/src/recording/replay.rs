@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::VERSION;
 use super::frames::{Damage, Frames};
 use super::lines::{Line, Note, StartLine, Whose, parse};
-use crate::model::{Body, Entry, FlowId, Ledger, Lookups, Losses, Row, Start};
+use crate::model::{Body, Entry, FlowId, Gap, Ledger, Lookups, Losses, Row, Start};
 use crate::source::{End, Enrichment, Reached, Source, TakeEntry, Wait};
 
 /// A wait is no longer, nanoseconds of the recording.
@@ -38,6 +38,9 @@ pub enum RecordingError {
     /// It begins with something else.
     #[error("not a recording: it does not begin with how the run began")]
     NoStart,
+    /// Another one begins in it.
+    #[error("line {0}: another recording begins there; the two must be in files of their own")]
+    Joined(u64),
     /// A later version wrote it.
     #[error("a recording of version {0}, of which this tool knows only {VERSION}")]
     Version(u32),
@@ -66,6 +69,9 @@ pub struct Recording {
     stop_ns: Option<u64>,
     clock: (u64, Timestamp),
     losses: (Losses, usize),
+    has_ended: bool,
+    /// Lines that are damaged, as far as that was not told.
+    missing: Option<Gap>,
     /// Intervals that ended late: when they were to, and when they did. It is told before
     /// what came in them, so the next one's may be known already.
     late: BTreeMap<u64, u64>,
@@ -96,6 +102,8 @@ impl Recording {
             clock: (start.at_ns, start.at),
             start,
             losses: (Losses::default(), 0),
+            has_ended: false,
+            missing: None,
             late: BTreeMap::new(),
             owners: Owners::default(),
         })
@@ -113,6 +121,18 @@ impl Recording {
         RecordedOwners { owners: Rc::clone(&self.owners), room: KEPT_FREELY }
     }
 
+    /// Whether all was read.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Whether it was finished, and not broken off, as far as it was read.
+    #[must_use]
+    pub fn was_stopped(&self) -> bool {
+        self.stop_ns.is_some()
+    }
+
     /// What could not be read so far.
     #[must_use]
     pub fn damage(&self) -> Damage {
@@ -122,8 +142,14 @@ impl Recording {
     /// The next line, without taking it.
     fn peek(&mut self) -> Result<Option<&Line>> {
         while self.lines.is_empty() {
-            let Some(text) = self.frames.next()? else { return Ok(None) };
+            let Some(text) = self.frames.next()? else {
+                self.has_ended = true;
+                return Ok(None);
+            };
             self.lines = parse_all(&text, self.line + 1)?;
+            if let Some(Line::Note(Note::Start(_))) = self.lines.front() {
+                return Err(RecordingError::Joined(self.line + 1).into());
+            }
             self.line += self.lines.len() as u64;
             self.begin_frame();
         }
@@ -134,12 +160,29 @@ impl Recording {
     fn begin_frame(&mut self) {
         let Some(Line::Note(Note::Frame { at_ns, lines })) = self.lines.front() else { return };
         let read = self.line - self.lines.len() as u64;
-        let (at_ns, dropped) = ((*at_ns).max(self.last_ns), lines.saturating_sub(read));
+        let (to_ns, dropped) = ((*at_ns).max(self.last_ns), lines.saturating_sub(read));
         if dropped > 0 {
             self.line += dropped;
-            let body = Body::Gap { from_ns: self.last_ns, dropped };
-            self.lines.push_front(Line::Entry(Entry { at_ns, body }));
+            self.missing = Some(Gap { from_ns: self.last_ns, to_ns, dropped });
         }
+    }
+
+    /// Tells of what is missing, as far as it is from before `to_ns`: each interval is to
+    /// know. Returns whether all is told.
+    fn tell_missing(&mut self, to_ns: u64, take: TakeEntry<'_>) -> bool {
+        let Some(Gap { from_ns, to_ns: ends_ns, dropped }) = self.missing.take() else {
+            return true;
+        };
+        let at_ns = ends_ns.min(to_ns.saturating_sub(1));
+        if at_ns >= from_ns {
+            take(Entry { at_ns, body: Body::Gap { from_ns, dropped } });
+            self.last_ns = self.last_ns.max(at_ns);
+        }
+        if at_ns < ends_ns {
+            let dropped = if at_ns >= from_ns { 0 } else { dropped };
+            self.missing = Some(Gap { from_ns: from_ns.max(at_ns), to_ns: ends_ns, dropped });
+        }
+        self.missing.is_none()
     }
 
     /// Takes a line that is no entry.
@@ -158,7 +201,7 @@ impl Recording {
                 self.late.insert(at_ns, until_ns);
             }
             Note::Stop { at_ns } => self.stop_ns = Some(at_ns),
-            Note::Start(_) | Note::Frame { .. } => {}
+            Note::Start(_) | Note::Frame { .. } | Note::Batch { .. } => {}
         }
     }
 
@@ -174,7 +217,7 @@ impl Recording {
 
     /// There is nothing more.
     fn exhausted(&mut self, wait: Wait) -> Reached {
-        let ends_ns = self.stop_ns.unwrap_or(self.last_ns + 1);
+        let ends_ns = self.stop_ns.unwrap_or(self.last_ns.saturating_add(1));
         match wait.until_ns.map(|boundary_ns| self.end_of(boundary_ns)) {
             Some(to_ns) if to_ns < ends_ns => self.reached(to_ns, wait),
             _ => Reached { end: Some(End::Exhausted), ..self.reached(ends_ns, wait) },
@@ -188,17 +231,21 @@ impl Source for Recording {
     }
 
     fn next(&mut self, wait: Wait, take: TakeEntry<'_>) -> Result<Reached> {
-        let longest_ns = self.last_ns + WAIT_MOST_NS;
+        let longest_ns = self.last_ns.saturating_add(WAIT_MOST_NS);
         // What was to end before will not be asked for again.
         self.late = self.late.split_off(&wait.until_ns.unwrap_or(0));
         // What was noted at one instant is taken together.
         let mut noted_ns = None;
         loop {
             let to_ns = wait.until_ns.map_or(u64::MAX, |boundary_ns| self.end_of(boundary_ns));
+            self.peek()?;
+            if !self.tell_missing(to_ns, take) {
+                return Ok(self.reached(to_ns, wait));
+            }
             let (at_ns, is_entry) = match self.peek()? {
                 None => return Ok(self.exhausted(wait)),
                 Some(Line::Entry(entry)) => (entry.at_ns, true),
-                Some(Line::Note(note)) if note.has_its_time() => (note.at_ns(), false),
+                Some(Line::Note(note)) if note.ends_batch() => (note.at_ns(), false),
                 Some(Line::Note(_) | Line::Unknown) => {
                     if let Some(Line::Note(note)) = self.lines.pop_front() {
                         self.note(note);

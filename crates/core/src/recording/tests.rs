@@ -155,7 +155,7 @@ fn recorded(plan: &Plan) -> (Vec<String>, Vec<u8>) {
     let replay = Replay::new(start(START_NS), script().entries).ending(End::Signal, ms(2250));
     let (mut source, mut owners) = (Odd(replay), Learning(0));
     let mut source = recorder.source(&mut source);
-    let all = run(&mut source, &mut recorder.enrichment(&mut owners), plan);
+    let all = run(&mut source, &mut recorder.enrichment(&mut owners, Lookups::default()), plan);
     recorder.finish().expect("memory");
     let bytes = memory.0.lock().expect("nobody panics").clone();
     (all, bytes)
@@ -277,6 +277,54 @@ fn a_flipped_bit_is_a_gap_of_as_many_entries_and_shows_nothing_wrong() {
             }
         }
     }
+}
+
+/// Each report: from when to when, and how many rows are not exact.
+#[derive(Default)]
+struct Inexact(Vec<(u64, u64, u64)>);
+
+impl Sink for Inexact {
+    fn interval(&mut self, report: &Report, _: &mut Output<'_>) -> io::Result<()> {
+        self.0.push((report.from_ns, report.to_ns, report.totals.inexact));
+        Ok(())
+    }
+}
+
+#[test]
+fn each_interval_of_a_damaged_stretch_is_not_exact() {
+    let (mut bytes, ends) = in_many_frames();
+    // The second frame of entries: what is told from 200 ms on.
+    bytes[ends[1] + 20] ^= 1;
+    let (from_ns, to_ns) = (ms(20), ms(251));
+    let mut inexact = Inexact::default();
+    let session = Session {
+        source: &mut open(&bytes).expect("the beginning is whole"),
+        enrichment: &mut crate::source::NoEnrichment,
+        sink: &mut inexact,
+        out: Output { data: &mut io::sink(), remarks: &mut io::sink() },
+        backlog: &(),
+    };
+    let ledger = crate::model::LedgerOptions { list_quiet: true, ..Default::default() };
+    let interval = Some(Duration::from_millis(50));
+    session.run(&Plan { interval, ledger, ..Plan::default() }).expect("a run");
+    let within: Vec<_> =
+        inexact.0.iter().filter(|(from, to, _)| *to > from_ns && *from < to_ns).collect();
+    assert!(within.len() >= 5, "{:?}", inexact.0);
+    assert!(within.iter().all(|(.., inexact)| *inexact > 0), "{:?}", inexact.0);
+}
+
+#[test]
+fn two_recordings_in_one_file_are_refused() {
+    let (bytes, _) = in_many_frames();
+    let mut recording = open(&[&bytes[..], &bytes[..]].concat()).expect("a recording");
+    let wait = Wait { until_ns: None, promptly: false };
+    let error = loop {
+        match recording.next(wait, &mut |_| ()) {
+            Ok(Reached { end, .. }) => assert_eq!(end, None, "taken for one"),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(error.contains("another recording begins"), "{error}");
 }
 
 #[test]
