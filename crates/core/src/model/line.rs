@@ -33,7 +33,7 @@ enum Type {
 
 /// A socket's address. As text, since many tools keep numbers in 53 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Address(u64);
+pub(crate) struct Address(pub(crate) u64);
 
 impl Serialize for Address {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -40,6 +40,8 @@ pub use fields::{FIELDS, IDENTITY, field};
 pub use filter::{Filter, Netns, PortRange};
 pub use group::{Group, Groups, grouped};
 pub use ledger::{Ledger, LedgerOptions};
+#[cfg(feature = "recording")]
+pub(crate) use line::Address;
 pub use lookups::Lookups;
 pub use name::Name;
 pub use order::sort;

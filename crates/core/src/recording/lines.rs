@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Entry, FlowId, Losses, Name, Names, Process, Row, Start, Workload};
+use crate::model::{Address, Entry, FlowId, Losses, Name, Names, Process, Row, Start, Workload};
 
 /// A line.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ pub(super) struct StartLine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct OwnerLine {
     pub(super) at_ns: u64,
-    pub(super) socket: String,
+    pub(super) socket: Address,
     pub(super) born_ns: u64,
     #[serde(flatten)]
     pub(super) whose: Whose,
@@ -151,14 +151,12 @@ impl Whose {
 
 impl OwnerLine {
     pub(super) fn new(at_ns: u64, id: FlowId, whose: Whose) -> Self {
-        let socket = format!("{:016x}", id.socket);
-        Self { at_ns, socket, born_ns: id.born_ns, whose }
+        Self { at_ns, socket: Address(id.socket), born_ns: id.born_ns, whose }
     }
 
-    /// Whose it is; nothing where the address is none.
-    pub(super) fn id(&self) -> Option<FlowId> {
-        let socket = u64::from_str_radix(&self.socket, 16).ok()?;
-        Some(FlowId { socket, born_ns: self.born_ns })
+    /// Whose it is.
+    pub(super) fn id(&self) -> FlowId {
+        FlowId { socket: self.socket.0, born_ns: self.born_ns }
     }
 }
 

@@ -193,9 +193,7 @@ impl Recording {
                 self.losses = (losses, namespaces_unreached);
             }
             Note::Owner(line) => {
-                if let Some(id) = line.id() {
-                    self.owners.borrow_mut().insert(id, line.whose);
-                }
+                self.owners.borrow_mut().insert(line.id(), line.whose);
             }
             Note::Late { at_ns, until_ns } => {
                 self.late.insert(at_ns, until_ns);
