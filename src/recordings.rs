@@ -42,7 +42,7 @@ pub fn open(file: &Path) -> Result<Recording> {
 pub struct NewFile {
     path: PathBuf,
     force: bool,
-    made: Rc<RefCell<Option<File>>>,
+    made: Rc<RefCell<Option<Box<dyn Write>>>>,
 }
 
 impl NewFile {
@@ -61,13 +61,14 @@ impl NewFile {
 
     /// Makes it.
     pub fn make(&self) -> Result<(), FileError> {
-        if self.is_stdout() {
-            return Ok(());
-        }
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).create_new(!self.force);
-        let file = options.open(&self.path).map_err(|error| self.said(&error))?;
-        *self.made.borrow_mut() = Some(file);
+        let made: Box<dyn Write> = if self.is_stdout() {
+            Box::new(io::stdout())
+        } else {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).create_new(!self.force);
+            Box::new(options.open(&self.path).map_err(|error| self.said(&error))?)
+        };
+        *self.made.borrow_mut() = Some(made);
         Ok(())
     }
 
@@ -85,13 +86,13 @@ impl NewFile {
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut *self.made.borrow_mut() {
-            Some(file) => file.write(bytes),
-            None => io::stdout().write(bytes),
+            Some(made) => made.write(bytes),
+            None => Err(io::Error::other("the file is not made yet")),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.is_stdout() { io::stdout().flush() } else { Ok(()) }
+        self.made.borrow_mut().as_mut().map_or(Ok(()), Write::flush)
     }
 }
 
@@ -109,7 +110,10 @@ pub fn say_damage(file: &Path, recording: &Recording, to: &mut dyn Write) {
     let damage = recording.damage();
     let file = file.display();
     if recording.has_ended() && !recording.was_stopped() {
-        _ = writeln!(to, "tcpcong: {file}: it does not end as a recording does that was finished");
+        _ = writeln!(
+            to,
+            "tcpcong: {file}: it has no end: the recording was broken off, or goes on"
+        );
     }
     if damage.damaged > 0 {
         let bytes = damage.damaged;

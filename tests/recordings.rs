@@ -189,7 +189,7 @@ fn what_is_killed_while_it_records_leaves_what_it_had_a_second_before() -> Resul
         ensure!(shown.status.success(), "after {at}: {shown:?}");
         let remarks = text(&shown.stderr);
         ensure!(!remarks.contains("damaged"), "after {at}: {remarks}");
-        ensure!(remarks.contains("it does not end as"), "after {at}: {remarks}");
+        ensure!(remarks.contains("it has no end"), "after {at}: {remarks}");
     }
     ensure!(had_begun >= 10, "only {had_begun} of 20 had begun");
     Ok(())

@@ -151,12 +151,8 @@ pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
     Ok(Config {
         origin: origin(
             &args.recordings,
-            &[
-                ("--attach", args.attach != DEFAULT_ATTACH),
-                ("--buffer", args.buffer != DEFAULT_BUFFER),
-                ("--max-flows", args.max_flows.is_some()),
-                ("-v", args.verbose),
-            ],
+            (&args.attach, &args.buffer, args.verbose),
+            args.max_flows.is_some(),
         )?,
         pace: Pace {
             interval: args.interval.as_deref().map(interval).transpose()?,
@@ -230,14 +226,7 @@ pub(super) fn transitions(args: &Transitions) -> Result<TransitionsConfig, Usage
     };
     form.columns().iter().for_each(|column| lookups.add(column.lookups()));
     Ok(TransitionsConfig {
-        origin: origin(
-            &args.recordings,
-            &[
-                ("--attach", args.attach != DEFAULT_ATTACH),
-                ("--buffer", args.buffer != DEFAULT_BUFFER),
-                ("-v", args.verbose),
-            ],
-        )?,
+        origin: origin(&args.recordings, (&args.attach, &args.buffer, args.verbose), false)?,
         form,
         seconds,
         verbose: args.verbose,
@@ -312,14 +301,7 @@ pub(super) fn why(args: &Why) -> Result<WhyConfig, UsageError> {
     let lookups = choice::lookups(&filter, &arrangement, &[]);
     let lookups = Lookups { owners: true, costs: true, ..lookups };
     Ok(WhyConfig {
-        origin: origin(
-            &args.recordings,
-            &[
-                ("--attach", args.attach != DEFAULT_ATTACH),
-                ("--buffer", args.buffer != DEFAULT_BUFFER),
-                ("-v", args.verbose),
-            ],
-        )?,
+        origin: origin(&args.recordings, (&args.attach, &args.buffer, args.verbose), false)?,
         style: if args.format == "json" { Style::Json } else { Style::Table },
         seconds: seconds.or(usual),
         verbose: args.verbose,
@@ -378,8 +360,12 @@ pub(super) fn record(args: Record) -> Result<RecordConfig, UsageError> {
     })
 }
 
-/// From where, given which options of the kernel's were given.
-fn origin(given: &Recordings, of_kernel: &[(&str, bool)]) -> Result<Origin, UsageError> {
+/// From where, given the kernel's options.
+fn origin(
+    given: &Recordings,
+    (attach, buffer, verbose): (&str, &str, bool),
+    max_flows: bool,
+) -> Result<Origin, UsageError> {
     if given.record.as_deref() == Some(Path::new("-")) {
         return Err(UsageError(
             "--record -: stdout has what is shown; `tcpcong record -o -` writes there".to_owned(),
@@ -388,6 +374,12 @@ fn origin(given: &Recordings, of_kernel: &[(&str, bool)]) -> Result<Origin, Usag
     let Some(file) = given.from.clone() else {
         return Ok(Origin::Kernel { record: given.record.clone() });
     };
+    let of_kernel = [
+        ("--attach", attach != DEFAULT_ATTACH),
+        ("--buffer", buffer != DEFAULT_BUFFER),
+        ("--max-flows", max_flows),
+        ("-v", verbose),
+    ];
     if let Some((option, _)) = of_kernel.iter().find(|(_, is_given)| *is_given) {
         return Err(UsageError(format!(
             "{option}: not with --from, which asks no kernel for anything"

@@ -16,10 +16,10 @@ use super::{
 /// Slow start has no threshold yet (`TCP_INFINITE_SSTHRESH`, include/net/tcp.h).
 const INFINITE_SSTHRESH: u32 = 0x7fff_ffff;
 
-/// What kind of line it is.
+/// What kind of entry it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Type {
+pub(crate) enum EntryType {
     Birth,
     Endpoints,
     FilteredOut,
@@ -68,7 +68,7 @@ macro_rules! entry_line {
         /// All keys that there are.
         #[derive(Debug, Default, Serialize, Deserialize)]
         struct EntryLine {
-            r#type: Option<Type>,
+            r#type: Option<EntryType>,
             at_ns: u64,
             $(#[serde(default, skip_serializing_if = "is_default")] $field: $type,)*
         }
@@ -132,17 +132,17 @@ impl EntryLine {
             Body::Socket(event) => line.set_event(event),
             Body::Surveyed(namespaces) => {
                 line.namespaces = Some(namespaces.clone());
-                Type::Surveyed
+                EntryType::Surveyed
             }
             Body::Gap { from_ns, dropped } => {
                 (line.from_ns, line.dropped) = (Some(*from_ns), Some(*dropped));
-                Type::Gap
+                EntryType::Gap
             }
         });
         line
     }
 
-    fn set_event(&mut self, event: &SocketEvent) -> Type {
+    fn set_event(&mut self, event: &SocketEvent) -> EntryType {
         self.socket = Some(Address(event.socket));
         (self.lport, self.rport) = (Some(event.lport), Some(event.rport));
         self.cc = event.cc;
@@ -153,18 +153,18 @@ impl EntryLine {
             self.set_figures(figures);
         }
         let (kind, state) = match event.kind {
-            Kind::Birth { state } => (Type::Birth, state),
-            Kind::Endpoints { state } => (Type::Endpoints, state),
-            Kind::Found { state } => (Type::Found, state),
-            Kind::End { state } => (Type::End, state),
+            Kind::Birth { state } => (EntryType::Birth, state),
+            Kind::Endpoints { state } => (EntryType::Endpoints, state),
+            Kind::Found { state } => (EntryType::Found, state),
+            Kind::End { state } => (EntryType::End, state),
             Kind::Seen { state, unlocked } => {
                 self.unlocked = unlocked;
-                (Type::Seen, state)
+                (EntryType::Seen, state)
             }
-            Kind::FilteredOut => return Type::FilteredOut,
+            Kind::FilteredOut => return EntryType::FilteredOut,
             Kind::Transition { from, to, place } => {
                 (self.from, self.to, self.place) = (Some(from), Some(to), place);
-                return Type::Transition;
+                return EntryType::Transition;
             }
         };
         self.state = Some(state);
@@ -216,8 +216,8 @@ impl EntryLine {
     fn entry(self) -> Result<Entry, &'static str> {
         let at_ns = self.at_ns;
         let body = match self.r#type.ok_or("no type")? {
-            Type::Surveyed => Body::Surveyed(self.namespaces.ok_or("no namespaces")?),
-            Type::Gap => Body::Gap {
+            EntryType::Surveyed => Body::Surveyed(self.namespaces.ok_or("no namespaces")?),
+            EntryType::Gap => Body::Gap {
                 from_ns: self.from_ns.ok_or("no from_ns")?,
                 dropped: self.dropped.ok_or("no dropped")?,
             },
@@ -226,24 +226,24 @@ impl EntryLine {
         Ok(Entry { at_ns, body })
     }
 
-    fn event(&self, kind: Type) -> Result<SocketEvent, &'static str> {
+    fn event(&self, kind: EntryType) -> Result<SocketEvent, &'static str> {
         let state = || self.state.ok_or("no state");
         Ok(SocketEvent {
             socket: self.socket.ok_or("no socket")?.0,
             lport: self.lport.ok_or("no lport")?,
             rport: self.rport.ok_or("no rport")?,
             kind: match kind {
-                Type::Birth => Kind::Birth { state: state()? },
-                Type::Endpoints => Kind::Endpoints { state: state()? },
-                Type::Found => Kind::Found { state: state()? },
-                Type::End => Kind::End { state: state()? },
-                Type::Seen => Kind::Seen { state: state()?, unlocked: self.unlocked },
-                Type::Transition => Kind::Transition {
+                EntryType::Birth => Kind::Birth { state: state()? },
+                EntryType::Endpoints => Kind::Endpoints { state: state()? },
+                EntryType::Found => Kind::Found { state: state()? },
+                EntryType::End => Kind::End { state: state()? },
+                EntryType::Seen => Kind::Seen { state: state()?, unlocked: self.unlocked },
+                EntryType::Transition => Kind::Transition {
                     from: self.from.ok_or("no from")?,
                     to: self.to.ok_or("no to")?,
                     place: self.place,
                 },
-                Type::FilteredOut | Type::Surveyed | Type::Gap => Kind::FilteredOut,
+                EntryType::FilteredOut | EntryType::Surveyed | EntryType::Gap => Kind::FilteredOut,
             },
             cc: self.cc,
             connection: self.connection(),

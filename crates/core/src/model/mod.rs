@@ -41,7 +41,7 @@ pub use filter::{Filter, Netns, PortRange};
 pub use group::{Group, Groups, grouped};
 pub use ledger::{Ledger, LedgerOptions};
 #[cfg(feature = "recording")]
-pub(crate) use line::Address;
+pub(crate) use line::{Address, EntryType};
 pub use lookups::Lookups;
 pub use name::Name;
 pub use order::sort;

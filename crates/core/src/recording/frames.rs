@@ -31,14 +31,12 @@ pub(super) struct FrameWriter {
     began_ns: u64,
     /// Lines in it and before it.
     lines: u64,
-    /// Frames that wait for the first line.
-    held: Option<Vec<u8>>,
     /// What was written, bytes.
     pub(super) bytes: u64,
 }
 
 impl FrameWriter {
-    /// Frames are kept until [`FrameWriter::begin`].
+    /// The first line is that of [`FrameWriter::begin`].
     pub(super) fn new(out: Box<dyn Write>) -> io::Result<Self> {
         let mut compressor = Compressor::new(LEVEL)?;
         compressor.set_parameter(CParameter::ChecksumFlag(true))?;
@@ -47,33 +45,24 @@ impl FrameWriter {
             compressor,
             text: Vec::with_capacity(2 * FRAME),
             began_ns: 0,
-            lines: 1,
-            held: Some(Vec::new()),
+            lines: 0,
             bytes: 0,
         })
     }
 
-    /// Writes the recording's first line, and what was kept so far.
+    /// Writes the recording's first line, which is a frame of its own.
     pub(super) fn begin(&mut self, line: &Note) -> io::Result<()> {
-        self.flush()?;
-        let held = self.held.take().unwrap_or_default();
-        let mut text = serde_json::to_vec(line)?;
-        text.push(b'\n');
-        let first = self.compressor.compress(&text)?;
-        self.put(&first)?;
-        self.put(&held)
+        self.add(line)?;
+        self.flush()
     }
 
     /// Adds a line that is told at this instant.
     pub(super) fn line(&mut self, at_ns: u64, line: &impl Serialize) -> io::Result<()> {
         self.room(at_ns)?;
-        serde_json::to_writer(&mut self.text, line)?;
-        self.text.push(b'\n');
-        self.lines += 1;
-        Ok(())
+        self.add(line)
     }
 
-    /// The same of lines that are text already, of which there are so many.
+    /// The same of a line that is text already.
     pub(super) fn text(&mut self, at_ns: u64, text: &[u8]) -> io::Result<()> {
         self.room(at_ns)?;
         self.text.extend_from_slice(text);
@@ -88,11 +77,15 @@ impl FrameWriter {
         }
         if self.text.is_empty() {
             self.began_ns = at_ns;
-            let line = Note::Frame { at_ns, lines: self.lines };
-            serde_json::to_writer(&mut self.text, &line)?;
-            self.text.push(b'\n');
-            self.lines += 1;
+            self.add(&Note::Frame { at_ns, lines: self.lines })?;
         }
+        Ok(())
+    }
+
+    fn add(&mut self, line: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.text, line)?;
+        self.text.push(b'\n');
+        self.lines += 1;
         Ok(())
     }
 
@@ -109,16 +102,8 @@ impl FrameWriter {
         }
         let frame = self.compressor.compress(&self.text)?;
         self.text.clear();
-        match &mut self.held {
-            Some(held) => held.extend_from_slice(&frame),
-            None => self.put(&frame)?,
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, frame: &[u8]) -> io::Result<()> {
         self.bytes += frame.len() as u64;
-        self.out.write_all(frame)?;
+        self.out.write_all(&frame)?;
         self.out.flush()
     }
 }

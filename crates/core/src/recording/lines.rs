@@ -4,17 +4,18 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Address, Entry, FlowId, Losses, Name, Names, Process, Row, Start, Workload};
+use crate::model::{
+    Address, Entry, EntryType, FlowId, Losses, Name, Names, Process, Row, Start, Workload,
+};
 
 /// A line.
 #[derive(Debug)]
 pub(super) enum Line {
     Entry(Entry),
     Note(Note),
-    /// Of a kind that a later version has.
-    Unknown,
 }
 
 /// A line that is no entry.
@@ -42,6 +43,9 @@ pub(super) enum Note {
     Batch { at_ns: u64 },
     /// The recording was ended.
     Stop { at_ns: u64 },
+    /// What a later version has besides.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Note {
@@ -64,6 +68,7 @@ impl Note {
             | Self::Late { at_ns, .. }
             | Self::Batch { at_ns }
             | Self::Stop { at_ns } => *at_ns,
+            Self::Unknown => 0,
         }
     }
 }
@@ -163,17 +168,18 @@ impl OwnerLine {
 /// Reads a line.
 pub(super) fn parse(line: &str) -> serde_json::Result<Line> {
     #[derive(Deserialize)]
-    struct Type<'l> {
-        #[serde(borrow)]
-        r#type: &'l str,
+    struct Head {
+        r#type: Type,
     }
-    let Type { r#type } = serde_json::from_str(line)?;
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Type {
+        Entry(#[expect(dead_code, reason = "that it is one is enough")] EntryType),
+        Other(IgnoredAny),
+    }
+    let Head { r#type } = serde_json::from_str(line)?;
     Ok(match r#type {
-        "birth" | "endpoints" | "filtered_out" | "transition" | "found" | "end" | "seen"
-        | "surveyed" | "gap" => Line::Entry(serde_json::from_str(line)?),
-        "start" | "frame" | "clock" | "losses" | "owner" | "late" | "batch" | "stop" => {
-            Line::Note(serde_json::from_str(line)?)
-        }
-        _ => Line::Unknown,
+        Type::Entry(_) => Line::Entry(serde_json::from_str(line)?),
+        Type::Other(_) => Line::Note(serde_json::from_str(line)?),
     })
 }

@@ -8,6 +8,7 @@
 
 mod frames;
 mod lines;
+mod owners;
 mod record;
 mod replay;
 

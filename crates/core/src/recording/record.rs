@@ -6,12 +6,12 @@ use std::rc::Rc;
 
 use anyhow::{Context as _, Result};
 use jiff::{SignedDuration, Timestamp};
-use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::VERSION;
 use super::frames::FrameWriter;
 use super::lines::{Note, OwnerLine, StartLine, Whose};
-use crate::model::{Entry, FlowId, Ledger, Lookups, Losses, Row, Start};
+use super::owners::Owners;
+use crate::model::{Entry, Ledger, Lookups, Losses, Row, Start};
 use crate::source::{Enrichment, Reached, Source, TakeEntry, Wait};
 
 /// What was told is written at the latest after this time.
@@ -20,8 +20,6 @@ const WAITS_NS: u64 = 1_000_000_000;
 const ASKS_NS: u64 = 1_000_000_000;
 /// Two clocks may go so far apart before it is told.
 const ASTRAY: SignedDuration = SignedDuration::from_millis(1);
-/// So many flows' owners are kept without asking whether they are alive.
-const KEPT_FREELY: usize = 1024;
 
 /// Writes a recording. Clones write the same one.
 #[derive(Clone)]
@@ -45,8 +43,7 @@ struct State {
     /// What the wall clock showed, and when.
     clock: (u64, Timestamp),
     losses: (Losses, usize),
-    owners: FxHashMap<FlowId, Whose>,
-    room: usize,
+    owners: Owners,
 }
 
 impl Recorder {
@@ -59,8 +56,7 @@ impl Recorder {
             told_ns: 0,
             clock: (0, Timestamp::UNIX_EPOCH),
             losses: (Losses::default(), 0),
-            owners: FxHashMap::default(),
-            room: KEPT_FREELY,
+            owners: Owners::default(),
         }))))
     }
 
@@ -140,20 +136,12 @@ impl State {
 
     fn owner(&mut self, row: &Row) -> io::Result<()> {
         let whose = Whose::of(row);
-        if self.owners.get(&row.id) == Some(&whose) {
+        if self.owners.get(row.id) == Some(&whose) {
             return Ok(());
         }
         let line = OwnerLine::new(self.told_ns, row.id, whose.clone());
         self.owners.insert(row.id, whose);
         self.note(&Note::Owner(Box::new(line)))
-    }
-
-    fn forget_owners(&mut self, ledger: &Ledger) {
-        if self.owners.len() > self.room {
-            let known: FxHashSet<_> = ledger.known().map(|(id, _)| id).collect();
-            self.owners.retain(|id, _| known.contains(id));
-            self.room = 2 * self.owners.len() + KEPT_FREELY;
-        }
     }
 }
 
@@ -191,17 +179,10 @@ impl Source for RecordedSource<'_> {
 
     fn begin(&mut self, take: TakeEntry<'_>) -> Result<()> {
         let Self { inner, recorder, chunk } = self;
-        let mut failed = None;
         inner.begin(&mut |entry| {
             chunk.add(&entry);
-            // They may be very many.
-            let written = recorder.change().entries(chunk, u64::MAX);
-            failed = failed.take().or(written.err());
             take(entry);
         })?;
-        if let Some(error) = failed {
-            return Err(error).context(WRITING);
-        }
         recorder.change().begin(inner.start()).context(WRITING)
     }
 
@@ -281,8 +262,8 @@ impl RecordedEnrichment<'_> {
         }
         self.asked_ns = now_ns;
         let state = self.recorder.state();
-        let is_known = |id: &FlowId| state.owners.get(id).is_some_and(Whose::has_process);
-        let unknown = ledger.known().filter(|(id, _)| !is_known(id));
+        let is_known = |id| state.owners.get(id).is_some_and(Whose::has_process);
+        let unknown = ledger.known().filter(|(id, _)| !is_known(*id));
         let mut rows: Vec<_> = unknown.map(|(id, connection)| Row::new(id, *connection)).collect();
         drop(state);
         if rows.is_empty() { Ok(()) } else { self.identify(&mut rows, self.lookups, ledger) }
@@ -292,7 +273,7 @@ impl RecordedEnrichment<'_> {
 impl Enrichment for RecordedEnrichment<'_> {
     fn maintain(&mut self, ledger: &Ledger) -> Result<()> {
         self.inner.maintain(ledger)?;
-        self.recorder.change().forget_owners(ledger);
+        self.recorder.change().owners.forget_ended(ledger);
         self.ask(ledger)
     }
 

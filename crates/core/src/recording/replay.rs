@@ -7,19 +7,18 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
-use rustc_hash::{FxHashMap, FxHashSet};
 use thiserror::Error;
 
 use super::VERSION;
 use super::frames::{Damage, Frames};
-use super::lines::{Line, Note, StartLine, Whose, parse};
-use crate::model::{Body, Entry, FlowId, Gap, Ledger, Lookups, Losses, Row, Start};
+use super::lines::{Line, Note, StartLine, parse};
+use super::owners::Owners;
+use crate::model::{Body, Entry, Gap, Ledger, Lookups, Losses, Row, Start};
 use crate::source::{End, Enrichment, Reached, Source, TakeEntry, Wait};
 
-/// A wait is no longer, nanoseconds of the recording.
-const WAIT_MOST_NS: u64 = 1_000_000_000;
-/// So many flows' owners are kept without asking whether they are alive.
-const KEPT_FREELY: usize = 1024;
+/// A wait is no longer, nanoseconds of the recording: longer than that of a live source,
+/// which may be late.
+const WAIT_MOST_NS: u64 = 10_000_000_000;
 
 /// Why a file cannot be replayed.
 #[derive(Debug, Error)]
@@ -53,8 +52,6 @@ pub(super) fn wall((then_ns, then): (u64, Timestamp), at_ns: u64) -> Timestamp {
     then.saturating_add(since).unwrap_or(then)
 }
 
-type Owners = Rc<RefCell<FxHashMap<FlowId, Whose>>>;
-
 /// A recording that is replayed.
 pub struct Recording {
     frames: Frames,
@@ -75,7 +72,7 @@ pub struct Recording {
     /// Intervals that ended late: when they were to, and when they did. It is told before
     /// what came in them, so the next one's may be known already.
     late: BTreeMap<u64, u64>,
-    owners: Owners,
+    owners: Rc<RefCell<Owners>>,
 }
 
 impl Recording {
@@ -105,7 +102,7 @@ impl Recording {
             has_ended: false,
             missing: None,
             late: BTreeMap::new(),
-            owners: Owners::default(),
+            owners: Rc::default(),
         })
     }
 
@@ -118,7 +115,7 @@ impl Recording {
     /// What finds whose the flows were.
     #[must_use]
     pub fn owners(&self) -> RecordedOwners {
-        RecordedOwners { owners: Rc::clone(&self.owners), room: KEPT_FREELY }
+        RecordedOwners(Rc::clone(&self.owners))
     }
 
     /// Whether all was read.
@@ -199,7 +196,7 @@ impl Recording {
                 self.late.insert(at_ns, until_ns);
             }
             Note::Stop { at_ns } => self.stop_ns = Some(at_ns),
-            Note::Start(_) | Note::Frame { .. } | Note::Batch { .. } => {}
+            Note::Start(_) | Note::Frame { .. } | Note::Batch { .. } | Note::Unknown => {}
         }
     }
 
@@ -214,7 +211,7 @@ impl Recording {
     }
 
     /// There is nothing more.
-    fn exhausted(&mut self, wait: Wait) -> Reached {
+    fn exhausted(&self, wait: Wait) -> Reached {
         let ends_ns = self.stop_ns.unwrap_or(self.last_ns.saturating_add(1));
         match wait.until_ns.map(|boundary_ns| self.end_of(boundary_ns)) {
             Some(to_ns) if to_ns < ends_ns => self.reached(to_ns, wait),
@@ -244,7 +241,7 @@ impl Source for Recording {
                 None => return Ok(self.exhausted(wait)),
                 Some(Line::Entry(entry)) => (entry.at_ns, true),
                 Some(Line::Note(note)) if note.ends_batch() => (note.at_ns(), false),
-                Some(Line::Note(_) | Line::Unknown) => {
+                Some(Line::Note(_)) => {
                     if let Some(Line::Note(note)) = self.lines.pop_front() {
                         self.note(note);
                     }
@@ -284,26 +281,18 @@ impl Source for Recording {
 
 /// Whose the flows of a recording were, as far as it was looked up then.
 #[derive(Debug)]
-pub struct RecordedOwners {
-    owners: Owners,
-    room: usize,
-}
+pub struct RecordedOwners(Rc<RefCell<Owners>>);
 
 impl Enrichment for RecordedOwners {
     fn maintain(&mut self, ledger: &Ledger) -> Result<()> {
-        let mut owners = self.owners.borrow_mut();
-        if owners.len() > self.room {
-            let known: FxHashSet<_> = ledger.known().map(|(id, _)| id).collect();
-            owners.retain(|id, _| known.contains(id));
-            self.room = 2 * owners.len() + KEPT_FREELY;
-        }
+        self.0.borrow_mut().forget_ended(ledger);
         Ok(())
     }
 
     fn identify(&mut self, rows: &mut [Row], _: Lookups, _: &Ledger) -> Result<()> {
-        let owners = self.owners.borrow();
+        let owners = self.0.borrow();
         for row in rows {
-            if let Some(whose) = owners.get(&row.id) {
+            if let Some(whose) = owners.get(row.id) {
                 row.connection.owner.process = whose.process();
                 row.names = whose.names();
             }

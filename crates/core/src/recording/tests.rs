@@ -83,10 +83,15 @@ impl Enrichment for Learning {
     }
 }
 
-/// A source whose wall clock is set at some time, and two of whose intervals end late.
+/// A source whose first survey takes longer than a short interval, whose wall clock is set at
+/// some time, and two of whose intervals end late.
 struct Odd(Replay);
 
 impl Source for Odd {
+    fn begin(&mut self, take: TakeEntry<'_>) -> anyhow::Result<()> {
+        self.0.next(Wait { until_ns: Some(ms(305)), promptly: false }, take).map(|_| ())
+    }
+
     fn start(&self) -> &crate::model::Start {
         self.0.start()
     }

@@ -1,0 +1,41 @@
+//! Whose flows are, as a recording tells: kept for as long as a flow is known.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::lines::Whose;
+use crate::model::{FlowId, Ledger};
+
+/// So many are kept without asking whether they are alive.
+const KEPT_FREELY: usize = 1024;
+
+#[derive(Debug)]
+pub(super) struct Owners {
+    of: FxHashMap<FlowId, Whose>,
+    /// How many may be kept until that is asked.
+    room: usize,
+}
+
+impl Default for Owners {
+    fn default() -> Self {
+        Self { of: FxHashMap::default(), room: KEPT_FREELY }
+    }
+}
+
+impl Owners {
+    pub(super) fn get(&self, id: FlowId) -> Option<&Whose> {
+        self.of.get(&id)
+    }
+
+    pub(super) fn insert(&mut self, id: FlowId, whose: Whose) {
+        self.of.insert(id, whose);
+    }
+
+    /// Forgets what no flow has, where much is kept.
+    pub(super) fn forget_ended(&mut self, ledger: &Ledger) {
+        if self.of.len() > self.room {
+            let known: FxHashSet<_> = ledger.known().map(|(id, _)| id).collect();
+            self.of.retain(|id, _| known.contains(id));
+            self.room = 2 * self.of.len() + KEPT_FREELY;
+        }
+    }
+}
