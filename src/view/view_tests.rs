@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::*;
 use tcpcong_core::model::{
-    Connection, Endpoints, Filter, FilteredOut, FlowId, Losses, Names, OngoingSpells, Owner,
-    PortRange, RejectedMethod, Report, Row, SpellLengths, Start, State, StateTimes, Summary,
-    Totals,
+    Beginning, Cause, Connection, Endpoints, Filter, FilteredOut, FlowId, Losses, Names,
+    OngoingSpells, Owner, PortRange, RejectedMethod, Report, Row, SpellLengths, Start, State,
+    StateTimes, Summary, Totals,
 };
 use tcpcong_core::sink::{Output, Sink};
 
@@ -38,6 +38,7 @@ fn row(lport: u16, addrs: (&str, &str), times_ms: [u64; 5]) -> Row {
         repeated_rtos: 2,
         stats: None,
         spell_ns: 5_000,
+        beginning: Beginning::Transition(Cause::Rto),
         exact: true,
         uncertain_ns: 0,
         ended: false,
@@ -69,6 +70,8 @@ fn report() -> Report {
         flows_ended_quiet: 4,
         ongoing_spells: [OngoingSpells::default(); 5],
         ended_spells: Vec::new(),
+        transitions: Vec::new(),
+        samples: Vec::new(),
         group_spells: Vec::new(),
         spells: None,
         losses: Losses::default(),

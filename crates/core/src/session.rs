@@ -211,6 +211,10 @@ impl Session<'_> {
         plan: &Plan,
         progress: &mut Progress,
     ) -> Result<()> {
+        if plan.product == Product::Reports {
+            // They come with the interval's report.
+            return Ok(());
+        }
         let transitions = progress.ledger.take_transitions();
         if plan.product == Product::Verdicts {
             for transition in &transitions {
@@ -254,6 +258,7 @@ impl Session<'_> {
                 Ok(self.sink.interval(&report, &mut self.out)?)
             }
             Product::Reports => {
+                report.transitions = progress.ledger.take_transitions();
                 self.select(&mut report, plan, progress)?;
                 plan.arrangement.apply(&mut report);
                 if let Some(unit_ns) = plan.lengths_of_rows {
@@ -286,9 +291,12 @@ impl Session<'_> {
         plan.filter.apply(report);
         self.enrichment.identify(&mut report.rows, plan.lookups, &progress.ledger)?;
         plan.filter.apply_named(report);
-        if !report.ended_spells.is_empty() {
+        let Report { ended_spells, transitions, samples, .. } = report;
+        if !(ended_spells.is_empty() && transitions.is_empty() && samples.is_empty()) {
             let ids: HashSet<_> = report.rows.iter().map(|row| row.id).collect();
-            report.ended_spells.retain(|spell| ids.contains(&spell.id));
+            ended_spells.retain(|spell| ids.contains(&spell.id));
+            transitions.retain(|transition| ids.contains(&transition.id));
+            samples.retain(|sample| ids.contains(&sample.id));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use super::{Cause, Change, Figures, Name, Place, State, UndoBy};
 
 /// `TCP_INFINITE_SSTHRESH`, `include/net/tcp.h`.
-const NO_SSTHRESH: u32 = 0x7fff_ffff;
+pub(super) const NO_SSTHRESH: u32 = 0x7fff_ffff;
 /// `ICSK_TIME_REO_TIMEOUT`, `include/net/inet_connection_sock.h`.
 const REO_TIMEOUT: u8 = 6;
 

@@ -172,6 +172,16 @@ pub struct Figures {
     pub account: Option<Account>,
 }
 
+impl Figures {
+    /// Segments in flight, as the kernel estimates (`tcp_packets_in_flight()`,
+    /// include/net/tcp.h).
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        let out = self.packets_out.wrapping_add(self.retrans_out);
+        out.saturating_sub(self.sacked_out.wrapping_add(self.lost_out))
+    }
+}
+
 /// A socket's own account, cumulative. It goes round at 2^32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Account {

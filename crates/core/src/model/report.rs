@@ -4,8 +4,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Connection, EndedSpell, FlowId, Groups, Losses, Name, Names, SendStats, SpellLengths, State,
-    StateTimes, Transition,
+    Beginning, Connection, EndedSpell, FlowId, Groups, Losses, Name, Names, Sample, SendStats,
+    SpellLengths, State, StateTimes, Transition,
 };
 
 /// One flow in one interval.
@@ -37,6 +37,8 @@ pub struct Row {
     /// Length of the open spell at the interval's end, its part before the
     /// interval included; 0 for an ended flow.
     pub spell_ns: u64,
+    /// How that spell began; of an ended flow its last one.
+    pub beginning: Beginning,
     /// Whether all transitions that bear on these figures were seen.
     pub exact: bool,
     /// By how much these figures may be off where `exact` is false.
@@ -61,6 +63,7 @@ impl Row {
             repeated_rtos: 0,
             stats: None,
             spell_ns: 0,
+            beginning: Beginning::Unseen,
             exact: true,
             uncertain_ns: 0,
             ended: false,
@@ -236,6 +239,10 @@ pub struct Report {
     /// The rows' spells that ended in the interval, where they were asked for
     /// one by one.
     pub ended_spells: Vec<EndedSpell>,
+    /// The rows' transitions in the interval, where they were asked for one by one.
+    pub transitions: Vec<Transition>,
+    /// What the rows' sockets looked like in the interval, where that was asked for.
+    pub samples: Vec<Sample>,
     /// The lengths of each listed group's, where a histogram was asked for.
     pub group_spells: Vec<SpellLengths>,
     /// The interval's ended spells, where a histogram was asked for.

@@ -182,6 +182,8 @@ pub fn report(rows: Vec<Row>) -> Report {
         flows_ended_quiet: 0,
         ongoing_spells: [OngoingSpells::default(); 5],
         ended_spells: Vec::new(),
+        transitions: Vec::new(),
+        samples: Vec::new(),
         group_spells: Vec::new(),
         spells: None,
         losses: Losses::default(),

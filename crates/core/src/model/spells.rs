@@ -1,7 +1,27 @@
 //! Spells one by one: the ended ones of an interval, how long they were, and
 //! what came after them. Not here: the time in them, which rows have.
 
-use super::{FlowId, SpellLengths, State};
+use super::{Cause, FlowId, SpellLengths, State};
+
+/// How a spell began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// With the life.
+    Birth,
+    /// With a transition, and why that was made: unknown where figures were not asked for.
+    Transition(Cause),
+    /// That was not seen: it went on already when the flow was met, or its state was found
+    /// later.
+    Unseen,
+}
+
+impl Beginning {
+    /// Why the transition was made, where there was one.
+    #[must_use]
+    pub fn cause(self) -> Option<Cause> {
+        if let Self::Transition(cause) = self { Some(cause) } else { None }
+    }
+}
 
 /// A spell that ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +32,8 @@ pub struct EndedSpell {
     pub id: FlowId,
     /// In which state.
     pub state: State,
+    /// How it began.
+    pub beginning: Beginning,
     /// The state after it; nothing if the life ended with it.
     pub next: Option<State>,
     /// That state was found later, no transition to it was seen; so it may have
@@ -60,7 +82,15 @@ mod tests {
 
     fn spell(state: State, next: Option<State>, length_ns: u64) -> EndedSpell {
         let id = FlowId { socket: 1, born_ns: 0 };
-        EndedSpell { at_ns: 1, id, state, next, found: false, length_ns }
+        EndedSpell {
+            at_ns: 1,
+            id,
+            state,
+            beginning: Beginning::Birth,
+            next,
+            found: false,
+            length_ns,
+        }
     }
 
     #[test]

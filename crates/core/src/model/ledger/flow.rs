@@ -3,7 +3,7 @@
 use super::costs::Costs;
 use super::list::Links;
 use crate::model::cause::Window;
-use crate::model::{Connection, FlowId, Name, Names, Row, State, StateTimes};
+use crate::model::{Beginning, Cause, Connection, FlowId, Name, Names, Row, State, StateTimes};
 
 /// A living flow.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(super) struct Flow {
     pub(super) cc: Option<Name>,
     pub(super) state: State,
     pub(super) since_ns: u64,
+    /// Why the transition to it was made; nothing before the first one.
+    pub(super) cause: Option<Cause>,
     /// Its birth was not seen.
     pub(super) found: bool,
     /// The present spell's beginning was not seen: its state was found later.
@@ -53,6 +55,15 @@ impl Flow {
         !self.found_late && !went_on_already
     }
 
+    /// How the present spell began.
+    pub(super) fn beginning(&self) -> Beginning {
+        match self.cause {
+            _ if !self.began_in_sight() => Beginning::Unseen,
+            Some(cause) => Beginning::Transition(cause),
+            None => Beginning::Birth,
+        }
+    }
+
     /// Whether nothing has happened to it in the interval, given its time by state.
     pub(super) fn is_quiet(&self, times: &StateTimes) -> bool {
         self.figures.changes == 0 && self.figures.repeated_rtos == 0 && times.outside_open_ns() == 0
@@ -72,6 +83,7 @@ impl Flow {
             repeated_rtos: self.figures.repeated_rtos,
             stats: None,
             spell_ns,
+            beginning: self.beginning(),
             exact: !self.figures.inexact && !self.found_late,
             uncertain_ns: self.figures.uncertain_ns,
             ended,

@@ -82,6 +82,8 @@ impl Ledger {
             flows_ended_quiet,
             ongoing_spells: State::ALL.map(|state| self.ongoing_spells(state, to_ns)),
             ended_spells: std::mem::take(&mut self.spells),
+            transitions: Vec::new(),
+            samples: std::mem::take(&mut self.samples),
             group_spells: Vec::new(),
             spells: self.take_lengths(),
             losses: std::mem::take(&mut self.losses),

@@ -42,7 +42,7 @@ impl Ledger {
             }
             Kind::Found { state } => {
                 if let Some(at) = self.known_or_met(known, event, state, at_ns, Met::AtEvent) {
-                    self.charge(at, event.figures.as_deref(), at_ns);
+                    self.note_figures(at, event.figures.as_deref(), at_ns);
                     self.correct(at, state, at_ns);
                 }
             }
@@ -51,7 +51,7 @@ impl Ledger {
                 let Some(at) = self.known_or_met(known, event, state, at_ns, Met::BySurvey) else {
                     return;
                 };
-                self.charge(at, event.figures.as_deref(), at_ns);
+                self.note_figures(at, event.figures.as_deref(), at_ns);
                 if !is_new && !unlocked {
                     self.correct(at, state, at_ns);
                 }
@@ -59,7 +59,7 @@ impl Ledger {
             Kind::End { state } => {
                 // Nothing to account where a birth was refused.
                 if let Some(at) = self.known_or_met(known, event, state, at_ns, Met::AtEvent) {
-                    self.charge(at, event.figures.as_deref(), at_ns);
+                    self.note_figures(at, event.figures.as_deref(), at_ns);
                     self.correct(at, state, at_ns);
                     self.end(at, at_ns);
                 }
@@ -186,6 +186,7 @@ impl Ledger {
             cc: event.cc,
             state,
             since_ns: born_ns,
+            cause: None,
             found: false,
             found_late: false,
             last_entry_ns: born_ns,

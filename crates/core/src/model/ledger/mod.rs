@@ -15,12 +15,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use slab::Slab;
 
 use super::{
-    Body, Connection, EndedSpell, Entry, FlowId, Gap, Losses, Row, SpellLengths, Transition,
+    Body, Connection, EndedSpell, Entry, FlowId, Gap, Losses, Row, Sample, SpellLengths, Transition,
 };
 use flow::Flow;
 use list::List;
 
-/// So many ended flows, transitions and spells wait to be taken, at most; some 300 MB.
+/// So many ended flows, transitions, spells and samples wait to be taken, at most; some 300 MB.
 const MAX_WAITING: usize = 1 << 20;
 
 /// What is wanted of the entries.
@@ -33,6 +33,8 @@ pub struct LedgerOptions {
     pub transitions: bool,
     /// Each spell that ended.
     pub spells: bool,
+    /// What each socket looked like whenever that was told.
+    pub samples: bool,
     /// How long the spells that ended were, in units of so many nanoseconds.
     pub lengths_unit_ns: Option<u64>,
     /// What came of the flows by the kernel's account, whose jiffy lasts so long.
@@ -48,6 +50,7 @@ impl Default for LedgerOptions {
             list_quiet: false,
             transitions: false,
             spells: false,
+            samples: false,
             lengths_unit_ns: None,
             tick_ns: None,
             max_flows: u32::MAX,
@@ -85,6 +88,7 @@ pub struct Ledger {
     losses: Losses,
     transitions: Vec<Transition>,
     spells: Vec<EndedSpell>,
+    samples: Vec<Sample>,
     lengths: Option<SpellLengths>,
 }
 
@@ -113,6 +117,7 @@ impl Ledger {
             losses: Losses::default(),
             transitions: Vec::new(),
             spells: Vec::new(),
+            samples: Vec::new(),
             lengths: options.lengths_unit_ns.map(SpellLengths::none),
         }
     }

@@ -3,7 +3,7 @@
 use super::costs::{Costs, Present};
 use super::flow::{Flow, IntervalFigures};
 use super::{Ledger, MAX_WAITING};
-use crate::model::{EndedSpell, Figures, Place, SocketEvent, State, Transition};
+use crate::model::{Cause, EndedSpell, Figures, Place, Sample, SocketEvent, State, Transition};
 
 impl Ledger {
     pub(super) fn on_transition(
@@ -15,14 +15,15 @@ impl Ledger {
         at_ns: u64,
     ) {
         let figures = event.figures.as_deref();
-        self.charge(at, figures, at_ns);
+        self.note_figures(at, figures, at_ns);
         self.correct(at, from, at_ns);
         let flow = &self.flows[at as usize];
         let (since_ns, in_sight) = (flow.since_ns, flow.began_in_sight());
+        let mut cause = Cause::Unknown;
         if let (true, Some(figures)) = (self.options.transitions, figures) {
             let after_gap = self.last_gap.is_some_and(|gap| since_ns < gap.to_ns);
             let exact = in_sight && !after_gap;
-            self.explain(at, (from, to), place, figures, at_ns, exact);
+            cause = self.explain(at, (from, to), place, figures, at_ns, exact);
         }
         // A packet that was too big sets Loss as well (tcp_simple_retransmit()).
         if to == State::Loss && place != Place::SimpleRetransmit {
@@ -31,7 +32,7 @@ impl Ledger {
         if from == to {
             self.touch(at).repeated_rtos += 1;
         } else {
-            self.switch_state(at, to, at_ns, false);
+            self.switch_state(at, to, at_ns, Some(cause));
             self.touch(at).changes += 1;
         }
     }
@@ -44,15 +45,13 @@ impl Ledger {
         figures: &Figures,
         at_ns: u64,
         exact: bool,
-    ) {
+    ) -> Cause {
         let flow = &mut self.flows[at as usize];
         let explained = flow.window.explain((from, to), place, flow.cc, figures);
         if self.transitions.len() >= MAX_WAITING {
             self.losses.rows_lost += 1;
-            return;
+            return explained.cause;
         }
-        let out = figures.packets_out.wrapping_add(figures.retrans_out);
-        let left = figures.sacked_out.wrapping_add(figures.lost_out);
         self.transitions.push(Transition {
             at_ns,
             id: flow.id,
@@ -66,10 +65,11 @@ impl Ledger {
             cwnd: explained.cwnd,
             ssthresh: explained.ssthresh,
             srtt_us: figures.srtt_us >> 3,
-            in_flight: out.saturating_sub(left),
+            in_flight: figures.in_flight(),
             lost: figures.lost_out,
             retransmitted: figures.retrans_out,
         });
+        explained.cause
     }
 
     /// The flow is in this state, whatever is on record: its time stays with the state on
@@ -80,7 +80,7 @@ impl Ledger {
         }
         self.doubt(at, at_ns);
         self.losses.transitions_missed += 1;
-        self.switch_state(at, state, at_ns, true);
+        self.switch_state(at, state, at_ns, None);
         self.flows[at as usize].found_late = true;
     }
 
@@ -93,14 +93,16 @@ impl Ledger {
         figures.uncertain_ns += spell_ns;
     }
 
-    /// Ends the spell, and begins one in `next`, which was found or entered just now.
-    fn switch_state(&mut self, at: u32, next: State, at_ns: u64, found: bool) {
-        self.end_spell(at, Some(next), at_ns, found);
+    /// Ends the spell, and begins one in `next`, which was found just now, or entered for a
+    /// cause.
+    fn switch_state(&mut self, at: u32, next: State, at_ns: u64, cause: Option<Cause>) {
+        self.end_spell(at, Some(next), at_ns, cause.is_none());
         let state = self.flows[at as usize].state;
         self.in_state[state as usize].remove(&mut self.flows, at);
         let flow = &mut self.flows[at as usize];
         flow.state = next;
         flow.since_ns = at_ns.max(flow.since_ns);
+        flow.cause = cause;
         flow.found_late = false;
         self.in_state[next as usize].add(&mut self.flows, at);
     }
@@ -109,6 +111,7 @@ impl Ledger {
         let from_ns = self.from_ns;
         let flow = &self.flows[at as usize];
         let (id, state, since_ns) = (flow.id, flow.state, flow.since_ns);
+        let beginning = flow.beginning();
         // Two CPUs' clocks may be a hair apart.
         let at_ns = at_ns.max(since_ns);
         self.touch(at).times[state] += at_ns - since_ns.max(from_ns).min(at_ns);
@@ -119,7 +122,8 @@ impl Ledger {
                 costs.end_open(at_ns - since_ns);
             }
         }
-        let spell = EndedSpell { at_ns, id, state, next, found, length_ns: at_ns - since_ns };
+        let length_ns = at_ns - since_ns;
+        let spell = EndedSpell { at_ns, id, state, beginning, next, found, length_ns };
         if let Some(lengths) = &mut self.lengths {
             lengths.count(&spell);
         }
@@ -146,11 +150,23 @@ impl Ledger {
         &mut flow.figures
     }
 
+    /// Keeps what the socket looks like, and books what the kernel's own account has come to.
+    pub(super) fn note_figures(&mut self, at: u32, figures: Option<&Figures>, at_ns: u64) {
+        let Some(figures) = figures else { return };
+        if self.options.samples {
+            let sample = Sample::new(self.flows[at as usize].id, at_ns, figures);
+            if self.samples.len() < MAX_WAITING {
+                self.samples.push(sample);
+            } else {
+                self.losses.rows_lost += 1;
+            }
+        }
+        self.charge(at, figures, at_ns);
+    }
+
     /// Books what the kernel's own account has come to.
-    pub(super) fn charge(&mut self, at: u32, figures: Option<&Figures>, at_ns: u64) {
-        let (Some(tick_ns), Some(account)) =
-            (self.options.tick_ns, figures.and_then(|figures| figures.account))
-        else {
+    fn charge(&mut self, at: u32, figures: &Figures, at_ns: u64) {
+        let (Some(tick_ns), Some(account)) = (self.options.tick_ns, figures.account) else {
             return;
         };
         let present = self.present(at);
