@@ -164,6 +164,9 @@ impl Session<'_> {
                 _ => boundaries.passed(to_ns),
             }
             self.close(to_ns, is_last, plan, &mut progress)?;
+            if let Some(interval) = self.sink.interval_wanted() {
+                boundaries.interval_ns = Some(nanoseconds(interval));
+            }
             let outputs = plan.outputs.filter(|_| plan.product == Product::Reports);
             if is_last || outputs.is_some_and(|outputs| progress.summary.reports >= outputs) {
                 self.sink.ended(self.source.start(), &progress.summary, &mut self.out)?;

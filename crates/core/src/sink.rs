@@ -1,6 +1,7 @@
 //! What a session hands its results to, and where that writes. Not here: any format.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -36,6 +37,11 @@ pub trait Sink {
     /// What a watch has found.
     fn verdicts(&mut self, _: &Verdicts, _: &mut Output<'_>) -> io::Result<()> {
         Ok(())
+    }
+
+    /// How long intervals are to be from now on, where it wants them otherwise than planned.
+    fn interval_wanted(&self) -> Option<Duration> {
+        None
     }
 
     /// After everything else.

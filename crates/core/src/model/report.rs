@@ -70,6 +70,27 @@ impl Row {
         }
     }
 
+    /// Goes on with the same flow's next interval: figures of both, and as it is at the end of
+    /// that. What came of it is known only where it is of both.
+    pub fn extend(&mut self, next: &Self) {
+        self.times.add(&next.times);
+        let stats = self.stats.take().zip(next.stats.as_ref());
+        let stats = stats.map(|(mut stats, more)| {
+            stats.add(more);
+            stats
+        });
+        *self = Self {
+            times: self.times,
+            changes: self.changes + next.changes,
+            rtos: self.rtos + next.rtos,
+            repeated_rtos: self.repeated_rtos + next.repeated_rtos,
+            stats,
+            exact: self.exact && next.exact,
+            uncertain_ns: self.uncertain_ns + next.uncertain_ns,
+            ..next.clone()
+        };
+    }
+
     /// Whose the flow is that made a transition, without figures.
     #[must_use]
     pub fn of_transition(transition: &Transition) -> Self {
@@ -256,6 +277,34 @@ pub struct Report {
 }
 
 impl Report {
+    /// Of an interval without any flow.
+    #[must_use]
+    pub fn of_nothing(at: Timestamp, from_ns: u64, to_ns: u64) -> Self {
+        Self {
+            at,
+            from_ns,
+            to_ns,
+            rows: Vec::new(),
+            groups: None,
+            flows: 0,
+            totals: Totals::default(),
+            filtered_out: FilteredOut::default(),
+            flows_alive: 0,
+            flows_quiet: 0,
+            flows_ended: 0,
+            flows_ended_quiet: 0,
+            ongoing_spells: [OngoingSpells::default(); 5],
+            ended_spells: Vec::new(),
+            transitions: Vec::new(),
+            samples: Vec::new(),
+            group_spells: Vec::new(),
+            spells: None,
+            losses: Losses::default(),
+            gaps: Vec::new(),
+            namespaces_unreached: 0,
+        }
+    }
+
     /// What the wall clock showed at `at_ns`, as it went at the interval's end.
     #[must_use]
     pub fn wall(&self, at_ns: u64) -> Timestamp {

@@ -7,9 +7,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{
-    Account, Body, Connection, Endpoints, Entry, Figures, FilteredOut, FlowId, Kind, Losses, Name,
-    OngoingSpells, Owner, Place, Process, Report, Row, SocketEvent, Start, State, StateTimes,
-    SurveyedNamespace, Totals,
+    Account, Body, Connection, Endpoints, Entry, Figures, FlowId, Kind, Name, Owner, Place,
+    Process, Report, Row, SocketEvent, Start, State, StateTimes, SurveyedNamespace, Totals,
 };
 
 /// A row in which all that can be unknown is, and nothing has happened.
@@ -168,27 +167,10 @@ pub fn account(chrono: [u32; 3], delivered: u32, retransmitted: u32) -> Figures 
 #[must_use]
 pub fn report(rows: Vec<Row>) -> Report {
     Report {
-        at: Timestamp::UNIX_EPOCH,
-        from_ns: 0,
-        to_ns: 1_000_000_000,
-        groups: None,
         flows: rows.len(),
         totals: Totals::of(&rows),
-        filtered_out: FilteredOut::default(),
         rows,
-        flows_alive: 0,
-        flows_quiet: 0,
-        flows_ended: 0,
-        flows_ended_quiet: 0,
-        ongoing_spells: [OngoingSpells::default(); 5],
-        ended_spells: Vec::new(),
-        transitions: Vec::new(),
-        samples: Vec::new(),
-        group_spells: Vec::new(),
-        spells: None,
-        losses: Losses::default(),
-        gaps: Vec::new(),
-        namespaces_unreached: 0,
+        ..Report::of_nothing(Timestamp::UNIX_EPOCH, 0, 1_000_000_000)
     }
 }
 

@@ -4,9 +4,7 @@ use jiff::Timestamp;
 
 use super::flow::Flow;
 use super::{Ledger, MAX_WAITING};
-use crate::model::{
-    FilteredOut, Gap, OngoingSpells, Report, Row, SpellLengths, State, StateTimes, Totals,
-};
+use crate::model::{Gap, OngoingSpells, Report, Row, SpellLengths, State, StateTimes, Totals};
 
 impl Ledger {
     /// Ends the life: its row waits for the interval's end.
@@ -68,13 +66,8 @@ impl Ledger {
             (endpoints.lport, endpoints.laddr, endpoints.raddr, endpoints.rport, row.id)
         });
         let report = Report {
-            at,
-            from_ns: self.from_ns,
-            to_ns,
-            groups: None,
             flows: rows.len(),
             totals: Totals::of(&rows),
-            filtered_out: FilteredOut::default(),
             rows,
             flows_alive,
             flows_quiet: flows_alive - not_quiet,
@@ -82,13 +75,11 @@ impl Ledger {
             flows_ended_quiet,
             ongoing_spells: State::ALL.map(|state| self.ongoing_spells(state, to_ns)),
             ended_spells: std::mem::take(&mut self.spells),
-            transitions: Vec::new(),
             samples: std::mem::take(&mut self.samples),
-            group_spells: Vec::new(),
             spells: self.take_lengths(),
             losses: std::mem::take(&mut self.losses),
             gaps: std::mem::take(&mut self.gaps),
-            namespaces_unreached: 0,
+            ..Report::of_nothing(at, self.from_ns, to_ns)
         };
         self.interval = self.interval.wrapping_add(1);
         self.from_ns = to_ns;
