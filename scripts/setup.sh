@@ -27,6 +27,8 @@ if [ "$what" = test ]; then
     need iproute2 command -v ip
     need nftables command -v nft
     need zstd command -v zstd
+    need tmux command -v tmux
+    need procps command -v pgrep
 fi
 if [ "$what" = kernels ]; then # what scripts/kernels/ takes, for its machines and into them
     PATH=$PATH:/usr/sbin:/sbin

@@ -6,12 +6,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use thiserror::Error;
 
-use crate::cli::{Config, Format, Origin, RecordConfig, Request, TransitionsConfig, WhyConfig};
+use crate::cli::{
+    Config, Format, Origin, RecordConfig, Request, TopConfig, TransitionsConfig, WhyConfig,
+};
 use crate::demo::Stage;
 use crate::interrupt::Interrupts;
 use crate::output::{Spool, SpoolBacklog, Unwritten};
 use crate::recordings::{self, Attended, NewFile};
+use crate::screen::ScreenView;
 use crate::view::{
     ColumnsView, CsvView, HistogramView, JsonView, RecordView, RunParams, Style, TableView,
     TransitionsView, WhyView, WithExtras,
@@ -22,14 +26,17 @@ use tcpcong_core::session::{Backlog, Ending, Plan, Product, Session};
 use tcpcong_core::sink::{Output, Sink};
 use tcpcong_core::source::{Enrichment, Source};
 use tcpcong_live::{self, NotThere};
-use tcpcong_live::{LiveSource, Options, Selection, Verified, drop_what_attaching_needed};
+use tcpcong_live::{
+    LiveSource, Options, Selection, Verified, Waiter as _, Wake, drop_what_attaching_needed,
+};
 
 /// Holds a request against this machine: what filters ask for must be there.
 pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
     let (origin, filter, options) = match request {
         Request::Reports(Config { origin, filter, options, .. })
         | Request::Transitions(TransitionsConfig { origin, filter, options, .. })
-        | Request::Why(WhyConfig { origin, filter, options, .. }) => (origin, filter, options),
+        | Request::Why(WhyConfig { origin, filter, options, .. })
+        | Request::Top(TopConfig { origin, filter, options, .. }) => (origin, filter, options),
         Request::Record(_) | Request::Demo(_) | Request::Print(_) => return Ok(()),
     };
     // What a recording has is not this machine's.
@@ -75,6 +82,46 @@ pub fn why(config: &WhyConfig) -> Result<()> {
     run(&how, &mut plan_why(config), &mut why_view(config))
 }
 
+/// `tcpcong top`: a live screen.
+pub fn top(config: TopConfig) -> Result<()> {
+    if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
+        return Err(NoTerminal.into());
+    }
+    let mut plan = plan_top(&config);
+    let how = How::of(&config.origin, &config.options);
+    let mut interrupts = Interrupts::register()?;
+    let mut view = ScreenView::new(config.setup, interrupts.ender()?);
+    let outcome = run_until(&how, &mut plan, &mut view, &mut interrupts);
+    // A recording that was shown to its end stays on the screen until the person quits.
+    if let (Ok(Ending::Done), Some(over)) = (&outcome, view.over()) {
+        while interrupts.wait(Duration::from_secs(60), over)? == Wake::Time {}
+    }
+    view.close()?;
+    outcome.map(|_| ())
+}
+
+/// `tcpcong top` without a terminal.
+#[derive(Debug, Error)]
+#[error("top: it needs a terminal; `tcpcong 1` prints reports wherever stdout goes")]
+pub struct NoTerminal;
+
+fn plan_top(config: &TopConfig) -> Plan {
+    Plan {
+        interval: Some(config.setup.interval),
+        ledger: LedgerOptions {
+            list_quiet: true,
+            transitions: true,
+            spells: true,
+            samples: true,
+            tick_ns: Some(LiveSource::tick_ns()),
+            ..LedgerOptions::default()
+        },
+        filter: config.filter.clone(),
+        lookups: config.lookups,
+        ..Plan::default()
+    }
+}
+
 /// `tcpcong record`: a recording, and nothing shown.
 pub fn record(config: &RecordConfig) -> Result<()> {
     let file = NewFile::new(&config.to, config.force)?;
@@ -85,7 +132,7 @@ pub fn record(config: &RecordConfig) -> Result<()> {
         recording: Some(NewRecording { file, recorder, lookups: ALL_LOOKUPS }),
         ..How::of(&Origin::Kernel { record: None }, &config.options)
     };
-    on_kernel(&how, &plan_record(config), &mut view)?;
+    on_kernel(&how, &plan_record(config), &mut view, &mut Interrupts::register()?)?;
     _ = writeln!(io::stderr(), "tcpcong: recorded {}", view.so_far());
     Ok(())
 }
@@ -196,25 +243,40 @@ struct NewRecording {
 
 /// Runs until the plan is done, or a signal ends it.
 fn run(how: &How<'_>, plan: &mut Plan, sink: &mut dyn Sink) -> Result<()> {
+    run_until(how, plan, sink, &mut Interrupts::register()?).map(|_| ())
+}
+
+/// The same, with the signals that the caller heeds. Returns why it is over.
+fn run_until(
+    how: &How<'_>,
+    plan: &mut Plan,
+    sink: &mut dyn Sink,
+    interrupts: &mut Interrupts,
+) -> Result<Ending> {
     match how.origin {
-        Origin::Kernel { record: None } => on_kernel(how, plan, sink),
+        Origin::Kernel { record: None } => on_kernel(how, plan, sink, interrupts),
         Origin::Kernel { record: Some(file) } => {
             let file = NewFile::new(file, false)?;
             let recorder = Recorder::new(Box::new(file.clone()), LiveSource::tick_ns())?;
             let recording = NewRecording { file, recorder, lookups: Lookups::default() };
             let options = Options { figures: true, ..how.options.clone() };
-            on_kernel(&How { recording: Some(recording), options: &options, ..*how }, plan, sink)
+            let how = How { recording: Some(recording), options: &options, ..*how };
+            on_kernel(&how, plan, sink, interrupts)
         }
-        Origin::Recording { file, speed } => on_recording(file, *speed, plan, sink),
+        Origin::Recording { file, speed } => on_recording((file, *speed), plan, sink, interrupts),
     }
 }
 
 /// Runs on this machine's connections, with no more privilege than that takes; or on a
 /// stage, which needs privilege to go.
-fn on_kernel(how: &How<'_>, plan: &Plan, sink: &mut dyn Sink) -> Result<()> {
-    let mut interrupts = Interrupts::register()?;
+fn on_kernel(
+    how: &How<'_>,
+    plan: &Plan,
+    sink: &mut dyn Sink,
+    interrupts: &mut Interrupts,
+) -> Result<Ending> {
     let mut shown = Shown::new()?;
-    let (mut source, mut lookups) = LiveSource::start(how.options, &mut interrupts)?;
+    let (mut source, mut lookups) = LiveSource::start(how.options, interrupts)?;
     if how.verbose {
         say_how_attached(&source, &mut shown.remarks);
     }
@@ -238,27 +300,26 @@ fn on_kernel(how: &How<'_>, plan: &Plan, sink: &mut dyn Sink) -> Result<()> {
         }
     };
     drop((source, stage));
-    shown.finish(ending?, &mut interrupts)
+    shown.finish(ending?, interrupts)
 }
 
 /// Runs on what was recorded.
 fn on_recording(
-    file: &Path,
-    speed: Option<f64>,
+    (file, speed): (&Path, Option<f64>),
     plan: &mut Plan,
     sink: &mut dyn Sink,
-) -> Result<()> {
+    interrupts: &mut Interrupts,
+) -> Result<Ending> {
     let mut recording = recordings::open(file)?;
     plan.ledger.tick_ns = plan.ledger.tick_ns.map(|_| recording.tick_ns());
-    let mut interrupts = Interrupts::register()?;
     let mut shown = Shown::new()?;
     let mut owners = recording.owners();
     let backlog = shown.backlog.clone();
-    let mut attended = Attended::new(&mut recording, &mut interrupts, &backlog, speed)?;
+    let mut attended = Attended::new(&mut recording, interrupts, &backlog, speed)?;
     // What is slow to be read is waited for: nothing is left out for it.
     let ending = shown.session(&mut attended, &mut owners, sink, plan, &());
     recordings::say_damage(file, &recording, &mut shown.remarks);
-    shown.finish(ending.map_err(|error| recordings::named(file, error))?, &mut interrupts)
+    shown.finish(ending.map_err(|error| recordings::named(file, error))?, interrupts)
 }
 
 /// What is printed in a run.
@@ -288,9 +349,9 @@ impl Shown {
     }
 
     /// Waits until all is written, and says what is not.
-    fn finish(self, ending: Ending, interrupts: &mut Interrupts) -> Result<()> {
+    fn finish(self, ending: Ending, interrupts: &mut Interrupts) -> Result<Ending> {
         if ending == Ending::ReaderGone {
-            return Ok(());
+            return Ok(ending);
         }
         let Unwritten { lines, bytes } =
             self.data.finish(interrupts, ending == Ending::Interrupted)?;
@@ -301,7 +362,7 @@ impl Shown {
                  not written"
             );
         }
-        Ok(())
+        Ok(ending)
     }
 }
 

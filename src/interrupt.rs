@@ -18,6 +18,7 @@ use tcpcong_live::{Waiter, Wake, poll_timeout};
 #[derive(Debug)]
 pub struct Interrupts {
     signals: UnixStream,
+    writer: UnixStream,
 }
 
 impl Interrupts {
@@ -39,7 +40,12 @@ impl Interrupts {
             signal_hook::flag::register(signal, Arc::clone(&asked))?;
             signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
         }
-        Ok(Self { signals })
+        Ok(Self { signals, writer })
+    }
+
+    /// What is written to this asks for the end, as a signal does.
+    pub fn ender(&self) -> io::Result<UnixStream> {
+        self.writer.try_clone()
     }
 }
 

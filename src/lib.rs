@@ -7,4 +7,5 @@ pub mod demo;
 pub mod interrupt;
 pub mod output;
 pub mod recordings;
+pub mod screen;
 pub mod view;

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Request::Reports(config) => command::reports(&config),
         Request::Transitions(config) => command::transitions(&config),
         Request::Why(config) => command::why(&config),
+        Request::Top(config) => command::top(config),
         Request::Record(config) => command::record(&config),
         Request::Demo(config) => command::demo(&config),
     };
@@ -30,7 +31,9 @@ fn main() -> ExitCode {
         Err(error) if error.is::<Missing>() || error.is::<demo::StageError>() => {
             failed(&format_args!("{error:#}"), 3)
         }
-        Err(error) if error.is::<FileError>() => failed(&error, 2),
+        Err(error) if error.is::<FileError>() || error.is::<command::NoTerminal>() => {
+            failed(&error, 2)
+        }
         Err(error) => failed(&format_args!("{error:#}"), 1),
     }
 }

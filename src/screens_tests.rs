@@ -138,7 +138,7 @@ fn output(line: &str, width: usize) -> String {
             shown_of(&mut recorder.source(&mut replay()), &plan, &mut view)
         }
         Request::Print(text) => text,
-        Request::Demo(_) => panic!("it makes traffic of its own"),
+        Request::Demo(_) | Request::Top(_) => panic!("it is not a command that prints"),
     }
 }
 
@@ -210,6 +210,7 @@ fn every_command_on_terminals_of_80_and_of_200_columns() {
         ("help", "--help"),
         ("trace_help", "trace --help"),
         ("why_help", "why --help"),
+        ("top_help", "top --help"),
         ("demo_help", "demo --help"),
     ] {
         for width in WIDTHS {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand};
 
 use super::show::{FILTERS, Filters, Ports, Show};
+use super::top::Top;
 
 const RECORDINGS: &str = "Recordings";
 
@@ -47,6 +48,7 @@ Examples:
   tcpcong -o raddr,loss,comm 1
                            these columns only
   tcpcong --attach kprobe  by kprobes, whatever else the kernel has
+  tcpcong top              a live screen, the worst connections first
   tcpcong record -o a.jsonl.zst
                            record all that happens, until Ctrl-C
   tcpcong --from a.jsonl.zst 1
@@ -323,6 +325,14 @@ pub enum Command {
         ))
     )]
     Why(Box<Why>),
+    /// Look at connections live: the worst first, each with its states as a band
+    ///
+    /// A screen of the connections that are not quiet, every second: a bar of the time in
+    /// each state, the state now and for how long, window and round-trip time, and a band of
+    /// the last intervals. Enter opens one: its life, charts, its last transitions with their
+    /// causes, the verdict on it. Space freezes the screen; the arrows then step back through
+    /// the last intervals. ? shows the keys. docs/top.md has all of it.
+    Top(Box<Top>),
     /// Record all that happens in a file, to be looked at later and elsewhere
     ///
     /// The file has every transition with all its figures, every birth and end, and whose

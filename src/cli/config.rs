@@ -361,7 +361,7 @@ pub(super) fn record(args: Record) -> Result<RecordConfig, UsageError> {
 }
 
 /// From where, given the kernel's options.
-fn origin(
+pub(super) fn origin(
     given: &Recordings,
     (attach, buffer, verbose): (&str, &str, bool),
     max_flows: bool,
@@ -433,7 +433,7 @@ pub(super) fn demo(seconds: &str, microseconds: bool) -> Result<Config, UsageErr
     })
 }
 
-fn interval(text: &str) -> Result<Duration, UsageError> {
+pub(super) fn interval(text: &str) -> Result<Duration, UsageError> {
     text.parse()
         .ok()
         .filter(|seconds: &f64| (0.0..=INTERVAL_MOST_S).contains(seconds))
@@ -454,7 +454,7 @@ fn outputs(text: &str) -> Result<u64, UsageError> {
     })
 }
 
-fn max_flows(text: &str) -> Result<u32, UsageError> {
+pub(super) fn max_flows(text: &str) -> Result<u32, UsageError> {
     whole(text)
         .and_then(|flows| u32::try_from(flows).ok())
         .filter(|flows| (1..=MAX_FLOWS_MOST).contains(flows))
@@ -466,7 +466,7 @@ fn max_flows(text: &str) -> Result<u32, UsageError> {
 }
 
 /// A number of bytes, maybe with a unit.
-fn buffer(text: &str) -> Result<u64, UsageError> {
+pub(super) fn buffer(text: &str) -> Result<u64, UsageError> {
     let (number, unit) = match text.char_indices().last() {
         Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
         Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
@@ -481,7 +481,7 @@ fn buffer(text: &str) -> Result<u64, UsageError> {
         })
 }
 
-fn attach(name: &str) -> Result<Attach, UsageError> {
+pub(super) fn attach(name: &str) -> Result<Attach, UsageError> {
     Attach::by_name(name).ok_or_else(|| {
         let names: Vec<_> = Attach::NAMES.iter().map(|(name, _)| *name).collect();
         UsageError(format!("--attach {name}: not one of {}", names.join(", ")))

@@ -5,6 +5,7 @@ mod args;
 mod choice;
 mod config;
 mod show;
+mod top;
 
 use std::ffi::OsString;
 
@@ -15,6 +16,7 @@ use thiserror::Error;
 pub use args::{Args, Command};
 pub use config::{Config, Format, Origin, Pace, RecordConfig, TransitionsConfig, WhyConfig};
 pub use show::Show;
+pub use top::TopConfig;
 
 /// What the person asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +27,8 @@ pub enum Request {
     Transitions(TransitionsConfig),
     /// Watch, and say what holds connections up.
     Why(WhyConfig),
+    /// Show a live screen.
+    Top(TopConfig),
     /// Record what happens.
     Record(RecordConfig),
     /// Trace connections of our own making.
@@ -59,6 +63,7 @@ where
             config::demo(&seconds, microseconds).map(Request::Demo)
         }
         Some(Command::Why(args)) => config::why(&args).map(Request::Why),
+        Some(Command::Top(args)) => top::top(&args).map(Request::Top),
         Some(Command::Record(args)) => config::record(*args).map(Request::Record),
         Some(Command::Trace(args)) if args.columns.as_deref() == Some("help") => {
             Ok(Request::Print(choice::transition_column_help()))

@@ -25,6 +25,7 @@ pub use json::{JsonView, RunParams};
 pub use record::RecordView;
 pub use table::TableView;
 pub use transitions::{Form, Style, TransitionsView};
+pub(crate) use trust::in_a_line as trust_in_a_line;
 pub use why::{Subject, WhyView};
 
 use tcpcong_core::model::Report;
@@ -72,7 +73,7 @@ fn head(report: &Report, timestamp: bool, data: &mut dyn Write) -> io::Result<()
 }
 
 /// A name that somebody else chose, without what moves a cursor.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
 

@@ -89,6 +89,21 @@ pub(super) fn at_end(start: &Start, summary: &Summary, to: &mut dyn Write) -> io
     conclude(start, &seen, &remarks(summary), to)
 }
 
+/// For a screen, which always has room for a line: whether all is exact, and what to say.
+pub(crate) fn in_a_line(start: &Start, summary: &Summary) -> (bool, String) {
+    let remarks = remarks(summary);
+    let is_exact = remarks.is_empty();
+    let text = match (is_exact, start.limitations.is_empty()) {
+        (true, true) => "exact: nothing missed".to_owned(),
+        (true, false) => {
+            let (attach, limitations) = (&start.attach, start.limitations.join("; "));
+            format!("exact as far as {attach} sees, which does not see: {limitations}")
+        }
+        (false, _) => format!("not exact: {}", remarks.join("; ")),
+    };
+    (is_exact, text)
+}
+
 /// After the last of `told` lines about `noun`, always.
 pub(super) fn at_end_of_lines(
     start: &Start,

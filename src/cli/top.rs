@@ -1,0 +1,104 @@
+//! `tcpcong top`: its options as they are typed, and the checked configuration made of them.
+//! Nothing here runs anything.
+
+use std::path::PathBuf;
+
+use clap::Args as Group;
+
+use super::args::Recordings;
+use super::show::{Filters, Ports};
+use super::{Origin, UsageError, choice, config};
+use crate::screen::{Setup, Theme, configured};
+use crate::view::Colour;
+use tcpcong_core::model::{Filter, Lookups};
+use tcpcong_live::{Options, Selection};
+
+/// How fast a recording is shown where nobody says: as it was.
+const USUAL_SPEED: f64 = 1.0;
+
+/// What to look at.
+#[derive(Debug, Group)]
+pub struct Top {
+    /// Seconds from one interval to the next, 0.1 or more
+    #[arg(default_value = "1")]
+    pub interval: String,
+    /// Which ports.
+    #[command(flatten)]
+    pub ports: Ports,
+    /// List connections that stayed in Open as well
+    #[arg(long)]
+    pub all: bool,
+    /// Group connections by a key, as without `top`
+    #[arg(long, value_name = "KEY")]
+    pub by: Option<String>,
+    /// Begin with this filter: words that connections, owners or states have
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    pub filter: String,
+    /// File with key bindings and colours [default: ~/.config/tcpcong/top.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Track at most so many connections at a time, as without `top`
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub max_flows: Option<String>,
+    /// Kernel hook to use, as without `top`
+    #[arg(long, value_name = "HOOK", default_value = "auto")]
+    pub attach: String,
+    /// Size of the event buffer in the kernel, as without `top`
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
+    pub buffer: String,
+    /// Which connections.
+    #[command(flatten)]
+    pub filters: Filters,
+    /// From where.
+    #[command(flatten)]
+    pub recordings: Recordings,
+}
+
+/// A run of `tcpcong top`, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopConfig {
+    /// From where.
+    pub origin: Origin,
+    /// What the screen begins with.
+    pub setup: Setup,
+    /// Which rows there are.
+    pub filter: Filter,
+    /// What is looked up: all that there is.
+    pub lookups: Lookups,
+    /// What the kernel side is told.
+    pub options: Options,
+}
+
+pub(super) fn top(args: &Top) -> Result<TopConfig, UsageError> {
+    let filter = choice::filter(&args.ports, &args.filters)?;
+    let kernel = (args.attach.as_str(), args.buffer.as_str(), false);
+    let mut origin = config::origin(&args.recordings, kernel, args.max_flows.is_some())?;
+    if let Origin::Recording { speed, .. } = &mut origin {
+        speed.get_or_insert(USUAL_SPEED);
+    }
+    let colour = Colour::Auto.shows(true, |name| std::env::var_os(name));
+    let look = configured(args.config.as_deref(), Theme::new(colour)).map_err(UsageError)?;
+    Ok(TopConfig {
+        setup: Setup {
+            look,
+            interval: config::interval(&args.interval)?,
+            all: args.all,
+            by: choice::by(args.by.as_ref())?,
+            filter: args.filter.clone(),
+            is_replay: matches!(origin, Origin::Recording { .. }),
+        },
+        origin,
+        options: Options {
+            selection: Selection::of(&filter),
+            max_flows: args.max_flows.as_deref().map(config::max_flows).transpose()?,
+            buffer_bytes: config::buffer(&args.buffer)?,
+            attach: config::attach(&args.attach)?,
+            verifier_statistics: false,
+            figures: true,
+            costs: true,
+            owners: true,
+        },
+        filter,
+        lookups: Lookups { owners: true, cgroups: true, netns: true, costs: true },
+    })
+}
