@@ -99,17 +99,12 @@ impl Running {
 
     /// Peak resident memory, in MB.
     pub(crate) fn peak_memory_mb(&self) -> Result<f64> {
-        let path = format!("/proc/{}/status", self.pid());
-        let status = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
-        Ok(kib.parse::<f64>()? * 1024.0 / 1e6)
+        peak_memory_mb(self.pid())
     }
 
     /// User and system time so far, of all its threads, in ms.
     pub(crate) fn cpu_ms(&self) -> Result<f64> {
-        let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(self.pid())?))?;
-        Ok(clock_gettime(clock)?.num_nanoseconds() as f64 / 1e6)
+        cpu_ms(self.pid())
     }
 
     /// Waits for a report and counts its rows; it is over when nothing came for
@@ -146,6 +141,21 @@ impl Running {
         ensure!(last.is_some(), "no report has come");
         Ok((rows, longest))
     }
+}
+
+/// Peak resident memory of a process, in MB.
+pub(crate) fn peak_memory_mb(pid: u32) -> Result<f64> {
+    let path = format!("/proc/{pid}/status");
+    let status = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
+    Ok(kib.parse::<f64>()? * 1024.0 / 1e6)
+}
+
+/// User and system time of a process so far, of all its threads, in ms.
+pub(crate) fn cpu_ms(pid: u32) -> Result<f64> {
+    let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(pid)?))?;
+    Ok(clock_gettime(clock)?.num_nanoseconds() as f64 / 1e6)
 }
 
 fn is_row(line: &str) -> bool {

@@ -16,6 +16,7 @@ mod starts;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod throughput;
+mod views;
 
 use std::process::ExitCode;
 
@@ -24,11 +25,12 @@ use contender::Contender;
 use page::Page;
 
 type Measure = fn(&[Contender], &mut Page) -> Result<()>;
-const PARTS: [(&str, Measure); 6] = [
+const PARTS: [(&str, Measure); 7] = [
     ("starts", starts::measure),
     ("events", events::measure),
     ("lives", |_, page| lives::measure(page)),
     ("reports", reports::measure),
+    ("views", |_, page| views::measure(page)),
     ("throughput", |_, page| throughput::measure(page)),
     ("curve", |_, page| curve::measure(page)),
 ];

@@ -63,6 +63,17 @@ pub(crate) struct Change {
     pub(crate) target: Option<Target>,
 }
 
+/// One row of what other views cost.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) name: &'static str,
+    /// Of a core, while nothing happens.
+    pub(crate) quiet_percent: f64,
+    /// CPU time for all connections' going to Loss and back.
+    pub(crate) changing_ms: Spread,
+    pub(crate) memory_mb: f64,
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
     AtMost(f64),
@@ -76,6 +87,7 @@ pub(crate) struct Page {
     more: Vec<More>,
     changes: Vec<Change>,
     points: Vec<Point>,
+    views: Vec<View>,
     notes: Vec<String>,
 }
 
@@ -98,6 +110,11 @@ impl Page {
     pub(crate) fn point(&mut self, point: Point) {
         eprintln!("{}", point.row());
         self.points.push(point);
+    }
+
+    pub(crate) fn view(&mut self, view: View) {
+        eprintln!("{}", view.row(self.views.first()));
+        self.views.push(view);
     }
 
     pub(crate) fn note(&mut self, note: String) {
@@ -149,6 +166,16 @@ impl Page {
         );
         for point in &self.points {
             let _ = writeln!(text, "{}", point.row());
+        }
+        text.push_str(
+            "\nWhat recordings and the live screen cost, on 10,000 connections that are quiet \
+             and then\neach go to Loss and back:\n\n\
+             | view | quiet: CPU | as they change: CPU | that is of the plain table's | peak \
+             memory |\n\
+             | --- | --- | --- | --- | --- |\n",
+        );
+        for view in &self.views {
+            let _ = writeln!(text, "{}", view.row(self.views.first()));
         }
         text.push('\n');
         for note in &self.notes {
@@ -228,6 +255,18 @@ impl Point {
         format!(
             "| {flows} | {quiet_percent:.2} % of a core | {quiet_mb:.1} MB | {rows} | \
              {changing_us:.1} us | {longest} | {memory_mb:.1} MB |"
+        )
+    }
+}
+
+impl View {
+    fn row(&self, plain: Option<&Self>) -> String {
+        let Self { name, quiet_percent, changing_ms, memory_mb } = self;
+        let plain_ms = plain.map_or(changing_ms.median, |plain| plain.changing_ms.median);
+        format!(
+            "| {name} | {quiet_percent:.2} % of a core | {} | {:.2} | {memory_mb:.1} MB |",
+            changing_ms.show("ms", 0),
+            changing_ms.median / plain_ms
         )
     }
 }
