@@ -120,7 +120,7 @@ entry_line! {
     delivered: Option<u32>,
     total_retrans: Option<u32>,
 
-    namespaces: Option<Vec<SurveyedNamespace>>,
+    surveys: Option<Vec<SurveyedNamespace>>,
     from_ns: Option<u64>,
     dropped: Option<u64>,
 }
@@ -131,7 +131,7 @@ impl EntryLine {
         line.r#type = Some(match &entry.body {
             Body::Socket(event) => line.set_event(event),
             Body::Surveyed(namespaces) => {
-                line.namespaces = Some(namespaces.clone());
+                line.surveys = Some(namespaces.clone());
                 EntryType::Surveyed
             }
             Body::Gap { from_ns, dropped } => {
@@ -216,7 +216,7 @@ impl EntryLine {
     fn entry(self) -> Result<Entry, &'static str> {
         let at_ns = self.at_ns;
         let body = match self.r#type.ok_or("no type")? {
-            EntryType::Surveyed => Body::Surveyed(self.namespaces.ok_or("no namespaces")?),
+            EntryType::Surveyed => Body::Surveyed(self.surveys.ok_or("no surveys")?),
             EntryType::Gap => Body::Gap {
                 from_ns: self.from_ns.ok_or("no from_ns")?,
                 dropped: self.dropped.ok_or("no dropped")?,
