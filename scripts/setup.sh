@@ -29,6 +29,8 @@ if [ "$what" = test ]; then
     need zstd command -v zstd
     need tmux command -v tmux
     need procps command -v pgrep
+    need jq command -v jq
+    need python3-venv python3 -c 'import ensurepip'
 fi
 if [ "$what" = kernels ]; then # what scripts/kernels/ takes, for its machines and into them
     PATH=$PATH:/usr/sbin:/sbin
@@ -44,15 +46,26 @@ if [ "$what" = kernels ]; then # what scripts/kernels/ takes, for its machines a
     need libcap2-bin command -v capsh
     need util-linux command -v setpriv
 fi
-[ -n "$missing" ] || exit 0
-
-if ! command -v apt-get >/dev/null 2>&1; then
-    echo "setup: missing:$missing (Debian's names; see README.md for those of dnf and pacman)" >&2
-    exit 1
+if [ -n "$missing" ]; then
+    if ! command -v apt-get >/dev/null 2>&1; then
+        echo "setup: missing:$missing (Debian's names; see README.md for those of dnf and pacman)" >&2
+        exit 1
+    fi
+    sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    echo "setup: installing$missing" >&2
+    $sudo apt-get update -qq
+    # shellcheck disable=SC2086 # one word a package
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
-sudo=
-[ "$(id -u)" = 0 ] || sudo=sudo
-echo "setup: installing$missing" >&2
-$sudo apt-get update -qq
-# shellcheck disable=SC2086 # one word a package
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+
+# What else reads recordings (tests/other_tools.rs), in an environment of its own.
+if [ "$what" = test ]; then
+    wanted=tests/other_tools/requirements.txt
+    if ! cmp -s "$wanted" target/python/installed.txt; then
+        echo "setup: installing what $wanted names in target/python" >&2
+        python3 -m venv --clear target/python
+        target/python/bin/pip install --quiet --disable-pip-version-check --only-binary :all: -r "$wanted"
+        cp "$wanted" target/python/installed.txt
+    fi
+fi
