@@ -1,0 +1,78 @@
+//! A recording of each version of the lines, kept in tests/golden/, replays to what it always
+//! has: what people have recorded stays readable. Not here: whether that is right, which
+//! other tests show on the kernel's own events.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use support::tool::command;
+
+const RECORDING: &str = "a.jsonl.zst";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn replays_to(name: &str, arguments: &[&str]) -> Result<()> {
+    let output = command().args(arguments).current_dir(folder()).env("TZ", "UTC").output()?;
+    ensure!(output.status.success(), "{output:?}");
+    let shown = String::from_utf8(output.stdout)?;
+    let golden = fs::read_to_string(folder().join(name))?;
+    let differ = shown.lines().zip(golden.lines()).find(|(shown, golden)| shown != golden);
+    ensure!(
+        shown == golden,
+        "{name}: {} lines, not {}; they first differ in {differ:#?}. If that is meant, \
+         `scripts/golden.sh replay` writes it anew",
+        shown.lines().count(),
+        golden.lines().count()
+    );
+    Ok(())
+}
+
+#[test]
+fn the_table_is_what_it_was() -> Result<()> {
+    replays_to("table.txt", &["--from", RECORDING, "--all", "-T", "1"])
+}
+
+#[test]
+fn the_json_lines_are_what_they_were() -> Result<()> {
+    replays_to("json.jsonl", &["--from", RECORDING, "--format", "json", "1"])
+}
+
+#[test]
+fn the_transitions_are_what_they_were() -> Result<()> {
+    replays_to("trace.txt", &["trace", "--from", RECORDING, "-o", "wide"])
+}
+
+#[test]
+fn the_verdicts_are_what_they_were() -> Result<()> {
+    replays_to("why.txt", &["why", "--from", RECORDING])
+}
+
+#[test]
+fn every_documented_type_of_line_is_in_it() -> Result<()> {
+    let plain = Command::new("zstd").arg("-dc").arg(folder().join(RECORDING)).output()?;
+    ensure!(plain.status.success(), "{plain:?}");
+    let lines = str::from_utf8(&plain.stdout)?.lines();
+    let types = lines.map(|line| {
+        let line: Value = serde_json::from_str(line)?;
+        Ok(line["type"].as_str().context("no type")?.to_owned())
+    });
+    let types = types.collect::<Result<BTreeSet<_>>>()?;
+    let document = include_str!("../docs/recording.md");
+    let (_, document) = document.split_once("## The lines").context("its part")?;
+    let (document, _) = document.split_once("\n## ").unwrap_or((document, ""));
+    let mut is_type = false;
+    for line in document.lines() {
+        is_type = line.starts_with("| type |") || is_type && line.starts_with('|');
+        let name = line.split('`').nth(1).filter(|_| is_type && line.starts_with("| `"));
+        ensure!(name.is_none_or(|name| types.contains(name)), "it has no {name:?}: {types:?}");
+    }
+    Ok(())
+}
