@@ -119,6 +119,14 @@ pub fn say_damage(file: &Path, recording: &Recording, to: &mut dyn Write) {
         let bytes = damage.damaged;
         _ = writeln!(to, "tcpcong: {file}: {bytes} bytes are damaged, and were skipped");
     }
+    if recording.lines_out_of_place() > 0 {
+        let lines = recording.lines_out_of_place();
+        _ = writeln!(
+            to,
+            "tcpcong: {file}: {lines} lines are more than a day from those before them, and were \
+             skipped"
+        );
+    }
     if damage.cut_off > 0 {
         let bytes = damage.cut_off;
         _ = writeln!(to, "tcpcong: {file}: it is cut off: the last {bytes} bytes tell nothing");

@@ -8,6 +8,7 @@
 
 mod frames;
 mod lines;
+mod order;
 mod owners;
 mod record;
 mod replay;

@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::VERSION;
 use super::frames::{Damage, Frames};
 use super::lines::{Line, Note, StartLine, parse};
+use super::order::{Order, can_begin_at};
 use super::owners::Owners;
 use crate::model::{Body, Entry, Gap, Ledger, Lookups, Losses, Row, Start};
 use crate::source::{End, Enrichment, Reached, Source, TakeEntry, Wait};
@@ -37,6 +38,9 @@ pub enum RecordingError {
     /// It begins with something else.
     #[error("not a recording: it does not begin with how the run began")]
     NoStart,
+    /// It begins at an instant that no machine's clock shows.
+    #[error("not a recording: it begins {0} ns after the machine was started, which cannot be")]
+    Beginning(u64),
     /// Another one begins in it.
     #[error("line {0}: another recording begins there; the two must be in files of their own")]
     Joined(u64),
@@ -55,6 +59,7 @@ pub(super) fn wall((then_ns, then): (u64, Timestamp), at_ns: u64) -> Timestamp {
 /// A recording that is replayed.
 pub struct Recording {
     frames: Frames,
+    order: Order,
     /// Lines of the present frame that were not taken, and the number of the next one.
     lines: VecDeque<Line>,
     line: u64,
@@ -89,9 +94,16 @@ impl Recording {
         if version != VERSION {
             return Err(RecordingError::Version(version).into());
         }
+        if !can_begin_at(start.at_ns) {
+            return Err(RecordingError::Beginning(start.at_ns).into());
+        }
+        let mut order = Order::new(start.at_ns);
+        let read = 1 + lines.len() as u64;
+        lines = order.keep(lines);
         Ok(Self {
             frames,
-            line: 1 + lines.len() as u64,
+            order,
+            line: read,
             lines,
             tick_ns,
             last_ns: start.at_ns,
@@ -136,27 +148,35 @@ impl Recording {
         self.frames.damage
     }
 
+    /// How many lines were passed over, as they cannot be from when they say.
+    #[must_use]
+    pub fn lines_out_of_place(&self) -> u64 {
+        self.order.out_of_place
+    }
+
     /// The next line, without taking it.
     fn peek(&mut self) -> Result<Option<&Line>> {
         while self.lines.is_empty() {
             let Some(text) = self.frames.next()? else {
                 self.has_ended = true;
-                return Ok(None);
+                self.lines.extend(self.order.finish());
+                return Ok(self.lines.front());
             };
             self.lines = parse_all(&text, self.line + 1)?;
             if let Some(Line::Note(Note::Start(_))) = self.lines.front() {
                 return Err(RecordingError::Joined(self.line + 1).into());
             }
+            let before = self.line;
             self.line += self.lines.len() as u64;
-            self.begin_frame();
+            self.lines = self.order.keep(std::mem::take(&mut self.lines));
+            self.begin_frame(before);
         }
         Ok(self.lines.front())
     }
 
-    /// A frame says how many lines came before it. Those that did not are a gap.
-    fn begin_frame(&mut self) {
+    /// A frame says how many lines came before it. Those that were not read are a gap.
+    fn begin_frame(&mut self, read: u64) {
         let Some(Line::Note(Note::Frame { at_ns, lines })) = self.lines.front() else { return };
-        let read = self.line - self.lines.len() as u64;
         let (to_ns, dropped) = ((*at_ns).max(self.last_ns), lines.saturating_sub(read));
         if dropped > 0 {
             self.line += dropped;
@@ -212,7 +232,8 @@ impl Recording {
 
     /// There is nothing more.
     fn exhausted(&self, wait: Wait) -> Reached {
-        let ends_ns = self.stop_ns.unwrap_or(self.last_ns.saturating_add(1));
+        // No sooner than what came before, even where it was told to.
+        let ends_ns = self.stop_ns.map_or(self.last_ns + 1, |stop_ns| stop_ns.max(self.last_ns));
         match wait.until_ns.map(|boundary_ns| self.end_of(boundary_ns)) {
             Some(to_ns) if to_ns < ends_ns => self.reached(to_ns, wait),
             _ => Reached { end: Some(End::Exhausted), ..self.reached(ends_ns, wait) },
