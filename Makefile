@@ -4,7 +4,7 @@
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -E)
 RUNNER := $(if $(SUDO),--config 'target."cfg(all())".runner="$(SUDO)"',)
 
-.PHONY: demo build test test-kernels lint package bench man dist install
+.PHONY: demo build test test-kernels fuzz lint package bench man dist install
 
 demo: build
 	$(SUDO) target/release/tcpcong demo
@@ -17,6 +17,11 @@ test:
 	scripts/setup.sh test
 	cargo build --release
 	cargo test --workspace $(RUNNER)
+
+# Twenty minutes of damaged and forged recordings; see src/fuzz/mod.rs.
+fuzz:
+	TCPCONG_FUZZ_SECONDS=$${TCPCONG_FUZZ_SECONDS:-1200} TCPCONG_FUZZ_SEED=$${TCPCONG_FUZZ_SEED:-$$(date +%s)} \
+	RUST_BACKTRACE=0 cargo test --lib fuzz -- --nocapture
 
 lint:
 	cargo fmt --check

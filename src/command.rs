@@ -432,3 +432,7 @@ fn params(config: &Config) -> RunParams {
 #[cfg(test)]
 #[path = "screens_tests.rs"]
 mod screens_tests;
+
+#[cfg(test)]
+#[path = "fuzz/mod.rs"]
+mod fuzz;
