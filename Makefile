@@ -41,6 +41,7 @@ bench: build
 man:
 	cargo run -q --example man > man/tcpcong.8
 	for page in trace why top record demo; do cargo run -q --example man $$page > man/tcpcong-$$page.8 || exit 1; done
+	for page in trace why record demo completions; do cargo run -q --example man $$page > man/tcpcong-$$page.8 || exit 1; done
 
 # One file that needs nothing else on the machine where it runs: glibc, libelf
 # and zlib are inside. A target is named so that build scripts stay dynamic.
@@ -87,3 +88,7 @@ PREFIX ?= /usr/local
 install: build
 	install -D -m 755 target/release/tcpcong $(DESTDIR)$(PREFIX)/sbin/tcpcong
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/*.8
+	mkdir -p $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/site-functions fish/vendor_completions.d)
+	target/release/tcpcong completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tcpcong
+	target/release/tcpcong completions zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tcpcong
+	target/release/tcpcong completions fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tcpcong.fish

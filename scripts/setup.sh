@@ -30,6 +30,8 @@ if [ "$what" = test ]; then
     need tmux command -v tmux
     need procps command -v pgrep
     need jq command -v jq
+    need zsh command -v zsh
+    need fish command -v fish
     need python3-venv python3 -c 'import ensurepip'
 fi
 if [ "$what" = kernels ]; then # what scripts/kernels/ takes, for its machines and into them

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand};
 
+use super::completions::Completions;
 use super::show::{FILTERS, Filters, Ports, Show};
 use super::top::Top;
 
@@ -356,4 +357,11 @@ pub enum Command {
         #[arg(short = 'u', long)]
         microseconds: bool,
     },
+    /// Print a script that has a shell complete options and commands
+    ///
+    /// bash, for this shell alone: `source <(tcpcong completions bash)`; for good, with
+    /// bash-completion: write it to /usr/share/bash-completion/completions/tcpcong. zsh: write
+    /// it to a file `_tcpcong` in a folder of $fpath. fish: write it to
+    /// ~/.config/fish/completions/tcpcong.fish.
+    Completions(Completions),
 }

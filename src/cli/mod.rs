@@ -3,6 +3,7 @@
 
 mod args;
 mod choice;
+mod completions;
 mod config;
 mod show;
 mod top;
@@ -62,6 +63,7 @@ where
         Some(Command::Demo { seconds, microseconds }) => {
             config::demo(&seconds, microseconds).map(Request::Demo)
         }
+        Some(Command::Completions(args)) => Ok(Request::Print(completions::script(args.shell))),
         Some(Command::Why(args)) => config::why(&args).map(Request::Why),
         Some(Command::Top(args)) => top::top(&args).map(Request::Top),
         Some(Command::Record(args)) => config::record(*args).map(Request::Record),
