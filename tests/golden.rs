@@ -7,11 +7,12 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use support::tool::command;
+use tempfile::TempDir;
 
 const RECORDING: &str = "a.jsonl.zst";
 
@@ -53,6 +54,64 @@ fn the_transitions_are_what_they_were() -> Result<()> {
 #[test]
 fn the_verdicts_are_what_they_were() -> Result<()> {
     replays_to("why.txt", &["why", "--from", RECORDING])
+}
+
+/// What a shell command makes of the recording, which it finds as `$1`.
+fn repacked(by: &str) -> Result<Vec<u8>> {
+    let output = Command::new("sh")
+        .args(["-c", by, "sh"])
+        .arg(folder().join(RECORDING))
+        .output()
+        .context("running sh")?;
+    ensure!(output.status.success() && !output.stdout.is_empty(), "{by}: {output:?}");
+    Ok(output.stdout)
+}
+
+/// What the tool says of a file of these bytes.
+fn trace(bytes: &[u8]) -> Result<Output> {
+    let temporary = TempDir::new()?;
+    let file = temporary.path().join("a");
+    fs::write(&file, bytes)?;
+    let arguments = ["trace", "-o", "wide", "--from"];
+    Ok(command().args(arguments).arg(file).env("TZ", "UTC").output()?)
+}
+
+#[test]
+fn a_recording_that_was_repacked_replays_to_the_same() -> Result<()> {
+    let golden = fs::read_to_string(folder().join("trace.txt"))?;
+    for by in [
+        "zstd -dc $1",
+        "zstd -dc $1 | zstd",
+        "zstd -dc $1 | zstd -19 --no-check",
+        "zstd -dc $1 | head -n 100 | zstd; zstd -dc $1 | tail -n +101 | zstd",
+    ] {
+        let output = trace(&repacked(by)?)?;
+        ensure!(output.status.success(), "{by}: {output:?}");
+        ensure!(str::from_utf8(&output.stdout)? == golden, "{by}: {output:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_was_repacked_and_is_broken_off_or_damaged_is_said_to_be() -> Result<()> {
+    let said = |bytes: &[u8]| -> Result<(Option<i32>, String)> {
+        let output = trace(bytes)?;
+        Ok((output.status.code(), String::from_utf8(output.stderr)?))
+    };
+    let mut stream = repacked("zstd -dc $1 | zstd")?;
+    for bytes in [&stream[..stream.len() - 9], &repacked("zstd -dc $1 | head -c 50000")?] {
+        let (code, remarks) = said(bytes)?;
+        ensure!(code == Some(0) && remarks.contains("it has no end"), "{code:?}: {remarks}");
+    }
+    // The checksum is the last.
+    *stream.last_mut().context("it is empty")? ^= 1;
+    let (code, remarks) = said(&stream)?;
+    ensure!(code == Some(2) && remarks.contains("it cannot be read on"), "{code:?}: {remarks}");
+    let (code, remarks) = said(&repacked("zstd -dc $1 | zstd --ultra -22 --long=27")?)?;
+    ensure!(code == Some(2) && remarks.contains("a window of 8 MiB"), "{code:?}: {remarks}");
+    let taken_out = said(&repacked("zstd -dc $1 | sed 20,60d")?)?.1;
+    ensure!(taken_out.contains("44 entries lost in 2 gaps"), "{taken_out}");
+    Ok(())
 }
 
 #[test]

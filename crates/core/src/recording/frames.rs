@@ -1,24 +1,28 @@
 //! zstd frames of whole lines, each with its size and a checksum: written in one piece,
 //! read one by one, and found again behind a damaged one.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Cursor, ErrorKind, Read, Write};
 
 use serde::Serialize;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{CParameter, find_frame_compressed_size, get_frame_content_size};
 
 use super::lines::Note;
+use super::stream::{Form, HEADER, Lines};
 
 /// A frame is as long as this, bytes of lines, ...
 const FRAME: usize = 64 << 10;
 /// ... and may be longer than that, by a line that is long.
-const FRAME_MOST: usize = 16 << 20;
+pub(super) const FRAME_MOST: usize = 16 << 20;
 /// The same, compressed.
 const COMPRESSED_MOST: usize = FRAME_MOST + (64 << 10);
 /// So much is read at once.
-const READ: usize = 64 << 10;
+pub(super) const READ: usize = 64 << 10;
+/// So much of a frame's lines is handed over at once, as lines that are read take more
+/// memory than their text.
+const PIECE: usize = 4 * FRAME;
 /// How each frame begins (RFC 8878, 3.1.1).
-const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Compresses to a tenth, and takes less time than making the lines.
 const LEVEL: i32 = 3;
 
@@ -125,6 +129,11 @@ pub(super) struct Frames {
     /// How much of it was taken.
     at: usize,
     is_end: bool,
+    /// Lines of the present frame, and how much of them was handed over.
+    text: Vec<u8>,
+    text_at: usize,
+    /// It is not such frames.
+    others: Option<Lines>,
     pub(super) damage: Damage,
 }
 
@@ -132,12 +141,61 @@ impl Frames {
     pub(super) fn new(input: Box<dyn Read>) -> io::Result<Self> {
         let decompressor = Decompressor::new()?;
         let damage = Damage::default();
-        Ok(Self { input, decompressor, buffer: Vec::new(), at: 0, is_end: false, damage })
+        let (buffer, text) = (Vec::new(), Vec::new());
+        let mut frames = Self {
+            input,
+            decompressor,
+            buffer,
+            at: 0,
+            is_end: false,
+            text,
+            text_at: 0,
+            others: None,
+            damage,
+        };
+        frames.fill(HEADER)?;
+        let form = Form::of(frames.rest());
+        if form != Form::Frames {
+            let beginning = Cursor::new(std::mem::take(&mut frames.buffer));
+            let input = std::mem::replace(&mut frames.input, Box::new(io::empty()));
+            let all = Box::new(beginning.chain(input));
+            frames.others = Some(match form {
+                Form::Plain => Lines::plain(all),
+                Form::Frames | Form::Stream => Lines::of_stream(all)?,
+            });
+        }
+        Ok(frames)
+    }
+
+    /// The next lines, of one frame or a part of it; nothing at the end.
+    pub(super) fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if let Some(lines) = &mut self.others {
+            let text = lines.next()?;
+            if text.is_none() {
+                self.damage.cut_off = lines.cut_off();
+            }
+            return Ok(text);
+        }
+        if self.text_at == self.text.len() {
+            let Some(text) = self.next_frame()? else { return Ok(None) };
+            if text.len() <= PIECE {
+                return Ok(Some(text));
+            }
+            (self.text, self.text_at) = (text, 0);
+        }
+        let rest = &self.text[self.text_at..];
+        let behind = rest.iter().skip(PIECE).position(|byte| *byte == b'\n');
+        let piece = rest[..behind.map_or(rest.len(), |at| PIECE + at + 1)].to_vec();
+        self.text_at += piece.len();
+        if self.text_at == self.text.len() {
+            (self.text, self.text_at) = (Vec::new(), 0);
+        }
+        Ok(Some(piece))
     }
 
     /// The next frame's lines; nothing at the end. Whatever is no frame is skipped, and
     /// counted as damage.
-    pub(super) fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+    fn next_frame(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             self.fill(MAGIC.len())?;
             if self.rest().is_empty() {

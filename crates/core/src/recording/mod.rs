@@ -12,6 +12,7 @@ mod order;
 mod owners;
 mod record;
 mod replay;
+mod stream;
 
 pub use frames::Damage;
 pub use record::{Recorded, RecordedEnrichment, RecordedSource, Recorder};

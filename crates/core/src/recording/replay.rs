@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::rc::Rc;
 
 use anyhow::Result;
@@ -41,6 +41,9 @@ pub enum RecordingError {
     /// It begins at an instant that no machine's clock shows.
     #[error("not a recording: it begins {0} ns after the machine was started, which cannot be")]
     Beginning(u64),
+    /// It was repacked, and that cannot be read, or not with so little memory.
+    #[error("it cannot be read on: {0}; a zstd stream may have a window of 8 MiB")]
+    Stream(io::Error),
     /// Another one begins in it.
     #[error("line {0}: another recording begins there; the two must be in files of their own")]
     Joined(u64),
@@ -84,7 +87,7 @@ impl Recording {
     /// Reads the beginning.
     pub fn open(input: Box<dyn Read>) -> Result<Self> {
         let mut frames = Frames::new(input)?;
-        let text = frames.next()?.ok_or(RecordingError::NoRecording)?;
+        let text = frames.next().map_err(unreadable)?.ok_or(RecordingError::NoRecording)?;
         let mut lines = parse_all(&text, 1)?;
         let Some(Line::Note(Note::Start(StartLine { version, tick_ns, start }))) =
             lines.pop_front()
@@ -94,6 +97,7 @@ impl Recording {
         if version != VERSION {
             return Err(RecordingError::Version(version).into());
         }
+        refuse_joined(&lines, 2)?;
         if !can_begin_at(start.at_ns) {
             return Err(RecordingError::Beginning(start.at_ns).into());
         }
@@ -157,15 +161,13 @@ impl Recording {
     /// The next line, without taking it.
     fn peek(&mut self) -> Result<Option<&Line>> {
         while self.lines.is_empty() {
-            let Some(text) = self.frames.next()? else {
+            let Some(text) = self.frames.next().map_err(unreadable)? else {
                 self.has_ended = true;
                 self.lines.extend(self.order.finish());
                 return Ok(self.lines.front());
             };
             self.lines = parse_all(&text, self.line + 1)?;
-            if let Some(Line::Note(Note::Start(_))) = self.lines.front() {
-                return Err(RecordingError::Joined(self.line + 1).into());
-            }
+            refuse_joined(&self.lines, self.line + 1)?;
             let before = self.line;
             self.line += self.lines.len() as u64;
             self.lines = self.order.keep(std::mem::take(&mut self.lines));
@@ -329,4 +331,19 @@ fn parse_all(text: &[u8], first: u64) -> Result<VecDeque<Line>> {
     let lines = numbered
         .map(|(line, text)| parse(text).map_err(|error| RecordingError::Line { line, error }));
     Ok(lines.collect::<Result<_, _>>()?)
+}
+
+/// Another recording's first line is among these lines, the first of which has this number.
+fn refuse_joined(lines: &VecDeque<Line>, first: u64) -> Result<(), RecordingError> {
+    let starts = (first..).zip(lines).find(|(_, line)| matches!(line, Line::Note(Note::Start(_))));
+    starts.map_or(Ok(()), |(line, _)| Err(RecordingError::Joined(line)))
+}
+
+/// Data that is not what it should be is the recording's fault.
+fn unreadable(error: io::Error) -> anyhow::Error {
+    if error.kind() == ErrorKind::InvalidData {
+        RecordingError::Stream(error).into()
+    } else {
+        error.into()
+    }
 }
