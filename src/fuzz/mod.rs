@@ -33,7 +33,7 @@ use checked::{Checked, Nowhere};
 use mutate::{Random, mutated};
 
 /// Cases of an ordinary test run.
-const CASES: u64 = 300;
+const CASES: u64 = 150;
 /// One may take so long, without optimization and on a busy machine.
 const CASE_LASTS: Duration = Duration::from_secs(120);
 /// The process may have so much memory, bytes, in any case.

@@ -83,7 +83,12 @@ fn forge(lines: &mut Vec<String>, random: &mut Random) {
             let to = (at + random.below(40)).min(lines.len());
             lines.drain(at..to);
         }
+        // Much of little: a megabyte or so.
         4 if random.below(8) == 0 => {
+            let again = vec![lines[at].clone(); random.below(5_000)];
+            lines.splice(at..at, again);
+        }
+        5 if random.below(8) == 0 => {
             // Text that is no line.
             let mut bytes = std::mem::take(&mut lines[at]).into_bytes();
             damage(&mut bytes, random);
@@ -155,8 +160,15 @@ fn number_near(number: u64, random: &mut Random) -> Value {
     }
 }
 
-/// The lines in frames, each with its right size and checksum.
+/// The lines in frames, each with its right size and checksum; or as others pack them.
 fn framed(lines: &[String], random: &mut Random) -> Vec<u8> {
+    let all = || lines.join("\n") + "\n";
+    match random.below(12) {
+        0 => return all().into_bytes(),
+        1 => return zstd::encode_all(all().as_bytes(), 1).expect("zstd"),
+        2 => return zstd::bulk::compress(all().as_bytes(), 1).expect("zstd"),
+        _ => {}
+    }
     let mut compressor = Compressor::new(1).expect("zstd");
     compressor.set_parameter(CParameter::ChecksumFlag(true)).expect("zstd");
     let (mut bytes, mut from) = (Vec::new(), 0);
