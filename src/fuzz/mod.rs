@@ -40,9 +40,10 @@ const CASE_LASTS: Duration = Duration::from_secs(120);
 const MEMORY_MOST: u64 = 256 << 20;
 
 /// What is done with a recording: each sink, and what goes other ways within the session.
+/// Intervals are long, as each forged instant may make a day of them.
 const COMMANDS: [&[&str]; 9] = [
-    &["--all", "1"],
-    &["--format", "json", "--all", "-o", "lport,open,disorder,cwr,recovery,loss,delivered", "1"],
+    &["--all", "10"],
+    &["--format", "json", "--all", "-o", "lport,open,disorder,cwr,recovery,loss,delivered", "10"],
     &["--format", "json", "--by", "process", "60"],
     &["-d", "--matrix", "--spells", "3", "10"],
     &["--state", "loss", "--by", "raddr", "-d", "60"],
