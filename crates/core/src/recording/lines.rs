@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use super::again::SeenAgainLine;
 use crate::model::{
     Address, Entry, EntryType, FlowId, Losses, Name, Names, Process, Row, Start, Workload,
 };
@@ -26,6 +27,8 @@ pub(super) enum Note {
     Start(StartLine),
     /// A frame begins, after so many lines of others.
     Frame { at_ns: u64, lines: u64 },
+    /// Surveys have found sockets as they were before.
+    SeenAgain(SeenAgainLine),
     /// The wall clock was set, or has gone astray from the monotonic one.
     Clock { at_ns: u64, time: Timestamp },
     /// What the source could not see so far.
@@ -62,6 +65,7 @@ impl Note {
         match self {
             Self::Start(line) => line.start.at_ns,
             Self::Owner(line) => line.at_ns,
+            Self::SeenAgain(line) => line.at_ns,
             Self::Frame { at_ns, .. }
             | Self::Clock { at_ns, .. }
             | Self::Losses { at_ns, .. }

@@ -6,6 +6,7 @@
 //! [`Recording`] hands the same over again, at the same instants: a session with the same
 //! plan hands its sink the same, to the byte.
 
+mod again;
 mod frames;
 mod lines;
 mod order;
@@ -22,5 +23,7 @@ pub use replay::{RecordedOwners, Recording, RecordingError};
 /// would mislead it takes a new version.
 pub const VERSION: u32 = 1;
 
+#[cfg(test)]
+mod again_tests;
 #[cfg(test)]
 mod tests;

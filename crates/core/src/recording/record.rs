@@ -8,10 +8,11 @@ use anyhow::{Context as _, Result};
 use jiff::{SignedDuration, Timestamp};
 
 use super::VERSION;
+use super::again::{Grouping, LastSeen, Told};
 use super::frames::FrameWriter;
 use super::lines::{Note, OwnerLine, StartLine, Whose};
 use super::owners::Owners;
-use crate::model::{Entry, Ledger, Lookups, Losses, Row, Start};
+use crate::model::{Body, Entry, Kind, Ledger, Lookups, Losses, Row, Start};
 use crate::source::{Enrichment, Reached, Source, TakeEntry, Wait};
 
 /// What was told is written at the latest after this time.
@@ -44,6 +45,7 @@ struct State {
     clock: (u64, Timestamp),
     losses: (Losses, usize),
     owners: Owners,
+    seen: LastSeen,
 }
 
 impl Recorder {
@@ -57,6 +59,7 @@ impl Recorder {
             clock: (0, Timestamp::UNIX_EPOCH),
             losses: (Losses::default(), 0),
             owners: Owners::default(),
+            seen: LastSeen::default(),
         }))))
     }
 
@@ -121,17 +124,33 @@ impl State {
     }
 
     /// Writes the entries from before `to_ns`. Returns how many.
-    fn entries(&mut self, chunk: &mut Chunk, to_ns: u64) -> io::Result<usize> {
-        let count = chunk.ends.partition_point(|(at_ns, _)| *at_ns < to_ns);
+    fn entries(&mut self, chunk: &mut Chunk, to_ns: u64) -> io::Result<u64> {
+        let count = chunk.lines.partition_point(|line| line.at_ns < to_ns);
+        let mut grouping = Grouping::new(&mut self.seen);
         let mut from = 0;
-        for (at_ns, end) in chunk.ends.drain(..count) {
-            self.frames.text(at_ns, &chunk.text[from..end])?;
-            self.entries += 1;
+        for ChunkLine { at_ns, end, what } in chunk.lines.drain(..count) {
+            match what {
+                What::Seen(entry) => grouping.seen(*entry),
+                What::Text { ends } => grouping.text(at_ns, ends, (at_ns, from..end)),
+            }
             from = end;
         }
+        let mut written = 0;
+        for told in grouping.told() {
+            match told {
+                Told::Text((at_ns, range)) => self.frames.text(at_ns, &chunk.text[range])?,
+                Told::Whole(entry) => self.frames.line(entry.at_ns, &entry)?,
+                Told::Again(line) => {
+                    written += line.entries() - 1;
+                    self.note(&Note::SeenAgain(line))?;
+                }
+            }
+            written += 1;
+        }
+        self.entries += written;
         chunk.text.drain(..from);
-        chunk.ends.iter_mut().for_each(|(_, end)| *end -= from);
-        Ok(count)
+        chunk.lines.iter_mut().for_each(|line| line.end -= from);
+        Ok(written)
     }
 
     fn owner(&mut self, row: &Row) -> io::Result<()> {
@@ -149,18 +168,47 @@ impl State {
 #[derive(Default)]
 struct Chunk {
     text: Vec<u8>,
-    /// Of each line: its instant, and where it ends.
-    ends: Vec<(u64, usize)>,
+    lines: Vec<ChunkLine>,
     failed: Option<serde_json::Error>,
+}
+
+/// A line, and where its text ends, if it is text already.
+struct ChunkLine {
+    at_ns: u64,
+    end: usize,
+    what: What,
+}
+
+enum What {
+    /// A survey's finding, which may be that of the one before.
+    Seen(Box<Entry>),
+    /// Text; after it nothing that surveys told of the socket `ends` holds any more.
+    Text { ends: Option<u64> },
+}
+
+impl What {
+    fn of(entry: &Entry) -> Self {
+        let Body::Socket(event) = &entry.body else { return Self::Text { ends: None } };
+        match event.kind {
+            Kind::Seen { .. } => Self::Seen(Box::new(entry.clone())),
+            Kind::Birth { .. } | Kind::End { .. } | Kind::FilteredOut => {
+                Self::Text { ends: Some(event.socket) }
+            }
+            _ => Self::Text { ends: None },
+        }
+    }
 }
 
 impl Chunk {
     fn add(&mut self, entry: &Entry) {
-        match serde_json::to_writer(&mut self.text, entry) {
-            Ok(()) => self.text.push(b'\n'),
-            Err(error) => self.failed = Some(error),
+        let what = What::of(entry);
+        if let What::Text { .. } = what {
+            match serde_json::to_writer(&mut self.text, entry) {
+                Ok(()) => self.text.push(b'\n'),
+                Err(error) => self.failed = Some(error),
+            }
         }
-        self.ends.push((entry.at_ns, self.text.len()));
+        self.lines.push(ChunkLine { at_ns: entry.at_ns, end: self.text.len(), what });
     }
 }
 

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use super::VERSION;
+use super::again::{LastSeen, Waiting};
 use super::frames::{Damage, Frames};
 use super::lines::{Line, Note, StartLine, parse};
 use super::order::{Order, can_begin_at};
@@ -59,6 +60,36 @@ pub(super) fn wall((then_ns, then): (u64, Timestamp), at_ns: u64) -> Timestamp {
     then.saturating_add(since).unwrap_or(then)
 }
 
+/// What comes next in a recording, and when it was.
+#[derive(Clone, Copy)]
+struct Next {
+    at_ns: u64,
+    what: NextLine,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NextLine {
+    Entry,
+    /// An entry that was told in short.
+    Again,
+    /// What was told before was handed on by then.
+    Note,
+    /// What is taken whenever it comes.
+    Aside,
+}
+
+impl Next {
+    fn of(line: &Line) -> Self {
+        match line {
+            Line::Entry(entry) => Self { at_ns: entry.at_ns, what: NextLine::Entry },
+            Line::Note(note) if note.ends_batch() => {
+                Self { at_ns: note.at_ns(), what: NextLine::Note }
+            }
+            Line::Note(note) => Self { at_ns: note.at_ns(), what: NextLine::Aside },
+        }
+    }
+}
+
 /// A recording that is replayed.
 pub struct Recording {
     frames: Frames,
@@ -81,6 +112,9 @@ pub struct Recording {
     /// what came in them, so the next one's may be known already.
     late: BTreeMap<u64, u64>,
     owners: Rc<RefCell<Owners>>,
+    /// What surveys found last, and findings told in short that were not taken.
+    seen: LastSeen,
+    again: Waiting,
 }
 
 impl Recording {
@@ -119,6 +153,8 @@ impl Recording {
             missing: None,
             late: BTreeMap::new(),
             owners: Rc::default(),
+            seen: LastSeen::default(),
+            again: Waiting::default(),
         })
     }
 
@@ -176,12 +212,43 @@ impl Recording {
         Ok(self.lines.front())
     }
 
+    /// What comes next, and when it was: a line, or what was told in short before.
+    fn next_line(&mut self) -> Result<Option<Next>> {
+        let again = self.again.at_ns().map(|at_ns| Next { at_ns, what: NextLine::Again });
+        let Some(line) = self.peek()? else { return Ok(again) };
+        let next = Next::of(line);
+        let is_sooner = |again: &Next| match next.what {
+            NextLine::Aside => false,
+            NextLine::Note => again.at_ns < next.at_ns,
+            NextLine::Entry | NextLine::Again => again.at_ns <= next.at_ns,
+        };
+        Ok(Some(again.filter(is_sooner).unwrap_or(next)))
+    }
+
+    /// Takes what comes next.
+    fn take_line(&mut self, next: Next, take: TakeEntry<'_>) {
+        if next.what == NextLine::Again {
+            self.again.next(&self.seen).into_iter().for_each(take);
+            return;
+        }
+        match self.lines.pop_front() {
+            Some(Line::Entry(entry)) => {
+                self.seen.note(&entry);
+                take(entry);
+            }
+            Some(Line::Note(note)) => self.note(note),
+            None => {}
+        }
+    }
+
     /// A frame says how many lines came before it. Those that were not read are a gap.
     fn begin_frame(&mut self, read: u64) {
         let Some(Line::Note(Note::Frame { at_ns, lines })) = self.lines.front() else { return };
         let (to_ns, dropped) = ((*at_ns).max(self.last_ns), lines.saturating_sub(read));
         if dropped > 0 {
             self.line += dropped;
+            // It may have told otherwise.
+            self.seen.forget_all();
             self.missing = Some(Gap { from_ns: self.last_ns, to_ns, dropped });
         }
     }
@@ -217,6 +284,7 @@ impl Recording {
             Note::Late { at_ns, until_ns } => {
                 self.late.insert(at_ns, until_ns);
             }
+            Note::SeenAgain(line) => self.again.add(&line),
             Note::Stop { at_ns } => self.stop_ns = Some(at_ns),
             Note::Start(_) | Note::Frame { .. } | Note::Batch { .. } | Note::Unknown => {}
         }
@@ -260,17 +328,13 @@ impl Source for Recording {
             if !self.tell_missing(to_ns, take) {
                 return Ok(self.reached(to_ns, wait));
             }
-            let (at_ns, is_entry) = match self.peek()? {
-                None => return Ok(self.exhausted(wait)),
-                Some(Line::Entry(entry)) => (entry.at_ns, true),
-                Some(Line::Note(note)) if note.ends_batch() => (note.at_ns(), false),
-                Some(Line::Note(_)) => {
-                    if let Some(Line::Note(note)) = self.lines.pop_front() {
-                        self.note(note);
-                    }
-                    continue;
-                }
-            };
+            let Some(next) = self.next_line()? else { return Ok(self.exhausted(wait)) };
+            let Next { at_ns, what } = next;
+            if what == NextLine::Aside {
+                self.take_line(next, take);
+                continue;
+            }
+            let is_entry = what != NextLine::Note;
             if at_ns > to_ns || is_entry && at_ns == to_ns {
                 return Ok(self.reached(to_ns, wait));
             }
@@ -282,13 +346,9 @@ impl Source for Recording {
                 return Ok(self.reached(longest_ns, wait));
             }
             self.last_ns = self.last_ns.max(at_ns);
-            match self.lines.pop_front() {
-                Some(Line::Entry(entry)) => take(entry),
-                Some(Line::Note(note)) => {
-                    self.note(note);
-                    noted_ns = Some(at_ns);
-                }
-                _ => {}
+            self.take_line(next, take);
+            if !is_entry {
+                noted_ns = Some(at_ns);
             }
         }
     }

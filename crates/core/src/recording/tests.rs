@@ -16,13 +16,19 @@ use crate::source::{End, Enrichment, Reached, Replay, Source, TakeEntry, Wait};
 const START_NS: u64 = 5_000_000_000;
 const MS: u64 = 1_000_000;
 
-fn ms(ms: u64) -> u64 {
+pub(super) fn ms(ms: u64) -> u64 {
     START_NS + ms * MS
 }
 
 /// Memory that is read afterwards.
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Memory {
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.0.lock().expect("nobody panics").clone()
+    }
+}
 
 impl Write for Memory {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -166,7 +172,7 @@ fn recorded(plan: &Plan) -> (Vec<String>, Vec<u8>) {
     (all, bytes)
 }
 
-fn open(bytes: &[u8]) -> anyhow::Result<Recording> {
+pub(super) fn open(bytes: &[u8]) -> anyhow::Result<Recording> {
     Recording::open(Box::new(Cursor::new(bytes.to_vec())))
 }
 
@@ -178,7 +184,7 @@ fn replayed(bytes: &[u8], plan: &Plan) -> (Vec<String>, Damage) {
 }
 
 /// All entries of a recording, whenever they come.
-fn entries(mut recording: Recording) -> Vec<Entry> {
+pub(super) fn entries(mut recording: Recording) -> Vec<Entry> {
     let mut entries = Vec::new();
     let wait = Wait { until_ns: None, promptly: false };
     while recording.next(wait, &mut |entry| entries.push(entry)).expect("entries").end.is_none() {}

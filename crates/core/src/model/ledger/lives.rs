@@ -79,6 +79,7 @@ impl Ledger {
         let other_ports = self.last_gap.is_some()
             && flow.connection.is_complete()
             && !matches!(event.kind, Kind::Birth { .. })
+            && (event.lport, event.rport) != (0, 0)
             && (event.lport, event.rport) != (endpoints.lport, endpoints.rport);
         if !other_cookie && !other_ports {
             return Some(at);
