@@ -1,6 +1,8 @@
 //! Why a transition was made, told from the socket's figures at that moment and from
 //! what the one before left. Not here: the causes' names.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Cause, Change, Figures, Name, Place, State, UndoBy};
 
 /// `TCP_INFINITE_SSTHRESH`, `include/net/tcp.h`.
@@ -9,8 +11,9 @@ pub(super) const NO_SSTHRESH: u32 = 0x7fff_ffff;
 const REO_TIMEOUT: u8 = 6;
 
 /// Whether there was an `undo_marker` when the present Recovery or Loss began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Undo {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Undo {
     #[default]
     No,
     Armed,
@@ -21,10 +24,10 @@ enum Undo {
 /// What the next transition's cause and sizes are told by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Window {
-    undo: Undo,
+    pub(super) undo: Undo,
     /// After the last transition, segments; 0: none was told.
-    cwnd: u32,
-    ssthresh: u32,
+    pub(super) cwnd: u32,
+    pub(super) ssthresh: u32,
 }
 
 /// What a transition is told with.

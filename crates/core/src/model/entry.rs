@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, Name, State};
+use super::{Connection, Name, Ongoing, State};
 
 /// An entry. In a file it is one flat object (`line`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Entry {
 pub enum Body {
     /// Something about a socket.
     Socket(SocketEvent),
+    /// A flow went on, and this was known of it: of what begins in the midst of a run.
+    Ongoing(Box<Ongoing>),
     /// A survey has met every socket of these namespaces.
     Surveyed(Vec<SurveyedNamespace>),
     /// Entries were lost: they were made between these instants, the entry's time being

@@ -8,9 +8,10 @@ use std::net::IpAddr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::cause::{Undo, Window};
 use super::{
-    Account, Body, Connection, Endpoints, Entry, Figures, Kind, Name, Owner, Place, Process,
-    SocketEvent, State, SurveyedNamespace,
+    Account, Body, Cause, Connection, Endpoints, Entry, Figures, FlowId, Kind, Name, Ongoing,
+    Owner, Place, Process, SocketEvent, State, SurveyedNamespace,
 };
 
 /// Slow start has no threshold yet (`TCP_INFINITE_SSTHRESH`, include/net/tcp.h).
@@ -27,6 +28,7 @@ pub(crate) enum EntryType {
     Found,
     End,
     Seen,
+    Flow,
     Surveyed,
     Gap,
 }
@@ -114,6 +116,16 @@ entry_line! {
     ack_now: bool,
     handshake: bool,
 
+    born_ns: Option<u64>,
+    since_ns: Option<u64>,
+    cause: Option<Cause>,
+    found: bool,
+    found_late: bool,
+    undo: Undo,
+    cwnd: u32,
+    ssthresh: u32,
+    account_ns: Option<u64>,
+
     busy: Option<u32>,
     rwnd_limited: Option<u32>,
     sndbuf_limited: Option<u32>,
@@ -130,6 +142,7 @@ impl EntryLine {
         let mut line = Self { at_ns: entry.at_ns, ..Self::default() };
         line.r#type = Some(match &entry.body {
             Body::Socket(event) => line.set_event(event),
+            Body::Ongoing(ongoing) => line.set_ongoing(ongoing),
             Body::Surveyed(namespaces) => {
                 line.surveys = Some(namespaces.clone());
                 EntryType::Surveyed
@@ -202,15 +215,53 @@ impl EntryLine {
         self.tfo_failed = figures.tfo_failed;
         self.ack_now = figures.ack_now;
         self.handshake = figures.handshake;
-        if let Some(Account { chrono: [busy, rwnd, sndbuf], delivered, retransmitted }) =
-            figures.account
-        {
-            self.busy = Some(busy);
-            self.rwnd_limited = Some(rwnd);
-            self.sndbuf_limited = Some(sndbuf);
-            self.delivered = Some(delivered);
-            self.total_retrans = Some(retransmitted);
+        if let Some(account) = &figures.account {
+            self.set_account(account);
         }
+    }
+
+    fn set_account(&mut self, account: &Account) {
+        let Account { chrono: [busy, rwnd, sndbuf], delivered, retransmitted } = *account;
+        self.busy = Some(busy);
+        self.rwnd_limited = Some(rwnd);
+        self.sndbuf_limited = Some(sndbuf);
+        self.delivered = Some(delivered);
+        self.total_retrans = Some(retransmitted);
+    }
+
+    fn set_ongoing(&mut self, ongoing: &Ongoing) -> EntryType {
+        self.set_connection(&ongoing.connection);
+        let Endpoints { lport, rport, .. } = ongoing.connection.endpoints;
+        (self.lport, self.rport) = (Some(lport), Some(rport));
+        (self.socket, self.born_ns) = (Some(Address(ongoing.id.socket)), Some(ongoing.id.born_ns));
+        (self.cc, self.cause) = (ongoing.cc, ongoing.cause);
+        (self.state, self.since_ns) = (Some(ongoing.state), Some(ongoing.since_ns));
+        (self.found, self.found_late) = (ongoing.found, ongoing.found_late);
+        let Window { undo, cwnd, ssthresh } = ongoing.window;
+        (self.undo, self.cwnd, self.ssthresh) = (undo, cwnd, ssthresh);
+        if let Some((at_ns, account)) = &ongoing.account {
+            self.account_ns = Some(*at_ns);
+            self.set_account(account);
+        }
+        EntryType::Flow
+    }
+
+    fn ongoing(&self) -> Result<Ongoing, &'static str> {
+        Ok(Ongoing {
+            id: FlowId {
+                socket: self.socket.ok_or("no socket")?.0,
+                born_ns: self.born_ns.ok_or("no born_ns")?,
+            },
+            connection: self.connection().ok_or("no laddr, raddr, lport or rport")?,
+            cc: self.cc,
+            state: self.state.ok_or("no state")?,
+            since_ns: self.since_ns.ok_or("no since_ns")?,
+            cause: self.cause,
+            found: self.found,
+            found_late: self.found_late,
+            account: self.account_ns.zip(self.account()),
+            window: Window { undo: self.undo, cwnd: self.cwnd, ssthresh: self.ssthresh },
+        })
     }
 
     fn entry(self) -> Result<Entry, &'static str> {
@@ -221,6 +272,7 @@ impl EntryLine {
                 from_ns: self.from_ns.ok_or("no from_ns")?,
                 dropped: self.dropped.ok_or("no dropped")?,
             },
+            EntryType::Flow => Body::Ongoing(Box::new(self.ongoing()?)),
             kind => Body::Socket(self.event(kind)?),
         };
         Ok(Entry { at_ns, body })
@@ -243,7 +295,9 @@ impl EntryLine {
                     to: self.to.ok_or("no to")?,
                     place: self.place,
                 },
-                EntryType::FilteredOut | EntryType::Surveyed | EntryType::Gap => Kind::FilteredOut,
+                EntryType::FilteredOut | EntryType::Flow | EntryType::Surveyed | EntryType::Gap => {
+                    Kind::FilteredOut
+                }
             },
             cc: self.cc,
             connection: self.connection(),
@@ -263,12 +317,15 @@ impl EntryLine {
         })
     }
 
-    fn figures(&self) -> Option<Figures> {
-        let account = self.busy.map(|busy| Account {
+    fn account(&self) -> Option<Account> {
+        self.busy.map(|busy| Account {
             chrono: [busy, self.rwnd_limited.unwrap_or(0), self.sndbuf_limited.unwrap_or(0)],
             delivered: self.delivered.unwrap_or(0),
             retransmitted: self.total_retrans.unwrap_or(0),
-        });
+        })
+    }
+
+    fn figures(&self) -> Option<Figures> {
         Some(Figures {
             snd_cwnd: self.snd_cwnd?,
             snd_ssthresh: self.snd_ssthresh.unwrap_or(INFINITE_SSTHRESH),
@@ -290,7 +347,7 @@ impl EntryLine {
             tfo_failed: self.tfo_failed,
             ack_now: self.ack_now,
             handshake: self.handshake,
-            account,
+            account: self.account(),
         })
     }
 }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::{Connection, FlowId, Name, State};
 
 /// Why a transition was made. What tells them apart is in `cause`.
@@ -50,6 +52,27 @@ pub enum UndoBy {
 }
 
 impl Cause {
+    /// All that there are.
+    pub const ALL: [Self; 17] = [
+        Self::Unknown,
+        Self::Rto,
+        Self::RtoRepeat,
+        Self::SynTimeout,
+        Self::Pmtu,
+        Self::FastRetransmit,
+        Self::RackTimer,
+        Self::Ecn,
+        Self::LocalDrop,
+        Self::Tlp,
+        Self::Reordering,
+        Self::Recovered,
+        Self::Undo(None),
+        Self::Undo(Some(UndoBy::Dsack)),
+        Self::Undo(Some(UndoBy::Timestamps)),
+        Self::Undo(Some(UndoBy::FRto)),
+        Self::TfoFail,
+    ];
+
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -80,6 +103,22 @@ impl Cause {
             Self::Undo(Some(UndoBy::FRto)) => Some("f-rto"),
             _ => None,
         }
+    }
+}
+
+/// In a file as it is shown.
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A cause that a later version knows is an unknown one.
+impl<'de> Deserialize<'de> for Cause {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let cause = Self::ALL.into_iter().find(|cause| cause.to_string() == text);
+        Ok(cause.unwrap_or(Self::Unknown))
     }
 }
 

@@ -227,7 +227,7 @@ impl<'w> LiveSource<'w> {
                 // Somebody may not be known any more.
                 self.shared.all_met().store(false, Ordering::SeqCst);
             }
-            Body::Surveyed(_) => {}
+            Body::Ongoing(_) | Body::Surveyed(_) => {}
         }
     }
 

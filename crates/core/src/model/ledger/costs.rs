@@ -49,6 +49,11 @@ impl Costs {
         }
     }
 
+    /// The last account, and when that was.
+    pub(super) fn last(&self) -> (u64, Account) {
+        (self.last_ns, self.last)
+    }
+
     /// Books what has come since the last account as having come in the present state.
     pub(super) fn charge(&mut self, account: Account, at_ns: u64, now: Present, tick_ns: u64) {
         self.enter(now);

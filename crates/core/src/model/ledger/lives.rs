@@ -164,7 +164,7 @@ impl Ledger {
         Some(at)
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.flows.len() >= self.options.max_flows as usize
     }
 
@@ -181,7 +181,7 @@ impl Ledger {
         }
         let unknown = || Connection::unspecified(event.lport, event.rport);
         let connection = event.connection.unwrap_or_else(unknown);
-        let key = self.flows.insert(Flow {
+        Some(self.insert(Flow {
             id: FlowId { socket: event.socket, born_ns },
             connection,
             cc: event.cc,
@@ -197,15 +197,19 @@ impl Ledger {
             figures: IntervalFigures::default(),
             window: Window::default(),
             costs: None,
-        });
-        let at = u32::try_from(key).unwrap_or(NONE);
-        self.sockets.insert(event.socket, at);
+        }))
+    }
+
+    pub(super) fn insert(&mut self, flow: Flow) -> u32 {
+        let (socket, state) = (flow.id.socket, flow.state);
+        let at = u32::try_from(self.flows.insert(flow)).unwrap_or(NONE);
+        self.sockets.insert(socket, at);
         self.in_state[state as usize].add(&mut self.flows, at);
-        Some(at)
+        at
     }
 
     /// Ends a life whose end was not seen: it is found out now.
-    fn end_unseen(&mut self, at: u32, at_ns: u64) {
+    pub(super) fn end_unseen(&mut self, at: u32, at_ns: u64) {
         self.doubt(at, at_ns);
         self.losses.ends_missed += 1;
         self.end(at, at_ns);

@@ -9,6 +9,7 @@ mod flow;
 mod interval;
 mod list;
 mod lives;
+mod ongoing;
 mod spells;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -128,6 +129,7 @@ impl Ledger {
         let at_ns = entry.at_ns.max(self.from_ns);
         match &entry.body {
             Body::Socket(event) => self.on_socket(event, at_ns),
+            Body::Ongoing(ongoing) => self.on_ongoing(ongoing, at_ns),
             Body::Surveyed(namespaces) => self.on_surveyed(namespaces, at_ns),
             Body::Gap { from_ns, dropped } => self.on_gap(*from_ns, at_ns, *dropped),
         }

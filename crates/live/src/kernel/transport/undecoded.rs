@@ -210,7 +210,7 @@ mod tests {
                         assert_eq!(event.kind, Kind::End { state: State::Open });
                         at_ns.cast_signed()
                     }
-                    Body::Surveyed(_) => panic!("no survey was there"),
+                    Body::Ongoing(_) | Body::Surveyed(_) => panic!("no survey was there"),
                 }
             })
             .collect()

@@ -17,7 +17,7 @@ const SOCKETS: u16 = 4;
 
 /// One life of a socket: when it begins after the one before, and what it goes through.
 #[derive(Debug, Clone)]
-struct Life {
+pub(super) struct Life {
     pause_ns: u64,
     /// How long each spell lasts, and the state after it.
     spells: Vec<(u64, State)>,
@@ -46,7 +46,7 @@ fn life(all_told: bool) -> impl Strategy<Value = Life> {
 }
 
 /// The lives of each socket.
-fn lives(all_told: bool) -> impl Strategy<Value = Vec<Vec<Life>>> {
+pub(super) fn lives(all_told: bool) -> impl Strategy<Value = Vec<Vec<Life>>> {
     let of_one = proptest::collection::vec(life(all_told), 0..5);
     proptest::collection::vec(of_one, usize::from(SOCKETS))
 }
@@ -55,7 +55,7 @@ fn lives(all_told: bool) -> impl Strategy<Value = Vec<Vec<Life>>> {
 type Piece = (u64, u64, State);
 
 /// A life as it was, whoever tells of it.
-struct Truth {
+pub(super) struct Truth {
     socket: u16,
     pieces: Vec<Piece>,
 }
@@ -89,7 +89,7 @@ impl Truth {
 }
 
 /// The lives as they were, and the entries that tell of them.
-fn played(lives: &[Vec<Life>]) -> (Vec<Truth>, Vec<Entry>) {
+pub(super) fn played(lives: &[Vec<Life>]) -> (Vec<Truth>, Vec<Entry>) {
     // All that were there were met, so what nobody knows has come since.
     let (mut truths, mut script) = (Vec::new(), Script::default().surveyed(START_NS, START_NS));
     for (socket, lives) in (1..).zip(lives) {

@@ -3,6 +3,7 @@
 mod conservation;
 mod costs;
 mod lost;
+mod ongoing;
 
 use jiff::Timestamp;
 
