@@ -9,7 +9,7 @@ use anyhow::Result;
 use thiserror::Error;
 
 use crate::cli::{
-    Config, Format, Origin, RecordConfig, Request, TopConfig, TransitionsConfig, WhyConfig,
+    Config, Format, Origin, Range, RecordConfig, Request, TopConfig, TransitionsConfig, WhyConfig,
 };
 use crate::demo::Stage;
 use crate::interrupt::Interrupts;
@@ -263,7 +263,9 @@ fn run_until(
             let how = How { recording: Some(recording), options: &options, ..*how };
             on_kernel(&how, plan, sink, interrupts)
         }
-        Origin::Recording { file, speed } => on_recording((file, *speed), plan, sink, interrupts),
+        Origin::Recording { file, speed, range } => {
+            on_recording((file, *range, *speed), plan, sink, interrupts)
+        }
     }
 }
 
@@ -305,12 +307,13 @@ fn on_kernel(
 
 /// Runs on what was recorded.
 fn on_recording(
-    (file, speed): (&Path, Option<f64>),
+    (file, range, speed): (&Path, Range, Option<f64>),
     plan: &mut Plan,
     sink: &mut dyn Sink,
     interrupts: &mut Interrupts,
 ) -> Result<Ending> {
     let mut recording = recordings::open(file)?;
+    recordings::cut(file, &mut recording, range)?;
     plan.ledger.tick_ns = plan.ledger.tick_ns.map(|_| recording.tick_ns());
     let mut shown = Shown::new()?;
     let mut owners = recording.owners();

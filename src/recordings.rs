@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use thiserror::Error;
 
+use crate::cli::Range;
 use tcpcong_core::model::{Losses, Start};
 use tcpcong_core::recording::{Recording, RecordingError};
 use tcpcong_core::session::Backlog;
@@ -34,6 +36,30 @@ pub fn open(file: &Path) -> Result<Recording> {
         Box::new(File::open(file).map_err(|error| said(&error))?)
     };
     Recording::open(input).map_err(|error| said(&error).into())
+}
+
+/// Leaves of the recording this part alone.
+pub fn cut(file: &Path, recording: &mut Recording, range: Range) -> Result<()> {
+    let refused = |why: &str| FileError(format!("{}: {why}", file.display()));
+    let (began, began_ns) = (recording.start().at, recording.start().at_ns);
+    let since = range.since.map_or(began, |since| since.of(began).max(began));
+    let until = range.until.map(|until| until.of(began));
+    if until.is_some_and(|until| until <= began) {
+        let began = began.to_zoned(TimeZone::system()).strftime("%F %T%.3f%:z");
+        return Err(refused(&format!("it begins at {began}, and --until is not after that")).into());
+    }
+    if until.is_some_and(|until| until <= since) {
+        return Err(refused("--until is not after --since").into());
+    }
+    let at_ns = |at: Timestamp| {
+        let after = at.duration_since(began).as_nanos();
+        u64::try_from(i128::from(began_ns) + after).unwrap_or(u64::MAX)
+    };
+    recording.begin_at(at_ns(since)).map_err(|error| named(file, error))?;
+    if let Some(until) = until {
+        recording.end_at(at_ns(until));
+    }
+    Ok(())
 }
 
 /// A file for a recording: it is made, or written over, no sooner than there is something

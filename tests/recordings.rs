@@ -206,6 +206,9 @@ fn what_is_no_recording_or_cannot_be_written_is_said_in_one_line() -> Result<()>
     let asks = from(&file, &["--attach", "kprobe", "1"])?;
     let speed = from(&file, &["--speed", "0", "1"])?;
     let both = command().args(["--record", "-", "1"]).output()?;
+    let since = from(&file, &["--since", "yesterday", "1"])?;
+    let until = from(&file, &["--until", "90", "1"])?;
+    let live = command().args(["--since", "1s", "1"]).output()?;
     let expected = [
         (missing, "No such file"),
         (none, "not a recording"),
@@ -213,6 +216,9 @@ fn what_is_no_recording_or_cannot_be_written_is_said_in_one_line() -> Result<()>
         (asks, "--attach: not with --from"),
         (both, "--record -: stdout has what is shown"),
         (speed, "--speed 0: not a number such as 1, 10 or 0.5"),
+        (since, "--since yesterday: not a time of day such as 14:03:05"),
+        (until, "--until 90: not a time of day such as 14:03:05"),
+        (live, "--from"),
     ];
     for (output, words) in expected {
         let said = text(&output.stderr);
@@ -221,5 +227,98 @@ fn what_is_no_recording_or_cannot_be_written_is_said_in_one_line() -> Result<()>
         ensure!(output.stdout.is_empty(), "{words}: {output:?}");
     }
     ensure!(fs::read(&file)? == b"no recording", "it was written over");
+    Ok(())
+}
+
+/// A recording of a scene, by `record` with these options.
+fn record(scene: &Scene, recording: &Path, options: &[&str], seconds: f64) -> Result<Output> {
+    let tool = command()
+        .args(["record", "-o"])
+        .arg(recording)
+        .args(options)
+        .stderr(Stdio::piped())
+        .spawn()?;
+    pause(Duration::from_millis(300));
+    scene.send(seconds)?;
+    kill(Pid::from_raw(i32::try_from(tool.id())?), Signal::SIGINT)?;
+    let output = tool.wait_with_output()?;
+    ensure!(output.status.success(), "{output:?}");
+    Ok(output)
+}
+
+/// The only line of this type that a replay prints.
+fn line(output: &Output, of: &str) -> Result<serde_json::Value> {
+    ensure!(output.status.success(), "{output:?}");
+    let lines = text(&output.stdout);
+    let mut lines = lines
+        .lines()
+        .map(serde_json::from_str::<serde_json::Value>)
+        .collect::<Result<Vec<_>, _>>()?;
+    lines.retain(|line| line["type"] == of);
+    ensure!(lines.len() == 1, "{} lines of the type {of}", lines.len());
+    lines.pop().context("none")
+}
+
+const TIMES: [&str; 5] = ["open_ns", "disorder_ns", "cwr_ns", "recovery_ns", "loss_ns"];
+
+/// Times in the states and transitions, of all connections together.
+fn sums(report: &serde_json::Value) -> Vec<u64> {
+    let keys = TIMES.into_iter().chain(["changes", "rtos"]);
+    keys.map(|key| report[key].as_u64().unwrap_or(u64::MAX)).collect()
+}
+
+fn added(reports: &[serde_json::Value]) -> Vec<u64> {
+    let mut all = vec![0; TIMES.len() + 2];
+    for report in reports {
+        all.iter_mut().zip(sums(report)).for_each(|(all, one)| *all += one);
+    }
+    all
+}
+
+#[test]
+fn parts_of_a_recording_that_meet_sum_to_all_of_it() -> Result<()> {
+    if !need_root("parts_of_a_recording_that_meet_sum_to_all_of_it") {
+        return Ok(());
+    }
+    let scene = Scene::set("parts")?;
+    let folder = TempDir::new()?;
+    let file = folder.path().join("all.jsonl.zst");
+    record(&scene, &file, &[], 2.4)?;
+    let port = scene.port();
+    let json = ["--format", "json", "--all", "-R", &port];
+    let part = |range: &[&str]| from(&file, &[&json[..], range].concat());
+    let whole = line(&part(&[])?, "report")?;
+    let third_ns = whole["interval_ns"].as_u64().context("no interval")? / 3;
+    let (one, two) = (format!("{third_ns}ns"), format!("{}ns", 2 * third_ns));
+    let parts = [
+        line(&part(&["--until", &one])?, "report")?,
+        line(&part(&["--since", &one, "--until", &two])?, "report")?,
+        line(&part(&["--since", &two])?, "report")?,
+    ];
+    ensure!(parts[1]["interval_ns"] == third_ns, "{}", parts[1]);
+    ensure!(added(&parts) == sums(&whole), "{whole} is not {parts:?}");
+    ensure!(parts.iter().all(|part| part["changes"].as_u64() > Some(0)), "{parts:?}");
+    // What there is of a transition is shown in the part that it is in, once.
+    let lines = |range: &[&str]| -> Result<String> {
+        let trace = from(&file, &[&["trace", "--format", "csv"][..], range].concat())?;
+        let shown = text(&trace.stdout);
+        let (head, lines) = shown.split_once('\n').context("no head")?;
+        ensure!(head.contains("cause"), "{head}");
+        Ok(lines.to_owned())
+    };
+    let parts = lines(&["--until", &one])? + &lines(&["--since", &one])?;
+    let whole = lines(&[])?;
+    let differ = whole.lines().zip(parts.lines()).find(|(one, other)| one != other);
+    ensure!(parts == whole, "they first differ in {differ:#?}");
+    for (range, words) in [
+        (&["--since", "2s", "--until", "1s"][..], "--until is not after --since"),
+        (&["--since", "1h"], "it ends at"),
+        (&["--until", "2001-01-01T00:00:00Z"], "--until is not after that"),
+    ] {
+        let output = part(range)?;
+        let said = text(&output.stderr);
+        ensure!(output.status.code() == Some(2) && said.lines().count() == 1, "{output:?}");
+        ensure!(said.contains(words) && output.stdout.is_empty(), "{output:?}");
+    }
     Ok(())
 }

@@ -100,6 +100,25 @@ pub struct Recordings {
         help_heading = RECORDINGS
     )]
     pub speed: Option<String>,
+    /// With --from: begin there; a time of day (14:03:05), a time (2026-03-01T14:03:05Z), or so
+    /// long after the recording's start (90s, 2m)
+    #[arg(
+        long,
+        value_name = "TIME",
+        requires = "from",
+        allow_hyphen_values = true,
+        help_heading = RECORDINGS
+    )]
+    pub since: Option<String>,
+    /// With --from: end there; as --since
+    #[arg(
+        long,
+        value_name = "TIME",
+        requires = "from",
+        allow_hyphen_values = true,
+        help_heading = RECORDINGS
+    )]
+    pub until: Option<String>,
     /// Make a recording as well
     #[arg(long, value_name = "FILE", conflicts_with = "from", help_heading = RECORDINGS)]
     pub record: Option<PathBuf>,

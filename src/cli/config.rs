@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{Record, Recordings, Reports, Transitions, Why};
+use super::moment::Moment;
 use super::show::Filters;
 use super::{UsageError, choice};
 use crate::view::{Colour, CsvView, Extras, Form, JsonView, Style, Unit};
@@ -70,7 +71,18 @@ pub enum Origin {
         file: PathBuf,
         /// So many times as fast as it was; without it as fast as can be.
         speed: Option<f64>,
+        /// Which part of it.
+        range: Range,
     },
+}
+
+/// A part of a recording; without anything all of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Range {
+    /// It begins there.
+    pub since: Option<Moment>,
+    /// It ends there.
+    pub until: Option<Moment>,
 }
 
 impl Default for Origin {
@@ -391,7 +403,17 @@ pub(super) fn origin(
         speed
             .ok_or_else(|| UsageError(format!("--speed {text}: not a number such as 1, 10 or 0.5")))
     });
-    Ok(Origin::Recording { file, speed: speed.transpose()? })
+    let moment = |option: &str, text: Option<&str>| {
+        let parse = |text: &str| {
+            Moment::parse(text).map_err(|why| UsageError(format!("{option} {text}: {why}")))
+        };
+        text.map(parse).transpose()
+    };
+    let range = Range {
+        since: moment("--since", given.since.as_deref())?,
+        until: moment("--until", given.until.as_deref())?,
+    };
+    Ok(Origin::Recording { file, speed: speed.transpose()?, range })
 }
 
 /// How long, of a text if there is one.

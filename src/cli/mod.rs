@@ -5,6 +5,7 @@ mod args;
 mod choice;
 mod completions;
 mod config;
+mod moment;
 mod show;
 mod top;
 
@@ -15,7 +16,8 @@ use clap::{CommandFactory as _, Parser as _};
 use thiserror::Error;
 
 pub use args::{Args, Command};
-pub use config::{Config, Format, Origin, Pace, RecordConfig, TransitionsConfig, WhyConfig};
+pub use config::{Config, Format, Origin, Pace, Range, RecordConfig, TransitionsConfig, WhyConfig};
+pub use moment::Moment;
 pub use show::Show;
 pub use top::TopConfig;
 

@@ -11,6 +11,7 @@ mod frames;
 mod lines;
 mod order;
 mod owners;
+mod range;
 mod record;
 mod replay;
 mod stream;
@@ -25,5 +26,7 @@ pub const VERSION: u32 = 1;
 
 #[cfg(test)]
 mod again_tests;
+#[cfg(test)]
+mod range_tests;
 #[cfg(test)]
 mod tests;

@@ -48,6 +48,9 @@ pub enum RecordingError {
     /// Another one begins in it.
     #[error("line {0}: another recording begins there; the two must be in files of their own")]
     Joined(u64),
+    /// It ends before what is asked for.
+    #[error("it ends at {0}, and --since is not before that")]
+    EndsBefore(Timestamp),
     /// A later version wrote it.
     #[error("a recording of version {0}, of which this tool knows only {VERSION}")]
     Version(u32),
@@ -97,8 +100,13 @@ pub struct Recording {
     /// Lines of the present frame that were not taken, and the number of the next one.
     lines: VecDeque<Line>,
     line: u64,
-    start: Start,
-    tick_ns: u64,
+    pub(super) start: Start,
+    pub(super) tick_ns: u64,
+    /// What was known at the start, if that is in its midst, and losses from before.
+    pub(super) before: Vec<Entry>,
+    pub(super) losses_before: Losses,
+    /// It is replayed up to this instant.
+    pub(super) ends_ns: Option<u64>,
     /// The instant of the last line.
     last_ns: u64,
     /// It was ended then.
@@ -144,6 +152,9 @@ impl Recording {
             line: read,
             lines,
             tick_ns,
+            before: Vec::new(),
+            losses_before: Losses::default(),
+            ends_ns: None,
             last_ns: start.at_ns,
             stop_ns: None,
             clock: (start.at_ns, start.at),
@@ -192,6 +203,10 @@ impl Recording {
     #[must_use]
     pub fn lines_out_of_place(&self) -> u64 {
         self.order.out_of_place
+    }
+
+    pub(super) fn all_losses(&self) -> Losses {
+        self.losses.0
     }
 
     /// The next line, without taking it.
@@ -316,7 +331,32 @@ impl Source for Recording {
         &self.start
     }
 
+    fn begin(&mut self, take: TakeEntry<'_>) -> Result<()> {
+        std::mem::take(&mut self.before).into_iter().for_each(take);
+        Ok(())
+    }
+
     fn next(&mut self, wait: Wait, take: TakeEntry<'_>) -> Result<Reached> {
+        let Some(ends_ns) = self.ends_ns else { return self.advance(wait, take) };
+        let until_ns = wait.until_ns.map_or(ends_ns, |boundary_ns| boundary_ns.min(ends_ns));
+        let reached = self.advance(Wait { until_ns: Some(until_ns), ..wait }, take)?;
+        let is_over = reached.until_ns >= ends_ns;
+        Ok(Reached { end: reached.end.or(is_over.then_some(End::Exhausted)), ..reached })
+    }
+
+    fn wall(&self, at_ns: u64) -> Timestamp {
+        wall(self.clock, at_ns)
+    }
+
+    fn losses(&mut self) -> Result<(Losses, usize)> {
+        let (losses, namespaces_unreached) = self.losses;
+        Ok((losses.since(&self.losses_before), namespaces_unreached))
+    }
+}
+
+impl Recording {
+    /// Hands over the next lines, as `Source::next` does.
+    pub(super) fn advance(&mut self, wait: Wait, take: TakeEntry<'_>) -> Result<Reached> {
         let longest_ns = self.last_ns.saturating_add(WAIT_MOST_NS);
         // What was to end before will not be asked for again.
         self.late = self.late.split_off(&wait.until_ns.unwrap_or(0));
@@ -351,14 +391,6 @@ impl Source for Recording {
                 noted_ns = Some(at_ns);
             }
         }
-    }
-
-    fn wall(&self, at_ns: u64) -> Timestamp {
-        wall(self.clock, at_ns)
-    }
-
-    fn losses(&mut self) -> Result<(Losses, usize)> {
-        Ok(self.losses)
     }
 }
 

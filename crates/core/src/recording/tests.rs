@@ -14,7 +14,7 @@ use crate::sink::{Output, Sink, TransitionBatch};
 use crate::source::{End, Enrichment, Reached, Replay, Source, TakeEntry, Wait};
 
 const START_NS: u64 = 5_000_000_000;
-const MS: u64 = 1_000_000;
+pub(super) const MS: u64 = 1_000_000;
 
 pub(super) fn ms(ms: u64) -> u64 {
     START_NS + ms * MS
@@ -153,14 +153,14 @@ fn run(source: &mut dyn Source, enrichment: &mut dyn Enrichment, plan: &Plan) ->
     all.0
 }
 
-fn plans() -> [Plan; 3] {
+pub(super) fn plans() -> [Plan; 3] {
     let every = |ms| Plan { interval: Some(Duration::from_millis(ms)), ..Plan::default() };
     let transitions = Plan { lookups: Lookups::default(), ..Plan::transitions(None) };
     [every(1000), Plan { outputs: Some(2), ..every(250) }, transitions]
 }
 
 /// What a run of the script with this plan gives, and its recording.
-fn recorded(plan: &Plan) -> (Vec<String>, Vec<u8>) {
+pub(super) fn recorded(plan: &Plan) -> (Vec<String>, Vec<u8>) {
     let memory = Memory::default();
     let recorder = Recorder::new(Box::new(memory.clone()), 4_000_000).expect("memory");
     let replay = Replay::new(start(START_NS), script().entries).ending(End::Signal, ms(2250));
