@@ -6,15 +6,13 @@ use super::show::{Filters, Ports, Show};
 use crate::view::Extras;
 use tcpcong_core::model::{
     AddressPrefix, Arrangement, By, FIELDS, Field, Filter, Lookups, Name, Netns, Order, PortRange,
-    State, TransitionField, field,
+    State, TransitionField, field, parse_time_ns,
 };
 
 /// Where cgroups are usually seen; a path may begin so.
 const CGROUP_MOUNTS: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 /// Where namespaces have names; one may be given so.
 const NETNS_NAMES: &str = "/run/netns/";
-/// Longer than any time that there is.
-const TIME_MOST_NS: f64 = 1e18;
 
 /// Which rows stay.
 pub(super) fn filter(ports: &Ports, given: &Filters) -> Result<Filter, UsageError> {
@@ -220,25 +218,8 @@ fn states(text: &str) -> Result<Vec<State>, String> {
     Ok(states)
 }
 
-fn time_ns(text: &str) -> Result<u64, String> {
-    let unit = |(unit, ns)| text.strip_suffix(unit).map(|number| (number, ns));
-    [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)]
-        .into_iter()
-        .find_map(unit)
-        .filter(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
-        .and_then(|(number, ns)| Some((number.parse::<f64>().ok()? * ns).round()))
-        .filter(|ns| *ns <= TIME_MOST_NS)
-        .map(whole_ns)
-        .ok_or("not a time such as 500us, 50ms or 1.5s".to_owned())
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "rounded, not negative, and no more than TIME_MOST_NS"
-)]
-fn whole_ns(ns: f64) -> u64 {
-    ns as u64
+pub(super) fn time_ns(text: &str) -> Result<u64, String> {
+    parse_time_ns(text).ok_or("not a time such as 500us, 50ms or 1.5s".to_owned())
 }
 
 fn small(text: &str, least: u32) -> Option<u32> {

@@ -5,6 +5,7 @@
 mod arrange;
 mod by;
 mod cause;
+mod condition;
 mod connection;
 mod entry;
 mod field;
@@ -27,6 +28,7 @@ mod spells;
 mod start;
 mod state;
 mod summary;
+mod time;
 mod timeline;
 mod transition;
 mod transition_fields;
@@ -34,6 +36,7 @@ mod value;
 
 pub use arrange::{Arrangement, Listed, Order, listed};
 pub use by::By;
+pub use condition::Condition;
 pub use connection::{
     Connection, Endpoints, FlowId, IpVersion, Names, Owner, Process, Workload, is_link_local,
 };
@@ -57,6 +60,7 @@ pub use spells::{Beginning, EndedSpell, matrix};
 pub use start::{Losses, RejectedMethod, SpellLengths, Start};
 pub use state::{State, StateTimes};
 pub use summary::{Coverage, Summary};
+pub use time::parse_time_ns;
 pub use timeline::{Life, Spell, Timelines};
 pub use transition::{Cause, Change, Transition, UndoBy};
 pub use transition_fields::TransitionField;

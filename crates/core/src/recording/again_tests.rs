@@ -9,7 +9,7 @@ use crate::sink::{EachTransition, Output};
 use crate::source::{NoEnrichment, Replay};
 
 /// So many sockets, which surveys meet once a second for so many seconds.
-fn surveys(sockets: u16, seconds: u64) -> Vec<Entry> {
+pub(super) fn surveys(sockets: u16, seconds: u64) -> Vec<Entry> {
     let mut script = Script::default();
     for second in 0..seconds {
         let at = |socket: u16| ms(1000 * second) + 1000 * u64::from(socket) + second * 7;
@@ -72,7 +72,7 @@ fn what_is_found_again_is_told_in_short_and_comes_back_in_whole() {
 
 #[test]
 fn after_a_damaged_frame_no_figures_are_shown_but_those_that_were_measured() {
-    let all = surveys(500, 12);
+    let all = surveys(300, 6);
     let bytes = recorded(all.clone());
     let frame = zstd::zstd_safe::find_frame_compressed_size;
     let mut at = frame(&bytes).expect("a frame");

@@ -35,8 +35,9 @@ pub(super) struct FrameWriter {
     began_ns: u64,
     /// Lines in it and before it.
     lines: u64,
-    /// What was written, bytes.
+    /// What was written, bytes: in all, and since the last beginning.
     pub(super) bytes: u64,
+    pub(super) bytes_of_part: u64,
 }
 
 impl FrameWriter {
@@ -51,11 +52,13 @@ impl FrameWriter {
             began_ns: 0,
             lines: 0,
             bytes: 0,
+            bytes_of_part: 0,
         })
     }
 
-    /// Writes the recording's first line, which is a frame of its own.
+    /// Writes a recording's first line, which is a frame of its own.
     pub(super) fn begin(&mut self, line: &Note) -> io::Result<()> {
+        (self.lines, self.bytes_of_part) = (0, 0);
         self.add(line)?;
         self.flush()
     }
@@ -72,6 +75,16 @@ impl FrameWriter {
         self.text.extend_from_slice(text);
         self.lines += 1;
         Ok(())
+    }
+
+    /// Writes a frame of such lines that are text already, of which the first was told at
+    /// this instant.
+    pub(super) fn frame(&mut self, at_ns: u64, text: &[u8]) -> io::Result<()> {
+        self.flush()?;
+        self.text(at_ns, text)?;
+        // It was counted as one.
+        self.lines += text.iter().filter(|byte| **byte == b'\n').count() as u64 - 1;
+        self.flush()
     }
 
     /// Begins a frame where that is due.
@@ -107,6 +120,7 @@ impl FrameWriter {
         let frame = self.compressor.compress(&self.text)?;
         self.text.clear();
         self.bytes += frame.len() as u64;
+        self.bytes_of_part += frame.len() as u64;
         self.out.write_all(&frame)?;
         self.out.flush()
     }

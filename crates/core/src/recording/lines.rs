@@ -83,6 +83,9 @@ pub(super) struct StartLine {
     pub(super) version: u32,
     /// The kernel's tick, nanoseconds.
     pub(super) tick_ns: u64,
+    /// Of what could not be seen, so much came before.
+    #[serde(default, skip_serializing_if = "Losses::is_exact")]
+    pub(super) losses_before: Losses,
     #[serde(flatten)]
     pub(super) start: Start,
 }

@@ -11,12 +11,14 @@ mod frames;
 mod lines;
 mod order;
 mod owners;
+mod parts;
 mod range;
 mod record;
 mod replay;
 mod stream;
 
 pub use frames::Damage;
+pub use parts::{Hindsight, Limits, Parts, WrittenHindsight};
 pub use record::{Recorded, RecordedEnrichment, RecordedSource, Recorder};
 pub use replay::{RecordedOwners, Recording, RecordingError};
 
@@ -26,6 +28,8 @@ pub const VERSION: u32 = 1;
 
 #[cfg(test)]
 mod again_tests;
+#[cfg(test)]
+mod parts_tests;
 #[cfg(test)]
 mod range_tests;
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::tests::{MS, ms, open, plans, recorded};
-use super::*;
 use crate::model::{FlowId, LedgerOptions, Report, Row};
 use crate::session::{Plan, Session};
 use crate::sink::{Output, Sink};
@@ -21,7 +20,7 @@ impl Sink for Reports {
 }
 
 /// One report on a part of the recording.
-fn part(bytes: &[u8], since_ns: Option<u64>, until_ns: Option<u64>) -> Report {
+pub(super) fn part(bytes: &[u8], since_ns: Option<u64>, until_ns: Option<u64>) -> Report {
     let mut recording = open(bytes).expect("a recording");
     if let Some(since_ns) = since_ns {
         recording.begin_at(since_ns).expect("it is longer");
@@ -43,9 +42,9 @@ fn part(bytes: &[u8], since_ns: Option<u64>, until_ns: Option<u64>) -> Report {
     reports.0.pop().expect("a report")
 }
 
-type Sums = BTreeMap<FlowId, ([u64; 5], u32)>;
+pub(super) type Sums = BTreeMap<FlowId, ([u64; 5], u32)>;
 
-fn add(sums: &mut Sums, rows: &[Row]) {
+pub(super) fn add(sums: &mut Sums, rows: &[Row]) {
     for row in rows {
         let (times, changes) = sums.entry(row.id).or_default();
         for (sum, time) in times.iter_mut().zip(row.times.0) {

@@ -12,6 +12,7 @@ use super::again::{Grouping, LastSeen, Told};
 use super::frames::FrameWriter;
 use super::lines::{Note, OwnerLine, StartLine, Whose};
 use super::owners::Owners;
+use super::parts::{Limits, Parts};
 use crate::model::{Body, Entry, Kind, Ledger, Lookups, Losses, Row, Start};
 use crate::source::{Enrichment, Reached, Source, TakeEntry, Wait};
 
@@ -46,11 +47,37 @@ struct State {
     losses: (Losses, usize),
     owners: Owners,
     seen: LastSeen,
+    /// How the run began.
+    start: Option<Start>,
+    /// It is written in parts, each of which can be read alone.
+    parts: Option<(Box<dyn Parts>, Limits)>,
+    /// When the present one began, and the size of what it began with.
+    part_began_ns: u64,
+    part_began_bytes: u64,
 }
 
 impl Recorder {
     /// Writes to `out`. `tick_ns`: the kernel's tick, in which accounts are kept.
     pub fn new(out: Box<dyn Write>, tick_ns: u64) -> io::Result<Self> {
+        Self::try_new(out, None, tick_ns)
+    }
+
+    /// Writes to `out` one part after the other, each of which can be read alone; `parts` has
+    /// what is written from a limit on be another one.
+    pub fn in_parts(
+        out: Box<dyn Write>,
+        parts: Box<dyn Parts>,
+        limits: Limits,
+        tick_ns: u64,
+    ) -> io::Result<Self> {
+        Self::try_new(out, Some((parts, limits)), tick_ns)
+    }
+
+    fn try_new(
+        out: Box<dyn Write>,
+        parts: Option<(Box<dyn Parts>, Limits)>,
+        tick_ns: u64,
+    ) -> io::Result<Self> {
         Ok(Self(Rc::new(RefCell::new(State {
             frames: FrameWriter::new(out)?,
             tick_ns,
@@ -60,6 +87,10 @@ impl Recorder {
             losses: (Losses::default(), 0),
             owners: Owners::default(),
             seen: LastSeen::default(),
+            start: None,
+            parts,
+            part_began_ns: 0,
+            part_began_bytes: 0,
         }))))
     }
 
@@ -96,6 +127,13 @@ impl Recorder {
         Ok(self.so_far())
     }
 
+    /// Writes out what waits. Returns the instant before which all was told.
+    pub fn flush(&self) -> Result<u64> {
+        let mut state = self.change();
+        state.frames.flush().context(WRITING)?;
+        Ok(state.told_ns)
+    }
+
     fn state(&self) -> Ref<'_, State> {
         self.0.borrow()
     }
@@ -119,8 +157,72 @@ impl State {
     fn begin(&mut self, start: &Start) -> io::Result<()> {
         self.told_ns = self.told_ns.max(start.at_ns);
         self.clock = (start.at_ns, start.at);
-        let line = StartLine { version: VERSION, tick_ns: self.tick_ns, start: start.clone() };
+        self.start = Some(start.clone());
+        self.first_line(start.clone())?;
+        self.has_begun(start.at_ns);
+        Ok(())
+    }
+
+    fn first_line(&mut self, start: Start) -> io::Result<()> {
+        let (tick_ns, losses_before) = (self.tick_ns, self.losses.0);
+        let line = StartLine { version: VERSION, tick_ns, losses_before, start };
         self.frames.begin(&Note::Start(line))
+    }
+
+    fn has_begun(&mut self, at_ns: u64) {
+        (self.part_began_ns, self.part_began_bytes) = (at_ns, self.frames.bytes_of_part);
+        if let Some((parts, _)) = &mut self.parts {
+            parts.has_begun(at_ns);
+        }
+    }
+
+    /// Whether the present part is long enough.
+    fn is_part_due(&self) -> bool {
+        let Some((_, limits)) = &self.parts else { return false };
+        let (at_ns, began_ns) = (self.told_ns, self.part_began_ns);
+        // It is never mostly what it begins with.
+        let is_large = self.frames.bytes_of_part >= limits.bytes.max(2 * self.part_began_bytes);
+        let is_long = limits.ns.is_some_and(|ns| at_ns >= began_ns + ns);
+        (is_large || is_long) && at_ns > began_ns
+    }
+
+    /// Begins another part. The ledger has been told what was written, and nothing else.
+    fn begin_part(&mut self, ledger: &Ledger) -> io::Result<()> {
+        let (Some((parts, limits)), Some(start)) = (&mut self.parts, &self.start) else {
+            return Ok(());
+        };
+        let at_ns = self.told_ns;
+        if limits.stops {
+            self.frames.line(at_ns, &Note::Stop { at_ns })?;
+        }
+        self.frames.flush()?;
+        parts.next(at_ns)?;
+        let start = Start { at_ns, at: super::replay::wall(self.clock, at_ns), ..start.clone() };
+        self.first_line(start)?;
+        self.tell_all(ledger)?;
+        self.frames.flush()?;
+        self.has_begun(at_ns);
+        Ok(())
+    }
+
+    /// Tells all that is known.
+    fn tell_all(&mut self, ledger: &Ledger) -> io::Result<()> {
+        let at_ns = self.told_ns;
+        self.seen.forget_all();
+        for entry in ledger.key_frame(at_ns) {
+            self.frames.line(at_ns, &entry)?;
+        }
+        for (id, _) in ledger.known() {
+            if let Some(whose) = self.owners.get(id) {
+                let line = OwnerLine::new(at_ns, id, whose.clone());
+                self.frames.line(at_ns, &Note::Owner(Box::new(line)))?;
+            }
+        }
+        let (losses, namespaces_unreached) = self.losses;
+        if namespaces_unreached > 0 {
+            self.frames.line(at_ns, &Note::Losses { at_ns, namespaces_unreached, losses })?;
+        }
+        Ok(())
     }
 
     /// Writes the entries from before `to_ns`. Returns how many.
@@ -322,7 +424,13 @@ impl Enrichment for RecordedEnrichment<'_> {
     fn maintain(&mut self, ledger: &Ledger) -> Result<()> {
         self.inner.maintain(ledger)?;
         self.recorder.change().owners.forget_ended(ledger);
-        self.ask(ledger)
+        if !self.recorder.state().is_part_due() {
+            return self.ask(ledger);
+        }
+        // Whose the flows are that have ended belongs to the part that has them.
+        self.asked_ns = 0;
+        self.ask(ledger)?;
+        self.recorder.change().begin_part(ledger).context(WRITING)
     }
 
     fn identify(&mut self, rows: &mut [Row], lookups: Lookups, ledger: &Ledger) -> Result<()> {

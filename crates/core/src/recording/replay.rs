@@ -131,7 +131,7 @@ impl Recording {
         let mut frames = Frames::new(input)?;
         let text = frames.next().map_err(unreadable)?.ok_or(RecordingError::NoRecording)?;
         let mut lines = parse_all(&text, 1)?;
-        let Some(Line::Note(Note::Start(StartLine { version, tick_ns, start }))) =
+        let Some(Line::Note(Note::Start(StartLine { version, tick_ns, losses_before, start }))) =
             lines.pop_front()
         else {
             return Err(RecordingError::NoStart.into());
@@ -153,13 +153,13 @@ impl Recording {
             lines,
             tick_ns,
             before: Vec::new(),
-            losses_before: Losses::default(),
+            losses_before,
             ends_ns: None,
             last_ns: start.at_ns,
             stop_ns: None,
             clock: (start.at_ns, start.at),
             start,
-            losses: (Losses::default(), 0),
+            losses: (losses_before, 0),
             has_ended: false,
             missing: None,
             late: BTreeMap::new(),

@@ -41,7 +41,7 @@ impl Write for Memory {
 }
 
 /// Entries of all kinds.
-fn script() -> Script {
+pub(super) fn script() -> Script {
     Script::default()
         .birth(1, ms(0))
         .with(account([1, 2, 3], 4, 5))
@@ -64,7 +64,7 @@ fn script() -> Script {
 }
 
 /// An owner that comes to be known with time, and answers like that of this machine.
-struct Learning(u32);
+pub(super) struct Learning(pub(super) u32);
 
 impl Enrichment for Learning {
     fn maintain(&mut self, _: &Ledger) -> anyhow::Result<()> {
@@ -226,7 +226,12 @@ fn a_recording_can_be_watched_at_another_interval() {
 fn in_many_frames() -> (Vec<u8>, Vec<usize>) {
     let memory = Memory::default();
     let mut frames = frames::FrameWriter::new(Box::new(memory.clone())).expect("memory");
-    let start = lines::StartLine { version: VERSION, tick_ns: 1, start: start(START_NS) };
+    let start = lines::StartLine {
+        version: VERSION,
+        tick_ns: 1,
+        losses_before: crate::model::Losses::default(),
+        start: start(START_NS),
+    };
     frames.begin(&lines::Note::Start(start)).expect("memory");
     let length = || memory.0.lock().expect("nobody panics").len();
     let mut ends = vec![length()];
