@@ -1,6 +1,8 @@
 //! The commands: puts a source, a sink and a session together.
 //! Each part's work is its own.
 
+mod record;
+
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -8,17 +10,15 @@ use std::time::Duration;
 use anyhow::Result;
 use thiserror::Error;
 
-use crate::cli::{
-    Config, Format, Origin, Range, RecordConfig, Request, TopConfig, TransitionsConfig, WhyConfig,
-};
+use crate::cli::{Config, Format, Origin, Range, Request, TopConfig, TransitionsConfig, WhyConfig};
 use crate::demo::Stage;
 use crate::interrupt::Interrupts;
 use crate::output::{Spool, SpoolBacklog, Unwritten};
 use crate::recordings::{self, Attended, NewFile};
 use crate::screen::ScreenView;
 use crate::view::{
-    ColumnsView, CsvView, HistogramView, JsonView, RecordView, RunParams, Style, TableView,
-    TransitionsView, WhyView, WithExtras,
+    ColumnsView, CsvView, HistogramView, JsonView, RunParams, Style, TableView, TransitionsView,
+    WhyView, WithExtras,
 };
 use tcpcong_core::model::{LedgerOptions, Lookups, PortRange, RejectedMethod};
 use tcpcong_core::recording::Recorder;
@@ -29,6 +29,8 @@ use tcpcong_live::{self, NotThere};
 use tcpcong_live::{
     LiveSource, Options, Selection, Verified, Waiter as _, Wake, drop_what_attaching_needed,
 };
+
+pub use record::record;
 
 /// Holds a request against this machine: what filters ask for must be there.
 pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
@@ -122,35 +124,6 @@ fn plan_top(config: &TopConfig) -> Plan {
     }
 }
 
-/// `tcpcong record`: a recording, and nothing shown.
-pub fn record(config: &RecordConfig) -> Result<()> {
-    let file = NewFile::new(&config.to, config.force)?;
-    let recorder = Recorder::new(Box::new(file.clone()), LiveSource::tick_ns())?;
-    let mut view = RecordView::new(recorder.clone(), io::stderr().is_terminal());
-    let how = How {
-        verbose: config.verbose,
-        recording: Some(NewRecording { file, recorder, lookups: ALL_LOOKUPS }),
-        ..How::of(&Origin::Kernel { record: None }, &config.options)
-    };
-    on_kernel(&how, &plan_record(config), &mut view, &mut Interrupts::register()?)?;
-    _ = writeln!(io::stderr(), "tcpcong: recorded {}", view.so_far());
-    Ok(())
-}
-
-const ALL_LOOKUPS: Lookups = Lookups { owners: true, cgroups: true, netns: true, costs: true };
-
-/// Each second, so that whose the connections are is known of each while it lives.
-fn plan_record(config: &RecordConfig) -> Plan {
-    Plan {
-        interval: Some(Duration::from_secs(1)),
-        duration: config.seconds.map(Duration::from_secs),
-        ledger: LedgerOptions { tick_ns: Some(LiveSource::tick_ns()), ..LedgerOptions::default() },
-        filter: config.filter.clone(),
-        lookups: ALL_LOOKUPS,
-        ..Plan::default()
-    }
-}
-
 fn plan_transitions(config: &TransitionsConfig) -> Plan {
     Plan {
         filter: config.filter.clone(),
@@ -223,19 +196,22 @@ struct How<'c> {
     verbose: bool,
     /// A recording is made of it.
     recording: Option<NewRecording>,
+    /// Files are made later as well.
+    makes_files: bool,
     /// Makes connections of our own, once the programs are attached.
     raise: Option<fn() -> Result<Stage>>,
 }
 
 impl<'c> How<'c> {
     fn of(origin: &'c Origin, options: &'c Options) -> Self {
-        Self { origin, options, verbose: false, recording: None, raise: None }
+        Self { origin, options, verbose: false, recording: None, makes_files: false, raise: None }
     }
 }
 
 /// A recording that is to be made.
 struct NewRecording {
-    file: NewFile,
+    /// The file that is made once all is well.
+    file: Option<NewFile>,
     recorder: Recorder,
     /// What is looked up of every flow, whatever is shown.
     lookups: Lookups,
@@ -258,7 +234,8 @@ fn run_until(
         Origin::Kernel { record: Some(file) } => {
             let file = NewFile::new(file, false)?;
             let recorder = Recorder::new(Box::new(file.clone()), LiveSource::tick_ns())?;
-            let recording = NewRecording { file, recorder, lookups: Lookups::default() };
+            let recording =
+                NewRecording { file: Some(file), recorder, lookups: Lookups::default() };
             let options = Options { figures: true, ..how.options.clone() };
             let how = How { recording: Some(recording), options: &options, ..*how };
             on_kernel(&how, plan, sink, interrupts)
@@ -282,12 +259,12 @@ fn on_kernel(
     if how.verbose {
         say_how_attached(&source, &mut shown.remarks);
     }
-    if let Some(recording) = &how.recording {
-        recording.file.make()?;
+    if let Some(file) = how.recording.as_ref().and_then(|recording| recording.file.as_ref()) {
+        file.make()?;
     }
     let stage = how.raise.map(|raise| raise()).transpose()?;
     if stage.is_none() {
-        drop_what_attaching_needed()?;
+        drop_what_attaching_needed(how.makes_files)?;
     }
     let backlog = shown.backlog.clone();
     let ending = match &how.recording {

@@ -4,8 +4,10 @@
 pub mod cli;
 pub mod command;
 pub mod demo;
+pub mod hindsight;
 pub mod interrupt;
 pub mod output;
 pub mod recordings;
+pub mod rotation;
 pub mod screen;
 pub mod view;

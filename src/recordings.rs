@@ -27,6 +27,14 @@ use tcpcong_live::{Waiter, Wake};
 #[error("{0}")]
 pub struct FileError(String);
 
+impl FileError {
+    /// With this to be said.
+    #[must_use]
+    pub fn new(said: String) -> Self {
+        Self(said)
+    }
+}
+
 /// Opens a recording; `-` is stdin.
 pub fn open(file: &Path) -> Result<Recording> {
     let said = |error: &dyn std::fmt::Display| FileError(format!("{}: {error}", file.display()));
@@ -68,7 +76,13 @@ pub fn cut(file: &Path, recording: &mut Recording, range: Range) -> Result<()> {
 pub struct NewFile {
     path: PathBuf,
     force: bool,
-    made: Rc<RefCell<Option<Box<dyn Write>>>>,
+    made: Rc<RefCell<Option<Made>>>,
+}
+
+enum Made {
+    Stdout,
+    /// A file, and its size.
+    File(File, u64),
 }
 
 impl NewFile {
@@ -87,15 +101,21 @@ impl NewFile {
 
     /// Makes it.
     pub fn make(&self) -> Result<(), FileError> {
-        let made: Box<dyn Write> = if self.is_stdout() {
-            Box::new(io::stdout())
+        let made = if self.is_stdout() {
+            Made::Stdout
         } else {
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true).create_new(!self.force);
-            Box::new(options.open(&self.path).map_err(|error| self.said(&error))?)
+            Made::File(options.open(&self.path).map_err(|error| self.said(&error))?, 0)
         };
         *self.made.borrow_mut() = Some(made);
         Ok(())
+    }
+
+    fn broken_off(&self, error: &io::Error) -> io::Error {
+        let path = self.path.display();
+        let said = format!("{path}: {error}; what was written before can be read");
+        io::Error::new(error.kind(), said)
     }
 
     fn said(&self, error: &io::Error) -> FileError {
@@ -112,13 +132,22 @@ impl NewFile {
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut *self.made.borrow_mut() {
-            Some(made) => made.write(bytes),
+            Some(Made::Stdout) => io::stdout().write(bytes),
+            Some(Made::File(file, size)) => {
+                if let Err(error) = file.write_all(bytes) {
+                    // Of a frame that is not whole nothing can be read.
+                    _ = file.set_len(*size);
+                    return Err(self.broken_off(&error));
+                }
+                *size += bytes.len() as u64;
+                Ok(bytes.len())
+            }
             None => Err(io::Error::other("the file is not made yet")),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.made.borrow_mut().as_mut().map_or(Ok(()), Write::flush)
+        if self.is_stdout() { io::stdout().flush() } else { Ok(()) }
     }
 }
 

@@ -12,50 +12,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use support::lab::Lab;
 use support::needs::need_root;
-use support::server::Server;
+use support::scene::Scene;
 use support::tool::{command, pause};
 use support::traffic::{Amount, Dial, Ending, Sender};
 use tempfile::TempDir;
-
-/// Eight flows through a tight router; some end meanwhile, and others begin.
-struct Scene {
-    lab: Lab,
-    server: Server,
-}
-
-impl Scene {
-    fn set(name: &str) -> Result<Self> {
-        let lab = Lab::new(name)?;
-        lab.bottleneck("100mbit", "32k", "60k")?;
-        let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
-        Ok(Self { lab, server })
-    }
-
-    fn send(&self, seconds: f64) -> Result<()> {
-        let start = |at: usize| {
-            let cc = if at.is_multiple_of(2) { "cubic" } else { "reno" };
-            let dial = Dial::to(self.server.address()).congestion_control(cc);
-            Sender::start(&self.lab.client, &dial, Amount::UntilStopped)
-        };
-        let before = (0..4).map(start).collect::<Result<Vec<_>>>()?;
-        pause(Duration::from_secs_f64(seconds / 2.0));
-        let after = (4..8).map(start).collect::<Result<Vec<_>>>()?;
-        for sender in before {
-            sender.stop(Ending::Reset)?;
-        }
-        pause(Duration::from_secs_f64(seconds / 2.0));
-        for sender in after {
-            sender.stop(Ending::Reset)?;
-        }
-        Ok(())
-    }
-
-    fn port(&self) -> String {
-        self.server.address().port().to_string()
-    }
-}
 
 fn from(recording: &Path, arguments: &[&str]) -> Result<Output> {
     let (command_, options) = split(arguments);

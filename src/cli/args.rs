@@ -10,6 +10,7 @@ use super::show::{FILTERS, Filters, Ports, Show};
 use super::top::Top;
 
 const RECORDINGS: &str = "Recordings";
+const EXTENT: &str = "Part of it";
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -275,6 +276,38 @@ pub struct Record {
     /// Write over a file that is there
     #[arg(long)]
     pub force: bool,
+    /// Begin another file at this size, as 100M; those before get a number, NAME.1.jsonl.zst the
+    /// last one
+    #[arg(
+        long,
+        value_name = "SIZE",
+        allow_hyphen_values = true,
+        conflicts_with = "hindsight",
+        help_heading = EXTENT
+    )]
+    pub max_size: Option<String>,
+    /// With --max-size: keep only so many of those before [default: all]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_hyphen_values = true,
+        requires = "max_size",
+        help_heading = EXTENT
+    )]
+    pub keep: Option<String>,
+    /// Write nothing but the last so long, as 60s, from memory: at SIGUSR1, and --when
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = EXTENT)]
+    pub hindsight: Option<String>,
+    /// With --hindsight: write it also when this holds of a connection in a second, as 'loss >
+    /// 500ms and comm = nginx'; columns are those of -o, compared by > >= < <= = !=
+    #[arg(
+        long,
+        value_name = "CONDITION",
+        allow_hyphen_values = true,
+        requires = "hindsight",
+        help_heading = EXTENT
+    )]
+    pub when: Option<String>,
     /// How long [default: until Ctrl-C]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub seconds: Option<String>,

@@ -4,9 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{Record, Recordings, Reports, Transitions, Why};
+use super::args::{Recordings, Reports, Transitions, Why};
 use super::moment::Moment;
-use super::show::Filters;
 use super::{UsageError, choice};
 use crate::view::{Colour, CsvView, Extras, Form, JsonView, Style, Unit};
 use tcpcong_core::model::{Arrangement, By, Field, Filter, Lookups, State, TransitionField};
@@ -333,45 +332,6 @@ pub(super) fn why(args: &Why) -> Result<WhyConfig, UsageError> {
     })
 }
 
-/// A run of `tcpcong record`, checked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RecordConfig {
-    /// The file; `-` is stdout.
-    pub to: PathBuf,
-    /// Whatever it held before may go.
-    pub force: bool,
-    /// How long; without it there is no end.
-    pub seconds: Option<u64>,
-    /// Which connections.
-    pub filter: Filter,
-    /// How it attached is said on stderr.
-    pub verbose: bool,
-    /// What the kernel side is told.
-    pub options: Options,
-}
-
-pub(super) fn record(args: Record) -> Result<RecordConfig, UsageError> {
-    let Record { laddr, raddr, .. } = args;
-    let filter = choice::filter(&args.ports, &Filters { laddr, raddr, ..Filters::default() })?;
-    Ok(RecordConfig {
-        to: args.to,
-        force: args.force,
-        seconds: seconds(args.seconds.as_deref())?,
-        verbose: args.verbose,
-        options: Options {
-            selection: Selection::of(&filter),
-            max_flows: args.max_flows.as_deref().map(max_flows).transpose()?,
-            buffer_bytes: buffer(&args.buffer)?,
-            attach: attach(&args.attach)?,
-            verifier_statistics: args.verbose,
-            figures: true,
-            costs: true,
-            owners: true,
-        },
-        filter,
-    })
-}
-
 /// From where, given the kernel's options.
 pub(super) fn origin(
     given: &Recordings,
@@ -417,7 +377,7 @@ pub(super) fn origin(
 }
 
 /// How long, of a text if there is one.
-fn seconds(text: Option<&str>) -> Result<Option<u64>, UsageError> {
+pub(super) fn seconds(text: Option<&str>) -> Result<Option<u64>, UsageError> {
     let checked = |text: &str| {
         whole(text).filter(|seconds| (1..=TRACE_SECONDS_MOST).contains(seconds)).ok_or_else(|| {
             UsageError(format!(
@@ -487,20 +447,21 @@ pub(super) fn max_flows(text: &str) -> Result<u32, UsageError> {
         })
 }
 
-/// A number of bytes, maybe with a unit.
 pub(super) fn buffer(text: &str) -> Result<u64, UsageError> {
+    bytes(text).filter(|bytes| (BUFFER_LEAST..=BUFFER_MOST).contains(bytes)).ok_or_else(|| {
+        UsageError(format!("--buffer {text}: not a size from 64K to 4G, such as 8M"))
+    })
+}
+
+/// A number of bytes, maybe with a unit.
+pub(super) fn bytes(text: &str) -> Option<u64> {
     let (number, unit) = match text.char_indices().last() {
         Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
         Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),
         Some((at, 'g' | 'G')) => (&text[..at], 1 << 30),
         _ => (text, 1),
     };
-    whole(number)
-        .and_then(|number| number.checked_mul(unit))
-        .filter(|bytes| (BUFFER_LEAST..=BUFFER_MOST).contains(bytes))
-        .ok_or_else(|| {
-            UsageError(format!("--buffer {text}: not a size from 64K to 4G, such as 8M"))
-        })
+    whole(number).and_then(|number| number.checked_mul(unit))
 }
 
 pub(super) fn attach(name: &str) -> Result<Attach, UsageError> {

@@ -6,6 +6,7 @@ mod choice;
 mod completions;
 mod config;
 mod moment;
+mod record;
 mod show;
 mod top;
 
@@ -16,8 +17,9 @@ use clap::{CommandFactory as _, Parser as _};
 use thiserror::Error;
 
 pub use args::{Args, Command};
-pub use config::{Config, Format, Origin, Pace, Range, RecordConfig, TransitionsConfig, WhyConfig};
+pub use config::{Config, Format, Origin, Pace, Range, TransitionsConfig, WhyConfig};
 pub use moment::Moment;
+pub use record::{Extent, RecordConfig};
 pub use show::Show;
 pub use top::TopConfig;
 
@@ -68,7 +70,7 @@ where
         Some(Command::Completions(args)) => Ok(Request::Print(completions::script(args.shell))),
         Some(Command::Why(args)) => config::why(&args).map(Request::Why),
         Some(Command::Top(args)) => top::top(&args).map(Request::Top),
-        Some(Command::Record(args)) => config::record(*args).map(Request::Record),
+        Some(Command::Record(args)) => record::record(*args).map(Request::Record),
         Some(Command::Trace(args)) if args.columns.as_deref() == Some("help") => {
             Ok(Request::Print(choice::transition_column_help()))
         }

@@ -28,7 +28,7 @@ pub use transitions::{Form, Style, TransitionsView};
 pub(crate) use trust::in_a_line as trust_in_a_line;
 pub use why::{Subject, WhyView};
 
-use tcpcong_core::model::Report;
+use tcpcong_core::model::{Field, Report, Row, Value};
 
 /// What the time columns count in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,20 @@ fn head(report: &Report, timestamp: bool, data: &mut dyn Write) -> io::Result<()
         writeln!(data, "{:<8}", local.strftime("%H:%M:%S"))?;
     }
     Ok(())
+}
+
+/// What a row has in a column, with its unit.
+#[must_use]
+pub fn in_words(field: &Field, row: &Row) -> String {
+    match field.of_row(row) {
+        Value::Is(is) => is.to_string(),
+        Value::Count(number) => number.to_string(),
+        Value::Time(ns) => format!("{:.1} ms", ns as f64 / 1e6),
+        Value::Addr(addr) => addr.to_string(),
+        Value::Prefix(prefix) => prefix.to_string(),
+        Value::Text(text) => harmless(&text),
+        Value::Nothing => "-".to_owned(),
+    }
 }
 
 /// A name that somebody else chose, without what moves a cursor.

@@ -15,6 +15,7 @@ pub(crate) mod netns;
 pub(crate) mod probes;
 pub(crate) mod replay;
 pub(crate) mod ring;
+pub(crate) mod scene;
 pub(crate) mod server;
 pub(crate) mod storm;
 pub(crate) mod tool;

@@ -35,6 +35,8 @@ pub(super) struct FrameWriter {
     began_ns: u64,
     /// Lines in it and before it.
     lines: u64,
+    /// Writing has failed: nothing may follow.
+    is_broken: bool,
     /// What was written, bytes: in all, and since the last beginning.
     pub(super) bytes: u64,
     pub(super) bytes_of_part: u64,
@@ -51,6 +53,7 @@ impl FrameWriter {
             text: Vec::with_capacity(2 * FRAME),
             began_ns: 0,
             lines: 0,
+            is_broken: false,
             bytes: 0,
             bytes_of_part: 0,
         })
@@ -121,8 +124,12 @@ impl FrameWriter {
         self.text.clear();
         self.bytes += frame.len() as u64;
         self.bytes_of_part += frame.len() as u64;
-        self.out.write_all(&frame)?;
-        self.out.flush()
+        if self.is_broken {
+            return Err(io::Error::other("something before could not be written"));
+        }
+        let written = self.out.write_all(&frame).and_then(|()| self.out.flush());
+        self.is_broken = written.is_err();
+        written
     }
 }
 

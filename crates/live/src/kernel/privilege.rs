@@ -18,10 +18,12 @@ const TO_RUN: [Capability; 4] = [
 ];
 
 /// Gives up, for good, every capability that is not needed after attaching.
-/// Threads that were made before keep theirs.
-pub fn drop_what_attaching_needed() -> anyhow::Result<()> {
+/// Threads that were made before keep theirs. `makes_files`: files are made afterwards, in
+/// a folder that may be another user's.
+pub fn drop_what_attaching_needed(makes_files: bool) -> anyhow::Result<()> {
     let mut kept = caps::read(None, CapSet::Permitted)?;
-    kept.retain(|capability| TO_RUN.contains(capability));
+    let is_for_files = |capability| makes_files && capability == Capability::CAP_DAC_OVERRIDE;
+    kept.retain(|capability| TO_RUN.contains(capability) || is_for_files(*capability));
     caps::set(None, CapSet::Effective, &kept)?;
     caps::set(None, CapSet::Permitted, &kept)?;
     // The ambient set shrinks with it.
