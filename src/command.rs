@@ -289,8 +289,13 @@ fn on_recording(
     sink: &mut dyn Sink,
     interrupts: &mut Interrupts,
 ) -> Result<Ending> {
-    let mut recording = recordings::open(file)?;
-    recordings::cut(file, &mut recording, range)?;
+    let Some(mut recording) = recordings::open(file, interrupts)? else {
+        return Ok(Ending::Interrupted);
+    };
+    if let Err(error) = recordings::cut(file, &mut recording, range) {
+        let was_asked = interrupts.asked()?.has_come()?;
+        return if was_asked { Ok(Ending::Interrupted) } else { Err(error) };
+    }
     plan.ledger.tick_ns = plan.ledger.tick_ns.map(|_| recording.tick_ns());
     let mut shown = Shown::new()?;
     let mut owners = recording.owners();
@@ -298,7 +303,8 @@ fn on_recording(
     let mut attended = Attended::new(&mut recording, interrupts, &backlog, speed)?;
     // What is slow to be read is waited for: nothing is left out for it.
     let ending = shown.session(&mut attended, &mut owners, sink, plan, &());
-    recordings::say_damage(file, &recording, &mut shown.remarks);
+    let is_all_read = !matches!(ending, Ok(Ending::Interrupted));
+    recordings::say_damage(file, &recording, is_all_read, &mut shown.remarks);
     shown.finish(ending.map_err(|error| recordings::named(file, error))?, interrupts)
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tcpcong_live::{Waiter, Wake, poll_timeout};
 
@@ -46,6 +46,40 @@ impl Interrupts {
     /// What is written to this asks for the end, as a signal does.
     pub fn ender(&self) -> io::Result<UnixStream> {
         self.writer.try_clone()
+    }
+
+    /// Tells the same to whoever waits for something else.
+    pub fn asked(&self) -> io::Result<Asked> {
+        self.signals.try_clone().map(Asked)
+    }
+}
+
+/// Tells that a signal has asked for the end, and leaves it to others to take notice.
+#[derive(Debug)]
+pub struct Asked(UnixStream);
+
+impl Asked {
+    /// Waits until `input` can be read, or a signal asks for the end. Returns whether the
+    /// first is so.
+    pub fn wait_for(&self, input: BorrowedFd<'_>) -> io::Result<bool> {
+        loop {
+            let mut fds = [
+                PollFd::new(self.0.as_fd(), PollFlags::POLLIN),
+                PollFd::new(input, PollFlags::POLLIN),
+            ];
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) => return Ok(!fds[0].any().unwrap_or(false)),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Whether a signal has asked for the end.
+    pub fn has_come(&self) -> io::Result<bool> {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO)?;
+        Ok(fds[0].any().unwrap_or(false))
     }
 }
 

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -12,10 +13,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use nix::fcntl::OFlag;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use thiserror::Error;
 
 use crate::cli::Range;
+use crate::interrupt::{Asked, Interrupts};
 use tcpcong_core::model::{Losses, Start};
 use tcpcong_core::recording::{Recording, RecordingError};
 use tcpcong_core::session::Backlog;
@@ -35,15 +38,42 @@ impl FileError {
     }
 }
 
-/// Opens a recording; `-` is stdin.
-pub fn open(file: &Path) -> Result<Recording> {
+/// Opens a recording; `-` is stdin. Nothing where a signal asks for the end before it has
+/// begun.
+pub fn open(file: &Path, interrupts: &Interrupts) -> Result<Option<Recording>> {
     let said = |error: &dyn std::fmt::Display| FileError(format!("{}: {error}", file.display()));
-    let input: Box<dyn Read> = if file == Path::new("-") {
-        Box::new(io::stdin())
+    let opened = if file == Path::new("-") {
+        io::stdin().as_fd().try_clone_to_owned().map(File::from)
     } else {
-        Box::new(File::open(file).map_err(|error| said(&error))?)
+        // A named pipe that nobody writes to holds nothing up.
+        OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(file)
     };
-    Recording::open(input).map_err(|error| said(&error).into())
+    let input = Input { file: opened.map_err(|error| said(&error))?, asked: interrupts.asked()? };
+    match Recording::open(Box::new(input)) {
+        Ok(recording) => Ok(Some(recording)),
+        Err(_) if interrupts.asked()?.has_come()? => Ok(None),
+        Err(error) => Err(said(&error).into()),
+    }
+}
+
+/// A file or a pipe. It ends when a signal asks for the end, however long the pipe is silent.
+struct Input {
+    file: File,
+    asked: Asked,
+}
+
+impl Read for Input {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if !self.asked.wait_for(self.file.as_fd())? {
+                return Ok(0);
+            }
+            match self.file.read(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+        }
+    }
 }
 
 /// Leaves of the recording this part alone.
@@ -160,11 +190,11 @@ pub fn named(file: &Path, error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-/// Says what of a recording could not be read.
-pub fn say_damage(file: &Path, recording: &Recording, to: &mut dyn Write) {
+/// Says what of a recording could not be read, unless it was not read to its end.
+pub fn say_damage(file: &Path, recording: &Recording, is_all_read: bool, to: &mut dyn Write) {
     let damage = recording.damage();
     let file = file.display();
-    if recording.has_ended() && !recording.was_stopped() {
+    if is_all_read && recording.has_ended() && !recording.was_stopped() {
         _ = writeln!(
             to,
             "tcpcong: {file}: it has no end: the recording was broken off, or goes on"
@@ -182,7 +212,7 @@ pub fn say_damage(file: &Path, recording: &Recording, to: &mut dyn Write) {
              skipped"
         );
     }
-    if damage.cut_off > 0 {
+    if is_all_read && damage.cut_off > 0 {
         let bytes = damage.cut_off;
         _ = writeln!(to, "tcpcong: {file}: it is cut off: the last {bytes} bytes tell nothing");
     }

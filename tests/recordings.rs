@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -281,5 +281,67 @@ fn parts_of_a_recording_that_meet_sum_to_all_of_it() -> Result<()> {
         ensure!(output.status.code() == Some(2) && said.lines().count() == 1, "{output:?}");
         ensure!(said.contains(words) && output.stdout.is_empty(), "{output:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_pipe_that_is_silent_holds_up_no_ctrl_c() -> Result<()> {
+    if !need_root("a_pipe_that_is_silent_holds_up_no_ctrl_c") {
+        return Ok(());
+    }
+    let folder = TempDir::new()?;
+    let file = folder.path().join("a.jsonl.zst");
+    let made = command().args(["record", "--seconds", "2", "-o"]).arg(&file).output()?;
+    ensure!(made.status.success(), "{made:?}");
+    let whole = fs::read(&file)?;
+    // Nothing, and all but the last frame's end.
+    for written in [&[][..], &whole[..whole.len() - 3]] {
+        let mut tool = command()
+            .args(["--from", "-", "--format", "csv", "1"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut pipe = tool.stdin.take().context("no stdin")?;
+        pipe.write_all(written)?;
+        // It has its signals in hand once they are caught (proc(5), SigCgt), and has read
+        // all once it sleeps.
+        let status = || fs::read_to_string(format!("/proc/{}/status", tool.id()));
+        let caught = |status: &str| {
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            mask.is_some_and(|mask| mask.trim().ends_with(['2', '3', '6', '7', 'a', 'b', 'e', 'f']))
+        };
+        while !status().is_ok_and(|status| caught(&status) && status.contains("State:\tS")) {
+            pause(Duration::from_millis(10));
+        }
+        kill(Pid::from_raw(i32::try_from(tool.id())?), Signal::SIGINT)?;
+        let ended = tool.wait()?;
+        let mut said = String::new();
+        tool.stderr.take().context("no stderr")?.read_to_string(&mut said)?;
+        ensure!(ended.success(), "{ended}: {said}");
+        ensure!(!said.contains("cut off") && !said.contains("no end"), "{said}");
+        drop(pipe);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_damaged_is_told_as_damage() -> Result<()> {
+    if !need_root("what_is_damaged_is_told_as_damage") {
+        return Ok(());
+    }
+    let scene = Scene::set("damage")?;
+    let folder = TempDir::new()?;
+    let file = folder.path().join("a.jsonl.zst");
+    record(&scene, &file, &[], 3.0)?;
+    let mut bytes = fs::read(&file)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    fs::write(&file, bytes)?;
+    let output = from(&file, &[])?;
+    let said = text(&output.stderr);
+    ensure!(said.contains("of the recording damaged, in 1 gap"), "{said}");
+    ensure!(said.contains("bytes are damaged, and were skipped"), "{said}");
+    ensure!(!said.contains("--buffer"), "{said}");
     Ok(())
 }

@@ -141,7 +141,9 @@ fn json_has_the_report_with_what_was_lost() {
         r#"{"type":"gap","time":"2023-11-14T22:13:20.450000000Z","from_ns":5400000000,"to_ns":5450000000,"entries_dropped":12}"#
     );
     assert!(report.contains(r#""exact":false,"inexact_flows":1,"uncertain_ns":50000000"#));
-    assert!(report.contains(r#""entries_dropped":12,"gaps":1,"gap_ns":50000000"#));
+    assert!(
+        report.contains(r#""entries_dropped":12,"lines_damaged":0,"gaps":1,"gap_ns":50000000"#)
+    );
     assert_eq!(remarks, "");
 }
 

@@ -209,12 +209,20 @@ pub(super) fn gaps(report: &Report, to: &mut dyn Write) -> io::Result<()> {
 }
 
 fn lost(losses: &Losses) -> String {
-    let entries = match losses.entries_dropped {
-        1 => "1 entry".to_owned(),
-        entries => format!("{entries} entries"),
-    };
     let (gaps, lasted) = (counted(losses.gaps, "gap"), milliseconds(losses.gap_ns));
-    format!("{entries} lost in {gaps} of {lasted} ms altogether (a larger --buffer helps)")
+    let damaged = losses.lines_damaged;
+    let lost = losses.entries_dropped.saturating_sub(damaged);
+    let entries = if lost == 1 { "1 entry".to_owned() } else { format!("{lost} entries") };
+    let lines = format!("{} of the recording damaged", counted(damaged, "line"));
+    match (lost, damaged) {
+        // How many they were is told with the gap's first part.
+        (0, 0) => format!("the recording damaged, in {gaps} of {lasted} ms altogether"),
+        (_, 0) => {
+            format!("{entries} lost in {gaps} of {lasted} ms altogether (a larger --buffer helps)")
+        }
+        (0, _) => format!("{lines}, in {gaps} of {lasted} ms altogether"),
+        _ => format!("{entries} lost and {lines}, in {gaps} of {lasted} ms altogether"),
+    }
 }
 
 /// From the first gap's beginning to the last one's end.

@@ -205,7 +205,7 @@ fn json_has_a_line_a_flow_and_one_for_the_report() {
             r#""recovery_ns":703000999,"loss_ns":15000999,"changes":66,"rtos":3,"repeated_rtos":2,"#,
             r#""exact":true,"inexact_flows":0,"uncertain_ns":0,"flows_refused":0,"births_missed":0,"#,
             r#""ends_missed":0,"transitions_missed":0,"events_unaccounted":0,"rows_lost":0,"#,
-            r#""recursion_misses":0,"calls_lost":0,"entries_dropped":0,"gaps":0,"gap_ns":0,"namespaces_unreached":0}"#,
+            r#""recursion_misses":0,"calls_lost":0,"entries_dropped":0,"lines_damaged":0,"gaps":0,"gap_ns":0,"namespaces_unreached":0}"#,
             "\n"
         )
     );

@@ -31,6 +31,8 @@ pub enum Body {
         from_ns: u64,
         /// How many.
         dropped: u64,
+        /// They are lines of a recording that are damaged: the run had them.
+        damaged: bool,
     },
 }
 

@@ -135,6 +135,7 @@ entry_line! {
     surveys: Option<Vec<SurveyedNamespace>>,
     from_ns: Option<u64>,
     dropped: Option<u64>,
+    damaged: bool,
 }
 
 impl EntryLine {
@@ -147,8 +148,9 @@ impl EntryLine {
                 line.surveys = Some(namespaces.clone());
                 EntryType::Surveyed
             }
-            Body::Gap { from_ns, dropped } => {
+            Body::Gap { from_ns, dropped, damaged } => {
                 (line.from_ns, line.dropped) = (Some(*from_ns), Some(*dropped));
+                line.damaged = *damaged;
                 EntryType::Gap
             }
         });
@@ -271,6 +273,7 @@ impl EntryLine {
             EntryType::Gap => Body::Gap {
                 from_ns: self.from_ns.ok_or("no from_ns")?,
                 dropped: self.dropped.ok_or("no dropped")?,
+                damaged: self.damaged,
             },
             EntryType::Flow => Body::Ongoing(Box::new(self.ongoing()?)),
             kind => Body::Socket(self.event(kind)?),

@@ -129,7 +129,8 @@ impl Script {
     /// So many entries were lost between these instants.
     #[must_use]
     pub fn gap(mut self, from_ns: u64, to_ns: u64, dropped: u64) -> Self {
-        self.entries.push(Entry { at_ns: to_ns, body: Body::Gap { from_ns, dropped } });
+        self.entries
+            .push(Entry { at_ns: to_ns, body: Body::Gap { from_ns, dropped, damaged: false } });
         self
     }
 

@@ -108,6 +108,8 @@ blind_fields! {
     calls_lost,
     /// Entries that found no room in the log, or were overwritten before they were read.
     entries_dropped,
+    /// Of those, lines in damaged frames of a recording.
+    lines_damaged,
     /// How often that happened.
     gaps,
     /// How long the times were, together, in which they were made, nanoseconds.

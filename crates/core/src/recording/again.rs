@@ -221,6 +221,11 @@ fn seen(entry: &Entry) -> Option<(u64, State, bool)> {
 }
 
 impl SeenAgainLine {
+    /// From the first of them to the last.
+    pub(super) fn lasts_ns(&self) -> u64 {
+        self.after_ns.iter().fold(0, |sum, after_ns| sum.saturating_add(*after_ns))
+    }
+
     /// How many entries it tells.
     pub(super) fn entries(&self) -> u64 {
         self.sockets.len() as u64

@@ -58,7 +58,7 @@ impl Order {
     fn gap(&mut self, at_ns: u64) -> Option<Line> {
         let dropped = std::mem::take(&mut self.dropped);
         let from_ns = self.latest_ns;
-        let gap = Entry { at_ns: at_ns.max(from_ns), body: Body::Gap { from_ns, dropped } };
+        let gap = Entry { at_ns: at_ns.max(from_ns), body: Body::Gap { from_ns, dropped, damaged: true } };
         (dropped > 0).then_some(Line::Entry(gap))
     }
 
@@ -78,8 +78,13 @@ fn instant(line: &Line) -> Option<u64> {
 }
 
 fn lasts_too_long(line: &Line) -> bool {
-    let Line::Note(Note::Late { at_ns, until_ns }) = line else { return false };
-    until_ns.saturating_sub(*at_ns) > FURTHEST_NS
+    match line {
+        Line::Note(Note::Late { at_ns, until_ns }) => {
+            until_ns.saturating_sub(*at_ns) > FURTHEST_NS
+        }
+        Line::Note(Note::SeenAgain(line)) => line.lasts_ns() > FURTHEST_NS,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -106,7 +111,7 @@ mod tests {
         let told = order.keep([batch(START_NS + 7)].into());
         let Some(Line::Entry(Entry { at_ns, body })) = told.front() else { panic!("{told:?}") };
         assert_eq!(*at_ns, START_NS + 7);
-        assert_eq!(*body, Body::Gap { from_ns: START_NS, dropped: 2 });
+        assert_eq!(*body, Body::Gap { from_ns: START_NS, dropped: 2, damaged: true });
         assert_eq!((told.len(), order.out_of_place), (2, 2));
         assert!(order.finish().is_none());
         assert_eq!(kept(&mut order, [batch(far_ns)]), [far_ns], "it is near that by now");

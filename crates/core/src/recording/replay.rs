@@ -276,7 +276,7 @@ impl Recording {
         };
         let at_ns = ends_ns.min(to_ns.saturating_sub(1));
         if at_ns >= from_ns {
-            take(Entry { at_ns, body: Body::Gap { from_ns, dropped } });
+            take(Entry { at_ns, body: Body::Gap { from_ns, dropped, damaged: true } });
             self.last_ns = self.last_ns.max(at_ns);
         }
         if at_ns < ends_ns {

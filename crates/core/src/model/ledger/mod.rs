@@ -131,7 +131,10 @@ impl Ledger {
             Body::Socket(event) => self.on_socket(event, at_ns),
             Body::Ongoing(ongoing) => self.on_ongoing(ongoing, at_ns),
             Body::Surveyed(namespaces) => self.on_surveyed(namespaces, at_ns),
-            Body::Gap { from_ns, dropped } => self.on_gap(*from_ns, at_ns, *dropped),
+            Body::Gap { from_ns, dropped, damaged } => {
+                self.on_gap(*from_ns, at_ns, *dropped);
+                self.losses.lines_damaged += if *damaged { *dropped } else { 0 };
+            }
         }
     }
 

@@ -77,7 +77,7 @@ impl Undecoded {
     /// Adds that entries were lost which were made between these instants.
     pub(super) fn push_gap(&mut self, from_ns: u64, to_ns: u64, dropped: u64) {
         let what = What::Gap(number(self.gaps.len()));
-        self.gaps.push(Body::Gap { from_ns, dropped });
+        self.gaps.push(Body::Gap { from_ns, dropped, damaged: false });
         self.index.push(Place { at_ns: to_ns.max(from_ns), what });
     }
 
