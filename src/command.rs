@@ -233,7 +233,8 @@ fn run_until(
         Origin::Kernel { record: None } => on_kernel(how, plan, sink, interrupts),
         Origin::Kernel { record: Some(file) } => {
             let file = NewFile::new(file, false)?;
-            let recorder = Recorder::new(Box::new(file.clone()), LiveSource::tick_ns())?;
+            let recorder =
+                Recorder::new(Box::new(file.clone()), LiveSource::tick_ns())?.of_only(&plan.filter);
             let recording =
                 NewRecording { file: Some(file), recorder, lookups: Lookups::default() };
             let options = Options { figures: true, ..how.options.clone() };

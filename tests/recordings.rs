@@ -345,3 +345,33 @@ fn what_is_damaged_is_told_as_damage() -> Result<()> {
     ensure!(!said.contains("--buffer"), "{said}");
     Ok(())
 }
+
+#[test]
+fn a_recording_that_was_filtered_says_so_when_it_is_replayed() -> Result<()> {
+    if !need_root("a_recording_that_was_filtered_says_so_when_it_is_replayed") {
+        return Ok(());
+    }
+    let folder = TempDir::new()?;
+    let file = folder.path().join("a.jsonl.zst");
+    let filters = ["-R", "443-445", "--laddr", "10.0.0.0/8"];
+    let made =
+        command().args(["record", "--seconds", "1", "-o"]).arg(&file).args(filters).output()?;
+    ensure!(made.status.success(), "{made:?}");
+    let words = "the recording was made with -R 443-445 --laddr 10.0.0.0/8: it has no other";
+    for arguments in [&["1"][..], &["trace"], &["why"]] {
+        let said = text(&from(&file, arguments)?.stderr);
+        ensure!(said.contains(words), "{arguments:?}: {said}");
+    }
+    let start = |options: &[&str]| -> Result<serde_json::Value> {
+        line(&from(&file, &[&["--format", "json"][..], options].concat())?, "start")
+    };
+    let all = start(&[])?;
+    ensure!(
+        all["recorded_only"] == serde_json::json!(["-R 443-445", "--laddr 10.0.0.0/8"]),
+        "{all}"
+    );
+    // What nobody asks for is not missing.
+    let same = start(&filters)?;
+    ensure!(same.get("recorded_only").is_none(), "{same}");
+    Ok(())
+}

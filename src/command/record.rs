@@ -51,6 +51,7 @@ pub fn record(config: &RecordConfig) -> Result<()> {
 }
 
 fn how(config: &RecordConfig, file: Option<NewFile>, recorder: Recorder) -> How<'_> {
+    let recorder = recorder.of_only(&config.filter);
     How {
         verbose: config.verbose,
         recording: Some(NewRecording { file, recorder, lookups: ALL_LOOKUPS }),

@@ -74,6 +74,8 @@ enum Line<'a> {
         buffer_bytes: u64,
         namespaces: usize,
         namespaces_unreached: usize,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        recorded_only: Vec<&'a String>,
     },
     Gap {
         time: String,
@@ -160,6 +162,9 @@ struct Bucket {
 
 impl Sink for JsonView {
     fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
+        // Where the same is asked for now, nothing is missing.
+        let own = self.params.filters.options_of_kernel();
+        let recorded_only = start.only.iter().filter(|option| !own.contains(option)).collect();
         let line = Line::Start {
             schema: SCHEMA,
             tool: env!("CARGO_PKG_NAME"),
@@ -175,6 +180,7 @@ impl Sink for JsonView {
             buffer_bytes: start.buffer_bytes,
             namespaces: start.namespaces,
             namespaces_unreached: start.namespaces_unreached,
+            recorded_only,
         };
         print(&line, out.data)?;
         out.data.flush()

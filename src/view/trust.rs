@@ -11,6 +11,10 @@ pub(super) fn at_start(start: &Start, to: &mut dyn Write) -> io::Result<()> {
         let (attach, limitations) = (&start.attach, start.limitations.join("; "));
         writeln!(to, "tcpcong: attached by {attach}, which does not see: {limitations}")?;
     }
+    if !start.only.is_empty() {
+        let only = start.only.join(" ");
+        writeln!(to, "tcpcong: the recording was made with {only}: it has no other connections")?;
+    }
     if start.namespaces_unreached > 0 {
         writeln!(to, "tcpcong: {}", unreached(start.namespaces_unreached))?;
     }

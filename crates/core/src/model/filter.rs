@@ -81,6 +81,32 @@ impl Filter {
         *self == Self { lport, rport, laddr, raddr, netns, ..Self::default() }
     }
 
+    /// The part that the kernel side decides, as options, each with its value.
+    #[must_use]
+    pub fn options_of_kernel(&self) -> Vec<String> {
+        let ports = |option: &str, ports: Option<PortRange>| {
+            ports.map(|PortRange { first, last }| match first == last {
+                true => format!("{option} {first}"),
+                false => format!("{option} {first}-{last}"),
+            })
+        };
+        let prefix = |option: &str, prefix: Option<AddressPrefix>| {
+            prefix.map(|prefix| format!("{option} {prefix}"))
+        };
+        let netns = match self.netns {
+            Some(Netns::Inode(inode)) => Some(format!("--netns {inode}")),
+            _ => None,
+        };
+        let all = [
+            ports("-L", self.lport),
+            ports("-R", self.rport),
+            prefix("--laddr", self.laddr),
+            prefix("--raddr", self.raddr),
+            netns,
+        ];
+        all.into_iter().flatten().collect()
+    }
+
     /// Leaves out what the addresses, the congestion control and the figures
     /// decide. Needs no names.
     pub fn apply(&self, report: &mut Report) {

@@ -38,6 +38,7 @@ pub fn start(at_ns: u64) -> Start {
         buffer_bytes: 8 << 20,
         namespaces: 1,
         namespaces_unreached: 0,
+        only: Vec::new(),
     }
 }
 

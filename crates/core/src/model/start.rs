@@ -28,6 +28,9 @@ pub struct Start {
     pub namespaces: usize,
     /// Network namespaces that are there but could not be entered.
     pub namespaces_unreached: usize,
+    /// Of a recording: the options that left other connections out of it, as `-R 443`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
 }
 
 /// A way to attach that was not taken.

@@ -13,7 +13,7 @@ use super::frames::FrameWriter;
 use super::lines::{Note, OwnerLine, StartLine, Whose};
 use super::owners::Owners;
 use super::parts::{Limits, Parts};
-use crate::model::{Body, Entry, Kind, Ledger, Lookups, Losses, Row, Start};
+use crate::model::{Body, Entry, Filter, Kind, Ledger, Lookups, Losses, Row, Start};
 use crate::source::{Enrichment, Reached, Source, TakeEntry, Wait};
 
 /// What was told is written at the latest after this time.
@@ -47,6 +47,8 @@ struct State {
     losses: (Losses, usize),
     owners: Owners,
     seen: LastSeen,
+    /// The options that leave connections out.
+    only: Vec<String>,
     /// How the run began.
     start: Option<Start>,
     /// It is written in parts, each of which can be read alone.
@@ -87,11 +89,19 @@ impl Recorder {
             losses: (Losses::default(), 0),
             owners: Owners::default(),
             seen: LastSeen::default(),
+            only: Vec::new(),
             start: None,
             parts,
             part_began_ns: 0,
             part_began_bytes: 0,
         }))))
+    }
+
+    /// Of this filter, the kernel side's part leaves connections out of the recording.
+    #[must_use]
+    pub fn of_only(self, filter: &Filter) -> Self {
+        self.change().only = filter.options_of_kernel();
+        self
     }
 
     /// The source, all of whose entries are written.
@@ -157,9 +167,11 @@ impl State {
     fn begin(&mut self, start: &Start) -> io::Result<()> {
         self.told_ns = self.told_ns.max(start.at_ns);
         self.clock = (start.at_ns, start.at);
+        let start = Start { only: self.only.clone(), ..start.clone() };
         self.start = Some(start.clone());
-        self.first_line(start.clone())?;
-        self.has_begun(start.at_ns);
+        let at_ns = start.at_ns;
+        self.first_line(start)?;
+        self.has_begun(at_ns);
         Ok(())
     }
 

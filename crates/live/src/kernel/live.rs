@@ -114,6 +114,7 @@ impl<'w> LiveSource<'w> {
                 buffer_bytes: options.buffer_bytes,
                 namespaces: 0,
                 namespaces_unreached: 0,
+                only: Vec::new(),
             },
             shared,
             surveyor: Surveyor::new(survey, options.figures),
