@@ -40,7 +40,7 @@ fn live(scene: &Scene, recording: &Path, arguments: &[&str], seconds: f64) -> Re
         .args(options)
         .stdout(Stdio::piped())
         .spawn()?;
-    pause(Duration::from_millis(300));
+    until_begun(recording)?;
     scene.send(seconds)?;
     kill(Pid::from_raw(i32::try_from(child.id())?), Signal::SIGINT)?;
     let mut shown = Vec::new();
@@ -85,6 +85,17 @@ fn a_replay_prints_what_the_run_printed_to_the_byte() -> Result<()> {
     Ok(())
 }
 
+/// Waits until the recording has begun: the tool is attached then.
+fn until_begun(recording: &Path) -> Result<()> {
+    for _ in 0..1500 {
+        if fs::metadata(recording).is_ok_and(|file| file.len() > 0) {
+            return Ok(());
+        }
+        pause(Duration::from_millis(20));
+    }
+    anyhow::bail!("it does not begin")
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -98,7 +109,7 @@ fn a_recording_answers_what_nobody_asked_for_then() -> Result<()> {
     let folder = TempDir::new()?;
     let recording = folder.path().join("all.jsonl.zst");
     let mut tool = command().arg("record").arg("-o").arg(&recording).spawn()?;
-    pause(Duration::from_millis(300));
+    until_begun(&recording)?;
     scene.send(2.4)?;
     kill(Pid::from_raw(i32::try_from(tool.id())?), Signal::SIGINT)?;
     ensure!(tool.wait()?.success(), "it failed");
@@ -199,7 +210,7 @@ fn record(scene: &Scene, recording: &Path, options: &[&str], seconds: f64) -> Re
         .args(options)
         .stderr(Stdio::piped())
         .spawn()?;
-    pause(Duration::from_millis(300));
+    until_begun(recording)?;
     scene.send(seconds)?;
     kill(Pid::from_raw(i32::try_from(tool.id())?), Signal::SIGINT)?;
     let output = tool.wait_with_output()?;
