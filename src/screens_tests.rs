@@ -14,6 +14,7 @@ use tcpcong_core::source::{End, NoEnrichment, Replay};
 
 use super::*;
 use crate::cli;
+use crate::view::RecordView;
 
 const START_NS: u64 = 5_000_000_000;
 const WIDTHS: [usize; 2] = [80, 200];
@@ -134,7 +135,7 @@ fn output(line: &str, width: usize) -> String {
         Request::Record(config) => {
             let recorder = Recorder::new(Box::new(io::sink()), 4_000_000).expect("memory");
             let mut view = RecordView::new(recorder.clone(), false);
-            let plan = with_tick(plan_record(&config));
+            let plan = with_tick(record::plan(&config));
             shown_of(&mut recorder.source(&mut replay()), &plan, &mut view)
         }
         Request::Print(text) => text,

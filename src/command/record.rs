@@ -61,7 +61,7 @@ fn how(config: &RecordConfig, file: Option<NewFile>, recorder: Recorder) -> How<
 }
 
 /// Each second, so that whose the connections are is known of each while it lives.
-fn plan(config: &RecordConfig) -> Plan {
+pub(super) fn plan(config: &RecordConfig) -> Plan {
     let is_in_parts = config.extent != Extent::All;
     Plan {
         interval: Some(Duration::from_secs(1)),

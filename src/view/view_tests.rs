@@ -77,6 +77,7 @@ fn report() -> Report {
         losses: Losses::default(),
         gaps: Vec::new(),
         namespaces_unreached: 0,
+        only: Vec::new(),
     }
 }
 
@@ -236,6 +237,7 @@ fn partial_start() -> Start {
         buffer_bytes: 8 << 20,
         namespaces: 2,
         namespaces_unreached: 0,
+        only: Vec::new(),
     }
 }
 

@@ -85,9 +85,9 @@ impl Filter {
     #[must_use]
     pub fn options_of_kernel(&self) -> Vec<String> {
         let ports = |option: &str, ports: Option<PortRange>| {
-            ports.map(|PortRange { first, last }| match first == last {
-                true => format!("{option} {first}"),
-                false => format!("{option} {first}-{last}"),
+            ports.map(|PortRange { first, last }| {
+                let last = if first == last { String::new() } else { format!("-{last}") };
+                format!("{option} {first}{last}")
             })
         };
         let prefix = |option: &str, prefix: Option<AddressPrefix>| {

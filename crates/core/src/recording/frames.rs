@@ -86,7 +86,7 @@ impl FrameWriter {
         self.flush()?;
         self.text(at_ns, text)?;
         // It was counted as one.
-        self.lines += text.iter().filter(|byte| **byte == b'\n').count() as u64 - 1;
+        self.lines += text.split(|byte| *byte == b'\n').count() as u64 - 2;
         self.flush()
     }
 
