@@ -77,7 +77,6 @@ fn report() -> Report {
         losses: Losses::default(),
         gaps: Vec::new(),
         namespaces_unreached: 0,
-        only: Vec::new(),
     }
 }
 
