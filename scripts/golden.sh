@@ -19,7 +19,7 @@ if [ "${1:-}" != replay ]; then
     "$tool" record -R 7009 --seconds 3 -o "$work/a.jsonl.zst"
     wait "$demo"
     # What seldom happens is added by hand, in the middle; the kernel's name is not this
-    # machine's. Two sockets are no one's: what they do disturbs no other.
+    # machine's. Three sockets are no one's: what they do disturbs no other.
     zstd -qdc "$work/a.jsonl.zst" >"$work/lines"
     middle=$(($(wc -l <"$work/lines") / 2))
     at=$(sed -n "${middle}p" "$work/lines" | jq .at_ns)
@@ -27,6 +27,7 @@ if [ "${1:-}" != replay ]; then
     jq -nc --argjson at "$at" '
         {socket: "ffff888100000100", lport: 40000, rport: 443, cc: "bbr"} as $one
         | {socket: "ffff888100000200", lport: 22, rport: 40001} as $other
+        | {socket: "ffff888100000300", lport: 40002, rport: 443, cc: "cubic", laddr: "10.0.0.1", raddr: "10.0.0.2", netns: 4026531840} as $third
         | {type: "birth", at_ns: $at, state: "open"} + $one
             + {laddr: "fe80::1", raddr: "fe80::2", zone: 3, netns: 4026531840, cgroup_id: 1, pid: 4321, comm: ([255, 65] + [range(14) | 0])},
         {type: "owner", at_ns: $at, socket: $one.socket, born_ns: $at, pid: 4321, comm: ([255, 65] + [range(14) | 0]), netns_name: "blue",
@@ -36,6 +37,11 @@ if [ "${1:-}" != replay ]; then
         {type: "a_later_type", at_ns: ($at + 2), state: 7},
         {type: "found", at_ns: ($at + 1000000), state: "recovery"} + $one,
         {type: "batch", at_ns: ($at + 1000000)},
+        {type: "flow", at_ns: ($at + 1000001), state: "loss", born_ns: ($at - 5000000), since_ns: ($at - 4000000), cause: "rto",
+            found: true, undo: "armed", cwnd: 1, ssthresh: 7, account_ns: ($at - 3000000), busy: 1, delivered: 2} + $third,
+        {type: "seen", at_ns: ($at + 1100000), state: "loss"} + $third,
+        {type: "seen_again", at_ns: ($at + 1200000), state: "loss", sockets: [$third.socket], after_ns: [0]},
+        {type: "end", at_ns: ($at + 1300000), state: "loss"} + $third,
         {type: "late", at_ns: ($at + 1), until_ns: ($at + 2)},
         {type: "gap", at_ns: ($at + 2000000), from_ns: ($at + 1500000), dropped: 3},
         {type: "losses", at_ns: ($at + 2000000), namespaces_unreached: 0, flows_refused: 0, births_missed: 0,

@@ -351,7 +351,7 @@ fn what_is_damaged_is_told_as_damage() -> Result<()> {
     fs::write(&file, bytes)?;
     let output = from(&file, &[])?;
     let said = text(&output.stderr);
-    ensure!(said.contains("of the recording damaged, in 1 gap"), "{said}");
+    ensure!(said.contains("of the recording damaged or missing, in 1 gap"), "{said}");
     ensure!(said.contains("bytes are damaged, and were skipped"), "{said}");
     ensure!(!said.contains("--buffer"), "{said}");
     Ok(())

@@ -217,10 +217,12 @@ fn lost(losses: &Losses) -> String {
     let damaged = losses.lines_damaged;
     let lost = losses.entries_dropped.saturating_sub(damaged);
     let entries = if lost == 1 { "1 entry".to_owned() } else { format!("{lost} entries") };
-    let lines = format!("{} of the recording damaged", counted(damaged, "line"));
+    let lines = format!("{} of the recording damaged or missing", counted(damaged, "line"));
     match (lost, damaged) {
         // How many they were is told with the gap's first part.
-        (0, 0) => format!("the recording damaged, in {gaps} of {lasted} ms altogether"),
+        (0, 0) => format!(
+            "lines of the recording damaged or missing, in {gaps} of {lasted} ms altogether"
+        ),
         (_, 0) => {
             format!("{entries} lost in {gaps} of {lasted} ms altogether (a larger --buffer helps)")
         }

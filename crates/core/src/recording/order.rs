@@ -58,7 +58,10 @@ impl Order {
     fn gap(&mut self, at_ns: u64) -> Option<Line> {
         let dropped = std::mem::take(&mut self.dropped);
         let from_ns = self.latest_ns;
-        let gap = Entry { at_ns: at_ns.max(from_ns), body: Body::Gap { from_ns, dropped, damaged: true } };
+        let gap = Entry {
+            at_ns: at_ns.max(from_ns),
+            body: Body::Gap { from_ns, dropped, damaged: true },
+        };
         (dropped > 0).then_some(Line::Entry(gap))
     }
 
@@ -79,9 +82,7 @@ fn instant(line: &Line) -> Option<u64> {
 
 fn lasts_too_long(line: &Line) -> bool {
     match line {
-        Line::Note(Note::Late { at_ns, until_ns }) => {
-            until_ns.saturating_sub(*at_ns) > FURTHEST_NS
-        }
+        Line::Note(Note::Late { at_ns, until_ns }) => until_ns.saturating_sub(*at_ns) > FURTHEST_NS,
         Line::Note(Note::SeenAgain(line)) => line.lasts_ns() > FURTHEST_NS,
         _ => false,
     }
