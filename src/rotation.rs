@@ -43,8 +43,11 @@ impl Rotation {
 
     /// Gives all of them the next number. Broken off anywhere, each is there once.
     fn shift(&self) -> io::Result<()> {
-        let there = |number: &u32| numbered(&self.path, *number).symlink_metadata().is_ok();
-        let mut last = (1..).take_while(there).last().unwrap_or(0);
+        let there = |number: u32| numbered(&self.path, number).symlink_metadata().is_ok();
+        let mut last = 0;
+        while there(last + 1) {
+            last += 1;
+        }
         while self.keep.is_some_and(|keep| last >= keep) {
             remove(&numbered(&self.path, last))?;
             last -= 1;

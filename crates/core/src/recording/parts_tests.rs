@@ -67,7 +67,7 @@ fn run(recorder: &Recorder, entries: Vec<Entry>) {
         ..LedgerOptions::default()
     };
     let interval = Some(Duration::from_secs(1));
-    session.run(&Plan { ledger, interval, ..Plan::default() }).expect("a run");
+    session.run(&Plan { interval, ledger, ..Plan::default() }).expect("a run");
 }
 
 fn whole() -> Vec<u8> {
@@ -94,7 +94,9 @@ fn each_part_is_a_recording_and_together_they_sum_to_the_run() {
     for (report, next) in reports.iter().zip(&reports[1..]) {
         assert_eq!(report.to_ns, next.from_ns);
     }
-    reports.iter().for_each(|report| add(&mut sums, &report.rows));
+    for report in &reports {
+        add(&mut sums, &report.rows);
+    }
     let whole = part(&whole(), None, None);
     add(&mut all, &whole.rows);
     assert_eq!(sums, all);

@@ -22,7 +22,9 @@ fn options() -> LedgerOptions {
 fn both(entries: &[Entry], at_ns: u64, to_ns: u64) -> [Report; 2] {
     let (before, after) = entries.split_at(entries.partition_point(|one| one.at_ns < at_ns));
     let mut all = Ledger::new(START_NS, options());
-    before.iter().for_each(|entry| all.apply(entry));
+    for entry in &before {
+        all.apply(entry);
+    }
     close(&mut all, at_ns);
     all.take_transitions();
     let mut resumed = Ledger::new(at_ns, options());
@@ -33,7 +35,9 @@ fn both(entries: &[Entry], at_ns: u64, to_ns: u64) -> [Report; 2] {
         resumed.apply(&read);
     }
     [all, resumed].map(|mut ledger| {
-        after.iter().for_each(|entry| ledger.apply(entry));
+        for entry in after {
+            ledger.apply(entry);
+        }
         let transitions = ledger.take_transitions();
         Report { transitions, ..close(&mut ledger, to_ns) }
     })
