@@ -258,14 +258,14 @@ fn parts_of_a_recording_that_meet_sum_to_all_of_it() -> Result<()> {
     record(&scene, &file, &[], 2.4)?;
     let port = scene.port();
     let json = ["--format", "json", "--all", "-R", &port];
-    let part = |range: &[&str]| from(&file, &[&json[..], range].concat());
-    let whole = line(&part(&[])?, "report")?;
+    let piece = |range: &[&str]| from(&file, &[&json[..], range].concat());
+    let whole = line(&piece(&[])?, "report")?;
     let third_ns = whole["interval_ns"].as_u64().context("no interval")? / 3;
     let (one, two) = (format!("{third_ns}ns"), format!("{}ns", 2 * third_ns));
     let parts = [
-        line(&part(&["--until", &one])?, "report")?,
-        line(&part(&["--since", &one, "--until", &two])?, "report")?,
-        line(&part(&["--since", &two])?, "report")?,
+        line(&piece(&["--until", &one])?, "report")?,
+        line(&piece(&["--since", &one, "--until", &two])?, "report")?,
+        line(&piece(&["--since", &two])?, "report")?,
     ];
     ensure!(parts[1]["interval_ns"] == third_ns, "{}", parts[1]);
     ensure!(added(&parts) == sums(&whole), "{whole} is not {parts:?}");
@@ -287,7 +287,7 @@ fn parts_of_a_recording_that_meet_sum_to_all_of_it() -> Result<()> {
         (&["--since", "1h"], "it ends at"),
         (&["--until", "2001-01-01T00:00:00Z"], "--until is not after that"),
     ] {
-        let output = part(range)?;
+        let output = piece(range)?;
         let said = text(&output.stderr);
         ensure!(output.status.code() == Some(2) && said.lines().count() == 1, "{output:?}");
         ensure!(said.contains(words) && output.stdout.is_empty(), "{output:?}");

@@ -79,7 +79,7 @@ fn files(of: &Path) -> Result<Vec<PathBuf>> {
     let name = of.file_name().context("no name")?.to_string_lossy();
     let stem = name.strip_suffix(".jsonl.zst").context("another name")?;
     let numbered = |number: u32| of.with_file_name(format!("{stem}.{number}.jsonl.zst"));
-    let mut files: Vec<_> = (1..).map(numbered).take_while(|file| file.exists()).collect();
+    let mut files: Vec<_> = (1..1000).map(numbered).take_while(|file| file.exists()).collect();
     files.reverse();
     files.extend(of.exists().then(|| of.to_owned()));
     Ok(files)

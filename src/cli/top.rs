@@ -31,7 +31,8 @@ pub struct Top {
     /// Group connections by a key, as without `top`
     #[arg(long, value_name = "KEY")]
     pub by: Option<String>,
-    /// Begin with this filter: words that connections, owners or states have
+    /// Begin with this filter: words that connections, owners or states have, or a condition
+    /// as "loss > 500ms"
     #[arg(long, value_name = "WORDS", default_value = "")]
     pub filter: String,
     /// File with key bindings and colours [default: ~/.config/tcpcong/top.toml]

@@ -1,7 +1,9 @@
 //! What the screen lists: the rows or groups of an interval, filtered and in order. Not
 //! here: how they are drawn.
 
-use tcpcong_core::model::{By, Field, FlowId, Group, Row, StateTimes, Value, grouped, sort};
+use tcpcong_core::model::{
+    By, Condition, Field, FlowId, Group, Row, StateTimes, Value, grouped, sort,
+};
 
 use super::columns::Column;
 use super::history::{History, Kept};
@@ -64,7 +66,7 @@ impl Item {
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wishes {
-    /// Lines that have all of its words somewhere.
+    /// Flows of which this condition holds, or that have all of these words somewhere.
     pub(super) filter: String,
     pub(super) by: Option<By>,
     pub(super) order: Column,
@@ -85,10 +87,13 @@ pub(super) fn list(history: &History, number: u64, wishes: &Wishes) -> Vec<Item>
     let Some(Kept { report, .. }) = history.get(number) else { return Vec::new() };
     let of_interest = history.of_interest(number);
     let words: Vec<_> = wishes.filter.split_whitespace().map(str::to_lowercase).collect();
-    let listed = report
-        .rows
-        .iter()
-        .filter(|row| (wishes.all || of_interest.contains(&row.id)) && has_words(row, &words));
+    let condition = Condition::parse(&wishes.filter);
+    let is_wanted = |row: &Row| match &condition {
+        Ok(condition) => condition.holds(row),
+        Err(_) => has_words(row, &words),
+    };
+    let is_listed = |row: &&Row| wishes.all || of_interest.contains(&row.id);
+    let listed = report.rows.iter().filter(is_listed).filter(|row| is_wanted(row));
     let mut items: Vec<Item> = match &wishes.by {
         None => listed.map(|row| Item::Row(Box::new(row.clone()))).collect(),
         Some(by) => grouped(listed.cloned().collect(), |row| by.of_row(row))

@@ -139,11 +139,11 @@ fn press(app: &mut App, keys: &str) {
         let code = match letter {
             '\n' => KeyCode::Enter,
             '\t' => KeyCode::Tab,
-            '<' => KeyCode::Left,
-            '>' => KeyCode::Right,
-            'v' => KeyCode::Down,
-            '^' => KeyCode::Up,
-            '!' => KeyCode::Esc,
+            '←' => KeyCode::Left,
+            '→' => KeyCode::Right,
+            '↓' => KeyCode::Down,
+            '↑' => KeyCode::Up,
+            '⎋' => KeyCode::Esc,
             letter => KeyCode::Char(letter),
         };
         let key = Event::Key(KeyEvent::new(code, KeyModifiers::NONE));
@@ -187,11 +187,11 @@ fn screens_of_all_kinds() {
         ("empty", ""),
         ("list", ""),
         ("details", "\n"),
-        ("frozen", " <"),
+        ("frozen", " ←"),
         ("help", "?"),
-        ("menu", "sv"),
+        ("menu", "s↓"),
         ("filter", "/5202 10.2"),
-        ("groups", "aGv\n"),
+        ("groups", "aG↓\n"),
     ];
     for (name, keys) in kinds {
         for (width, height) in sizes {
@@ -207,7 +207,7 @@ fn screens_of_all_kinds() {
 
 #[test]
 fn nothing_is_too_small_or_too_large_to_be_drawn() {
-    for keys in ["", "\n", "\n\t", "?", "s", "o", "G", "/x", " <<", "aG\n"] {
+    for keys in ["", "\n", "\n\t", "?", "s", "o", "G", "/x", " ←←", "aG\n"] {
         let mut app = full();
         press(&mut app, keys);
         for width in [1, 20, 59, 60, 61, 79, 80, 120, 333] {
@@ -252,19 +252,21 @@ fn the_worst_stand_first_and_a_filter_stays_until_it_is_cleared() {
     assert_eq!(ports(&app), [49_152]);
     app.add(reports().remove(0));
     assert_eq!(ports(&app), [49_152], "also in the next interval");
-    press(&mut app, "!");
+    press(&mut app, "⎋");
     assert_eq!(ports(&app).len(), 4);
+    press(&mut app, "/recovery > 100ms and cc = cubic\n");
+    assert_eq!(ports(&app), [49_151], "a condition on columns");
 }
 
 #[test]
 fn frozen_intervals_stay_while_others_come() {
     let mut app = full();
-    press(&mut app, " <<");
+    press(&mut app, " ←←");
     let shown = app.shown();
     assert_eq!(shown, Some(2));
     add_all(&mut app);
     assert_eq!(app.shown(), shown);
-    press(&mut app, ">");
+    press(&mut app, "→");
     assert_eq!(app.shown(), Some(3));
     press(&mut app, " ");
     assert_eq!(app.shown(), Some(9), "it goes on");
@@ -277,7 +279,7 @@ fn details_are_of_the_selected_one_and_have_its_verdict_and_transitions() {
     let text = screen(&mut app, 120, 60);
     assert!(text.contains("verdict: path loss"), "{text}");
     assert!(text.contains("rto-repeat") && text.contains("13 in all"), "{text}");
-    press(&mut app, "v");
+    press(&mut app, "↓");
     let text = screen(&mut app, 120, 60);
     assert!(text.contains("10 in all"), "of the other one now: {text}");
 }
@@ -300,10 +302,10 @@ fn keys_make_intervals_longer_and_shorter_within_bounds() {
 #[test]
 fn columns_are_chosen_and_groups_open_into_their_flows() {
     let mut app = full();
-    press(&mut app, "o vv \n");
+    press(&mut app, "o ↓↓ \n");
     let names: Vec<_> = app.columns.iter().map(|column| column.name()).collect();
     assert_eq!(names[..2], ["owner", "times"]);
-    let process = "Gvvvvvvvvvv\n";
+    let process = "G↓↓↓↓↓↓↓↓↓↓\n";
     press(&mut app, process);
     assert_eq!(app.wishes.by.as_ref().map(ToString::to_string).as_deref(), Some("process"));
     press(&mut app, "\n");
@@ -325,7 +327,7 @@ fn the_mouse_selects_opens_and_sorts() {
     assert_eq!((app.at, app.detail.is_some()), (1, false));
     click(&mut app, 3, lines.y + 1);
     assert!(app.detail.is_some());
-    press(&mut app, "!");
+    press(&mut app, "⎋");
     let (title, column) = app.places.titles[0];
     click(&mut app, title.x, title.y);
     assert_eq!((app.wishes.order, app.wishes.descending), (column, false));

@@ -22,7 +22,7 @@ fn options() -> LedgerOptions {
 fn both(entries: &[Entry], at_ns: u64, to_ns: u64) -> [Report; 2] {
     let (before, after) = entries.split_at(entries.partition_point(|one| one.at_ns < at_ns));
     let mut all = Ledger::new(START_NS, options());
-    for entry in &before {
+    for entry in before {
         all.apply(entry);
     }
     close(&mut all, at_ns);
