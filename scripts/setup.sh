@@ -22,6 +22,7 @@ need libelf-dev test -e /usr/include/libelf.h
 need zlib1g-dev test -e /usr/include/zlib.h
 need make command -v make
 need pkg-config command -v pkg-config
+need npm command -v npm # fetches what draws the charts of `tcpcong report`
 if [ "$what" = test ]; then
     PATH=$PATH:/usr/sbin:/sbin
     need iproute2 command -v ip
@@ -33,6 +34,7 @@ if [ "$what" = test ]; then
     need zsh command -v zsh
     need fish command -v fish
     need python3-venv python3 -c 'import ensurepip'
+    need chromium command -v chromium
 fi
 if [ "$what" = kernels ]; then # what scripts/kernels/ takes, for its machines and into them
     PATH=$PATH:/usr/sbin:/sbin

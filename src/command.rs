@@ -2,6 +2,8 @@
 //! Each part's work is its own.
 
 mod record;
+#[cfg(feature = "page")]
+mod report;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
@@ -31,6 +33,17 @@ use tcpcong_live::{
 };
 
 pub use record::record;
+#[cfg(feature = "page")]
+pub use report::report;
+
+/// `tcpcong report`: not in this build.
+#[cfg(not(feature = "page"))]
+pub fn report(_: &crate::cli::ReportConfig) -> Result<()> {
+    anyhow::bail!(
+        "this tcpcong was built with --no-default-features, without the page of `tcpcong report`; \
+         one that is built without that option has it"
+    )
+}
 
 /// Holds a request against this machine: what filters ask for must be there.
 pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
@@ -39,7 +52,9 @@ pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
         | Request::Transitions(TransitionsConfig { origin, filter, options, .. })
         | Request::Why(WhyConfig { origin, filter, options, .. })
         | Request::Top(TopConfig { origin, filter, options, .. }) => (origin, filter, options),
-        Request::Record(_) | Request::Demo(_) | Request::Print(_) => return Ok(()),
+        Request::Record(_) | Request::Report(_) | Request::Demo(_) | Request::Print(_) => {
+            return Ok(());
+        }
     };
     // What a recording has is not this machine's.
     if matches!(origin, Origin::Recording { .. }) {

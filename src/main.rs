@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Request::Why(config) => command::why(&config),
         Request::Top(config) => command::top(config),
         Request::Record(config) => command::record(&config),
+        Request::Report(config) => command::report(&config),
         Request::Demo(config) => command::demo(&config),
     };
     match outcome {

@@ -152,7 +152,8 @@ impl NewFile {
         let path = self.path.display();
         FileError(match error.kind() {
             ErrorKind::AlreadyExists => format!(
-                "{path}: there is such a file; take another name, or `tcpcong record --force`"
+                "{path}: there is such a file; take another name, or --force with `tcpcong record` \
+                 and `tcpcong report`"
             ),
             _ => format!("{path}: {error}"),
         })

@@ -139,7 +139,9 @@ fn output(line: &str, width: usize) -> String {
             shown_of(&mut recorder.source(&mut replay()), &plan, &mut view)
         }
         Request::Print(text) => text,
-        Request::Demo(_) | Request::Top(_) => panic!("it is not a command that prints"),
+        Request::Demo(_) | Request::Report(_) | Request::Top(_) => {
+            panic!("it is not a command that prints")
+        }
     }
 }
 
@@ -202,6 +204,7 @@ fn every_command_on_terminals_of_80_and_of_200_columns() {
         ("trace_json", "trace --format json"),
         ("record", "record -o -"),
         ("record_help", "record --help"),
+        ("report_help", "report --help"),
         ("trace_csv", "trace --format csv"),
         ("why", "why --seconds 2"),
         ("why_by", "why --seconds 2 --by raddr"),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand};
 
 use super::completions::Completions;
+use super::report::Report;
 use super::show::{FILTERS, Filters, Ports, Show};
 use super::top::Top;
 
@@ -394,6 +395,13 @@ pub enum Command {
     /// group and format, and so does what reads JSON lines. It can be read while it is
     /// written. docs/recording.md describes it.
     Record(Box<Record>),
+    /// Make a page of a recording, to be looked at in a browser
+    ///
+    /// The page shows each connection's life as a band of its states, with causes and figures,
+    /// charts of its windows and round-trip time, how long spells were, and a verdict on each
+    /// connection. It is one file that is complete in itself: it asks nothing of any network,
+    /// and can be sent to others.
+    Report(Box<Report>),
     /// Trace connections over a lossy path that it makes itself
     ///
     /// Makes two network namespaces and a router between them that drops, reorders

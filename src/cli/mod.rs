@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod moment;
 mod record;
+mod report;
 mod show;
 mod top;
 
@@ -20,6 +21,7 @@ pub use args::{Args, Command};
 pub use config::{Config, Format, Origin, Pace, Range, TransitionsConfig, WhyConfig};
 pub use moment::Moment;
 pub use record::{Extent, RecordConfig};
+pub use report::ReportConfig;
 pub use show::Show;
 pub use top::TopConfig;
 
@@ -36,6 +38,8 @@ pub enum Request {
     Top(TopConfig),
     /// Record what happens.
     Record(RecordConfig),
+    /// Make a page of a recording.
+    Report(ReportConfig),
     /// Trace connections of our own making.
     Demo(Config),
     /// Print a text to stdout: help, version, or the kernel program's source.
@@ -71,6 +75,7 @@ where
         Some(Command::Why(args)) => config::why(&args).map(Request::Why),
         Some(Command::Top(args)) => top::top(&args).map(Request::Top),
         Some(Command::Record(args)) => record::record(*args).map(Request::Record),
+        Some(Command::Report(args)) => report::checked(*args).map(Request::Report),
         Some(Command::Trace(args)) if args.columns.as_deref() == Some("help") => {
             Ok(Request::Print(choice::transition_column_help()))
         }

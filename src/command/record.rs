@@ -17,7 +17,8 @@ use tcpcong_core::recording::{Limits, Recorder};
 use tcpcong_core::session::Plan;
 use tcpcong_live::LiveSource;
 
-const ALL_LOOKUPS: Lookups = Lookups { owners: true, cgroups: true, netns: true, costs: true };
+pub(super) const ALL_LOOKUPS: Lookups =
+    Lookups { owners: true, cgroups: true, netns: true, costs: true };
 
 /// Records until the end.
 pub fn record(config: &RecordConfig) -> Result<()> {

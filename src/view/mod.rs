@@ -8,6 +8,8 @@ mod extras;
 mod histogram;
 mod json;
 mod lines;
+#[cfg(feature = "page")]
+mod page;
 mod record;
 mod table;
 mod transitions;
@@ -22,6 +24,8 @@ pub use csv::CsvView;
 pub use extras::{Extras, WithExtras};
 pub use histogram::HistogramView;
 pub use json::{JsonView, RunParams};
+#[cfg(feature = "page")]
+pub use page::{Collected, LivesView, Page, VerdictsKept};
 pub use record::RecordView;
 pub use table::TableView;
 pub use transitions::{Form, Style, TransitionsView};

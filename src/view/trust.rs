@@ -130,6 +130,19 @@ pub(super) fn at_end_of_lines(
     )
 }
 
+/// How far a whole run can be trusted, in one sentence; and whether nothing was missed.
+#[cfg(feature = "page")]
+pub(super) fn in_a_sentence(start: &Start, summary: &Summary) -> (String, bool) {
+    let seen = counted(summary.changes, "transition");
+    let remarks = remarks(summary);
+    let mut said = Vec::new();
+    // Memory takes everything.
+    _ = conclude(start, &seen, &remarks, &mut said);
+    let said = String::from_utf8_lossy(&said);
+    let sentence = said.trim().trim_start_matches("tcpcong: ").to_owned();
+    (sentence, remarks.is_empty() && start.limitations.is_empty())
+}
+
 /// How many were left out although they might have been wanted.
 fn unknown(filtered_out: usize) -> String {
     match filtered_out {

@@ -206,7 +206,7 @@ fn wrapped(facts: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// What the verdict rests on, in words; what did not happen is left out.
-fn facts(evidence: &Evidence) -> Vec<String> {
+pub(super) fn facts(evidence: &Evidence) -> Vec<String> {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let watched = evidence.watched_ns() as f64 / 1e9;
     let whose = if evidence.flows == 1 {
