@@ -78,6 +78,7 @@
 //! }
 //! ```
 
+pub mod compare;
 pub mod model;
 #[cfg(feature = "recording")]
 pub mod recording;

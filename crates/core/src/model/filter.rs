@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{AddressPrefix, Endpoints, Match, Report, Row, State, Transition};
+use super::{AddressPrefix, Endpoints, FilteredOut, Match, Report, Row, State, Transition};
 
 /// What a row must be to stay. What is `None` is not asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -120,6 +120,16 @@ impl Filter {
     /// Leaves out what the names decide, once they are known.
     pub fn apply_named(&self, report: &mut Report) {
         report.keep(|row| self.match_names(row));
+    }
+
+    /// Whether a row stays whose figures and names are all known; counts it if not.
+    pub fn keeps(&self, row: &Row, filtered_out: &mut FilteredOut) -> bool {
+        let (ends, figures) = (self.match_ends(row), self.match_figures(row));
+        let matched = ends.max(figures.into()).max(self.match_names(row));
+        filtered_out.note(matched);
+        // With the right figures it might have stayed.
+        filtered_out.inexact += u64::from(ends == Match::Yes && !figures && !row.exact);
+        matched == Match::Yes
     }
 
     fn match_ends(&self, row: &Row) -> Match {
