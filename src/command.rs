@@ -1,6 +1,7 @@
 //! The commands: puts a source, a sink and a session together.
 //! Each part's work is its own.
 
+mod diff;
 mod record;
 #[cfg(feature = "page")]
 mod report;
@@ -11,6 +12,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use thiserror::Error;
+
+pub use diff::diff;
 
 use crate::cli::{Config, Format, Origin, Range, Request, TopConfig, TransitionsConfig, WhyConfig};
 use crate::demo::Stage;
@@ -23,7 +26,7 @@ use crate::view::{
     WhyView, WithExtras,
 };
 use tcpcong_core::model::{LedgerOptions, Lookups, PortRange, RejectedMethod};
-use tcpcong_core::recording::Recorder;
+use tcpcong_core::recording::{Recorder, Recording};
 use tcpcong_core::session::{Backlog, Ending, Plan, Product, Session};
 use tcpcong_core::sink::{Output, Sink};
 use tcpcong_core::source::{Enrichment, Source};
@@ -52,7 +55,11 @@ pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
         | Request::Transitions(TransitionsConfig { origin, filter, options, .. })
         | Request::Why(WhyConfig { origin, filter, options, .. })
         | Request::Top(TopConfig { origin, filter, options, .. }) => (origin, filter, options),
-        Request::Record(_) | Request::Report(_) | Request::Demo(_) | Request::Print(_) => {
+        Request::Record(_)
+        | Request::Report(_)
+        | Request::Diff(_)
+        | Request::Demo(_)
+        | Request::Print(_) => {
             return Ok(());
         }
     };
@@ -312,16 +319,29 @@ fn on_recording(
         let was_asked = interrupts.asked()?.has_come()?;
         return if was_asked { Ok(Ending::Interrupted) } else { Err(error) };
     }
-    plan.ledger.tick_ns = plan.ledger.tick_ns.map(|_| recording.tick_ns());
     let mut shown = Shown::new()?;
+    let pace = (&mut *interrupts, speed);
+    let ending = replay((file, &mut recording), pace, plan, sink, &mut shown)?;
+    shown.finish(ending, interrupts)
+}
+
+/// Hands a recording to the sink, and says what of it could not be read.
+fn replay(
+    (file, recording): (&Path, &mut Recording),
+    (interrupts, speed): (&mut Interrupts, Option<f64>),
+    plan: &mut Plan,
+    sink: &mut dyn Sink,
+    shown: &mut Shown,
+) -> Result<Ending> {
+    plan.ledger.tick_ns = plan.ledger.tick_ns.map(|_| recording.tick_ns());
     let mut owners = recording.owners();
     let backlog = shown.backlog.clone();
-    let mut attended = Attended::new(&mut recording, interrupts, &backlog, speed)?;
+    let mut attended = Attended::new(recording, interrupts, &backlog, speed)?;
     // What is slow to be read is waited for: nothing is left out for it.
     let ending = shown.session(&mut attended, &mut owners, sink, plan, &());
     let is_all_read = !matches!(ending, Ok(Ending::Interrupted));
-    recordings::say_damage(file, &recording, is_all_read, &mut shown.remarks);
-    shown.finish(ending.map_err(|error| recordings::named(file, error))?, interrupts)
+    recordings::say_damage(file, recording, is_all_read, &mut shown.remarks);
+    ending.map_err(|error| recordings::named(file, error))
 }
 
 /// What is printed in a run.
@@ -346,8 +366,11 @@ impl Shown {
         plan: &Plan,
         backlog: &dyn Backlog,
     ) -> Result<Ending> {
-        let out = Output { data: &mut self.data, remarks: &mut self.remarks };
-        Session { source, enrichment, sink, out, backlog }.run(plan)
+        Session { source, enrichment, sink, out: self.out(), backlog }.run(plan)
+    }
+
+    fn out(&mut self) -> Output<'_> {
+        Output { data: &mut self.data, remarks: &mut self.remarks }
     }
 
     /// Waits until all is written, and says what is not.

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Request::Top(config) => command::top(config),
         Request::Record(config) => command::record(&config),
         Request::Report(config) => command::report(&config),
+        Request::Diff(config) => command::diff(&config),
         Request::Demo(config) => command::demo(&config),
     };
     match outcome {

@@ -8,10 +8,12 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use tcpcong_core::compare;
 use tcpcong_core::model::sample::{Script, account, figures, start};
 use tcpcong_core::model::{Body, Entry, Figures, State};
 use tcpcong_core::source::{End, NoEnrichment, Replay};
 
+use super::diff::{diff_view, plan_diff};
 use super::*;
 use crate::cli;
 use crate::view::RecordView;
@@ -138,11 +140,45 @@ fn output(line: &str, width: usize) -> String {
             let plan = with_tick(record::plan(&config));
             shown_of(&mut recorder.source(&mut replay()), &plan, &mut view)
         }
+        Request::Diff(config) => compared(&config),
         Request::Print(text) => text,
         Request::Demo(_) | Request::Report(_) | Request::Top(_) => {
             panic!("it is not a command that prints")
         }
     }
+}
+
+/// Sixteen connections that lose now and then, for as long as is said.
+fn losses(lasting_ms: u64) -> Replay {
+    let mut entries = Vec::new();
+    for socket in 1..=16 {
+        let (from, lasting) = (100 + 20 * u64::from(socket), lasting_ms + u64::from(socket));
+        let script = Script::default()
+            .birth(socket, ms(0))
+            .with(account([0, 0, 0], 0, 0))
+            .transition(socket, ms(from), State::Open, State::Recovery)
+            .with(Figures { srtt_us: 8 * 24_500, ..figures(40, 0, true) })
+            .transition(socket, ms(from + lasting), State::Recovery, State::Open)
+            .with(Figures { srtt_us: 8 * 26_000, ..figures(28, 40, true) })
+            .seen(socket, ms(1500), State::Open)
+            .with(account([300, 0, 0], 900, 60));
+        entries.extend(script.entries.into_iter().map(with_ends));
+    }
+    entries.sort_by_key(|entry| entry.at_ns);
+    Replay::new(start(START_NS), entries).ending(End::Exhausted, ms(2000))
+}
+
+fn compared(config: &cli::DiffConfig) -> String {
+    let recorded = |mut source: Replay| {
+        let mut recorder = compare::Recorder::default();
+        shown_of(&mut source, &plan_diff(config), &mut recorder);
+        recorder.finish(&config.filter, config.by.as_ref()).expect("it began")
+    };
+    let comparison = compare::compare(recorded(losses(100)), recorded(losses(300)));
+    let terminal = Terminal::default();
+    let mut out = Output { data: &mut terminal.clone(), remarks: &mut terminal.clone() };
+    diff_view(config).show(&comparison, &mut out).expect("memory");
+    String::from_utf8(terminal.0.take()).expect("text")
 }
 
 /// The same text as `--help` on a terminal so wide; clap makes it 100 columns at most.
@@ -208,6 +244,10 @@ fn every_command_on_terminals_of_80_and_of_200_columns() {
         ("trace_csv", "trace --format csv"),
         ("why", "why --seconds 2"),
         ("why_by", "why --seconds 2 --by raddr"),
+        ("diff", "diff a.jsonl.zst b.jsonl.zst"),
+        ("diff_few", "diff a.jsonl.zst b.jsonl.zst --by lport -L 49151-49152"),
+        ("diff_json", "diff a.jsonl.zst b.jsonl.zst --format json"),
+        ("diff_help", "diff --help"),
         ("why_json", "why --seconds 2 --format json"),
         ("fields", "-o help"),
         ("trace_fields", "trace -o help"),

@@ -1,7 +1,8 @@
 //! The documents name everything that there is. Not here: whether what they say of it is
 //! right, which the tests of each thing show.
 
-use tcpcong_core::model::{FIELDS, TransitionField};
+use tcpcong_core::compare::Measure;
+use tcpcong_core::model::{Cause, FIELDS, TransitionField};
 use tcpcong_core::why::RULES;
 
 const JSON: &str = include_str!("../docs/json.md");
@@ -33,5 +34,13 @@ fn every_rule_is_in_the_documentation() {
     for rule in RULES {
         let row = format!("| {} | {} |", rule.verdict, rule.when);
         assert!(WHY.contains(&row), "docs/why.md lacks: {row}");
+    }
+}
+
+#[test]
+fn every_measure_is_in_the_documentation() {
+    let (_, of_diff) = JSON.split_once("# `tcpcong diff").expect("its part");
+    for measure in Measure::all(std::iter::once(Cause::Rto)) {
+        assert!(of_diff.contains(&format!("`{}`", measure.name())), "{}", measure.name());
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand};
 
 use super::completions::Completions;
+use super::diff::Diff;
 use super::report::Report;
 use super::show::{FILTERS, Filters, Ports, Show};
 use super::top::Top;
@@ -56,6 +57,8 @@ Examples:
                            record all that happens, until Ctrl-C
   tcpcong --from a.jsonl.zst 1
                            the same reports of that
+  tcpcong diff a.jsonl.zst b.jsonl.zst
+                           how another recording differs from it
   tcpcong demo             connections over a lossy path that it makes itself
   tcpcong help trace       help on trace";
 
@@ -402,6 +405,26 @@ pub enum Command {
     /// connection. It is one file that is complete in itself: it asks nothing of any network,
     /// and can be sent to others.
     Report(Box<Report>),
+    /// Compare two recordings: how B differs from A, and whether that may be chance
+    ///
+    /// Time in each state, rates of transitions, timeouts and causes, lengths of spells,
+    /// what was sent, windows and round-trip times: what each is in A and in B, how large
+    /// the difference is, and how often chance alone would make as large a one. docs/diff.md
+    /// says what each figure means.
+    #[command(
+        mut_arg("state", |arg| arg.help(
+            "Connections that spent time in one of these states, or are in one at the end: open, \
+             disorder, cwr, recovery, loss"
+        )),
+        mut_arg("min_time", |arg| arg.help(
+            "Connections that spent at least this long outside Open, or with --state in those \
+             states: 50ms, 1s, 500us"
+        )),
+        mut_arg("min_changes", |arg| arg.help(
+            "Connections that made at least so many transitions"
+        ))
+    )]
+    Diff(Box<Diff>),
     /// Trace connections over a lossy path that it makes itself
     ///
     /// Makes two network namespaces and a router between them that drops, reorders

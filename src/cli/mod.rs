@@ -5,6 +5,7 @@ mod args;
 mod choice;
 mod completions;
 mod config;
+mod diff;
 mod moment;
 mod record;
 mod report;
@@ -19,6 +20,7 @@ use thiserror::Error;
 
 pub use args::{Args, Command};
 pub use config::{Config, Format, Origin, Pace, Range, TransitionsConfig, WhyConfig};
+pub use diff::{Diff, DiffConfig};
 pub use moment::Moment;
 pub use record::{Extent, RecordConfig};
 pub use report::ReportConfig;
@@ -40,6 +42,8 @@ pub enum Request {
     Record(RecordConfig),
     /// Make a page of a recording.
     Report(ReportConfig),
+    /// Compare two recordings.
+    Diff(DiffConfig),
     /// Trace connections of our own making.
     Demo(Config),
     /// Print a text to stdout: help, version, or the kernel program's source.
@@ -76,6 +80,7 @@ where
         Some(Command::Top(args)) => top::top(&args).map(Request::Top),
         Some(Command::Record(args)) => record::record(*args).map(Request::Record),
         Some(Command::Report(args)) => report::checked(*args).map(Request::Report),
+        Some(Command::Diff(args)) => diff::diff(*args).map(Request::Diff),
         Some(Command::Trace(args)) if args.columns.as_deref() == Some("help") => {
             Ok(Request::Print(choice::transition_column_help()))
         }

@@ -14,7 +14,7 @@ use tcpcong_core::model::{
 };
 use tcpcong_core::sink::{Output, Sink};
 
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 /// What the run was told, for its first line.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -297,7 +297,8 @@ pub(super) fn gaps(report: &Report, data: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn print(line: &impl Serialize, data: &mut dyn Write) -> io::Result<()> {
+/// Prints a line.
+pub(super) fn print(line: &impl Serialize, data: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *data, line).map_err(io::Error::from)?;
     writeln!(data)
 }

@@ -4,6 +4,7 @@
 mod colour;
 mod columns;
 mod csv;
+mod diff;
 mod extras;
 mod histogram;
 mod json;
@@ -21,6 +22,7 @@ use std::io::{self, Write};
 pub use colour::Colour;
 pub use columns::ColumnsView;
 pub use csv::CsvView;
+pub use diff::DiffView;
 pub use extras::{Extras, WithExtras};
 pub use histogram::HistogramView;
 pub use json::{JsonView, RunParams};

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 
+use tcpcong_core::compare::Recorded;
 use tcpcong_core::model::{Coverage, Losses, Report, Start, State, Summary};
 
 /// Before the first report, only if there is something to say.
@@ -151,13 +152,33 @@ fn unknown(filtered_out: usize) -> String {
     }
 }
 
+/// After the comparison of two recordings, always: of one of them.
+pub(super) fn of_recording(side: char, recorded: &Recorded, to: &mut dyn Write) -> io::Result<()> {
+    let Recorded { start, summary, .. } = recorded;
+    if !start.limitations.is_empty() {
+        let (attach, limitations) = (&start.attach, start.limitations.join("; "));
+        writeln!(to, "tcpcong: {side}: by {attach}, which does not see: {limitations}")?;
+    }
+    let seen = format!(
+        "{} of {}{}",
+        counted(summary.changes, "transition"),
+        counted(recorded.connections as u64, "connection"),
+        selected(summary)
+    );
+    writeln!(to, "tcpcong: {side}: {}", conclusion(start, &seen, &remarks(summary)))
+}
+
 fn conclude(start: &Start, seen: &str, remarks: &[String], to: &mut dyn Write) -> io::Result<()> {
+    writeln!(to, "tcpcong: {}", conclusion(start, seen, remarks))
+}
+
+fn conclusion(start: &Start, seen: &str, remarks: &[String]) -> String {
     if remarks.is_empty() && start.limitations.is_empty() {
-        writeln!(to, "tcpcong: exact: {seen}, nothing missed")
+        format!("exact: {seen}, nothing missed")
     } else if remarks.is_empty() {
-        writeln!(to, "tcpcong: exact as far as {} sees: {seen}", start.attach)
+        format!("exact as far as {} sees: {seen}", start.attach)
     } else {
-        writeln!(to, "tcpcong: not exact: {seen}; {}", remarks.join("; "))
+        format!("not exact: {seen}; {}", remarks.join("; "))
     }
 }
 

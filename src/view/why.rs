@@ -94,9 +94,15 @@ impl Subject {
     /// A group.
     #[must_use]
     pub fn of_group(group: &Group) -> Self {
+        Self::of_key(&group.key)
+    }
+
+    /// What the flows of a group have in common.
+    #[must_use]
+    pub fn of_key(key: &[(&'static str, Value)]) -> Self {
         let shown: Vec<_> =
-            group.key.iter().map(|(name, value)| format!("{name} {}", shown(value))).collect();
-        let columns = group.key.iter().map(|(name, value)| ((*name).to_owned(), json(value)));
+            key.iter().map(|(name, value)| format!("{name} {}", shown(value))).collect();
+        let columns = key.iter().map(|(name, value)| ((*name).to_owned(), json(value)));
         Self { text: shown.join(" "), columns: columns.collect() }
     }
 }

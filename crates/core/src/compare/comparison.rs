@@ -71,7 +71,6 @@ impl Difference {
             Some(lengths) => lengths.map(|side| side.median_ns.map(|median_ns| median_ns as f64)),
             None => ratios,
         };
-        let is_enough = connections.iter().all(|count| *count >= FEWEST_CONNECTIONS);
         let [a_ratio, b_ratio] = ratios.map(Option::unwrap_or_default);
         Self {
             measure,
@@ -79,10 +78,14 @@ impl Difference {
             lengths,
             connections,
             delta: measure.delta(a, b, &parts),
-            p: is_enough.then(|| permutation_test(&parts[0], &parts[1])),
+            p: None,
             p_adjusted: None,
             tested: b_ratio - a_ratio,
         }
+    }
+
+    fn is_enough(&self) -> bool {
+        self.connections.iter().all(|count| *count >= FEWEST_CONNECTIONS)
     }
 
     /// B less A, where both are known.
@@ -186,7 +189,7 @@ pub fn compare(mut a: Recorded, mut b: Recorded) -> Comparison {
             Compared { differences: differences(&sides), key, sides }
         })
         .collect();
-    let tests = adjust(&mut groups);
+    let tests = test(&mut groups);
     Comparison { recordings: [a, b], unlike, groups, tests }
 }
 
@@ -197,14 +200,21 @@ fn differences([a, b]: &[Population; 2]) -> Vec<Difference> {
     all.filter(|difference| !difference.is_of_nothing()).collect()
 }
 
-/// Adjusts p for all that was tested. Returns how much that is.
-fn adjust(groups: &mut [Compared]) -> usize {
-    let tested = || groups.iter().flat_map(|group| &group.differences).filter_map(|one| one.p);
-    let mut adjusted = holm(&tested().collect::<Vec<_>>()).into_iter();
-    let tests = adjusted.len();
+/// Tests what can be tested, and adjusts p for all of that. Returns how much that is.
+fn test(groups: &mut [Compared]) -> usize {
+    let all = groups.iter().flat_map(|group| &group.differences);
+    let tests = all.filter(|one| one.is_enough()).count();
+    let mut found = Vec::new();
+    for Compared { sides: [a, b], differences, .. } in &*groups {
+        for one in differences.iter().filter(|one| one.is_enough()) {
+            let parts = one.measure.parts(a, b);
+            found.push(permutation_test(&parts[0], &parts[1], tests));
+        }
+    }
+    let mut p = found.iter().copied().zip(holm(&found));
     let all = groups.iter_mut().flat_map(|group| &mut group.differences);
-    for difference in all.filter(|difference| difference.p.is_some()) {
-        difference.p_adjusted = adjusted.next();
+    for one in all.filter(|one| one.is_enough()) {
+        (one.p, one.p_adjusted) = p.next().unzip();
     }
     tests
 }

@@ -69,6 +69,35 @@ impl Measure {
         shares.chain(rates).chain(causes.map(Self::Caused)).chain(spells).chain(sent)
     }
 
+    /// Its name, as programs read it; which state or cause it is of is not in that.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Share(_) => "share",
+            Self::Transitions => "changes",
+            Self::Timeouts => "rtos",
+            Self::RepeatedTimeouts => "repeated_rtos",
+            Self::Caused(_) => "caused",
+            Self::Spells(_) => "spells",
+            Self::Delivered => "delivered",
+            Self::Retransmitted => "retrans",
+            Self::Window => "cwnd",
+            Self::RoundTrip => "srtt",
+        }
+    }
+
+    /// The state that it is of.
+    #[must_use]
+    pub fn state(self) -> Option<State> {
+        if let Self::Share(state) | Self::Spells(state) = self { Some(state) } else { None }
+    }
+
+    /// The cause that it is of.
+    #[must_use]
+    pub fn cause(self) -> Option<Cause> {
+        if let Self::Caused(cause) = self { Some(cause) } else { None }
+    }
+
     /// What it counts in.
     #[must_use]
     pub fn unit(self) -> Unit {

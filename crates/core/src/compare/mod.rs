@@ -12,6 +12,6 @@ pub use connections::{Observed, Population, TimedMean};
 pub use measure::{Lengths, Measure, Unit};
 pub use recorded::{Recorded, Recorder};
 pub use statistics::{
-    ALPHA, Effect, FEWEST_CONNECTIONS, MOST_PERMUTATIONS, Part, cliffs_delta, holm, midranks,
+    ALPHA, Effect, FEWEST_CONNECTIONS, PERMUTATIONS, Part, cliffs_delta, holm, midranks,
     permutation_test,
 };

@@ -14,14 +14,20 @@ pub const ALPHA: f64 = 0.05;
 /// With fewer connections on a side nothing is tested: chance alone could not be ruled out
 /// once it is adjusted for some 30 comparisons.
 pub const FEWEST_CONNECTIONS: usize = 8;
-/// So many permutations at most: the smallest p is one in one more.
-pub const MOST_PERMUTATIONS: u32 = 9_999;
+/// So many permutations where that is enough for what is compared: the smallest p is one in
+/// one more.
+pub const PERMUTATIONS: usize = 9_999;
+/// So many for each of many comparisons, so that what is found in none of them is half of
+/// what is called a difference, once it is adjusted.
+const PERMUTATIONS_A_TEST: usize = 40;
 /// So many at least, however many connections there are.
-const FEWEST_PERMUTATIONS: u32 = 1_999;
+const FEWEST_PERMUTATIONS: usize = 1_999;
 /// Draws of a connection that a test may take, or it would take long.
-const MOST_DRAWS: usize = 40_000_000;
+const MOST_DRAWS: usize = 20_000_000;
 /// After so many permutations that are as far apart nobody can doubt that it is chance.
 const ENOUGH_BY_CHANCE: u32 = 100;
+/// By so little two results of the same sums may differ.
+const LAST_BITS: f64 = 1e-9;
 /// The same each time, so that the same recordings give the same p.
 const SEED: u64 = 0x7463_7063_6f6e_6721;
 
@@ -149,16 +155,22 @@ fn studentized(a: &Sums, b: &Sums) -> f64 {
 /// p-values should never be zero", 2010) and stops early where chance is plain (Besag and
 /// Clifford, "Sequential Monte Carlo p-values", Biometrika 78, 1991).
 ///
-/// Each side needs two connections at least.
+/// `tests`: for so many p is to be adjusted. Each side needs two connections at least.
 #[must_use]
-pub fn permutation_test(a: &[Part], b: &[Part]) -> f64 {
+pub fn permutation_test(a: &[Part], b: &[Part], tests: usize) -> f64 {
+    let wanted = PERMUTATIONS.max(tests.saturating_mul(PERMUTATIONS_A_TEST));
+    let most = MOST_DRAWS / a.len().min(b.len()).max(1);
+    let permutations = wanted.min(most).max(FEWEST_PERMUTATIONS);
+    permuted(a, b, u32::try_from(permutations).unwrap_or(u32::MAX))
+}
+
+/// The same, by so many permutations at most.
+fn permuted(a: &[Part], b: &[Part], permutations: u32) -> f64 {
     let Some(mut parts) = centred(a, b) else { return 1.0 };
     let (all, observed) = (Sums::of(&parts), Sums::of(&parts[..a.len()]));
     let observed = studentized(&observed, &all.without(&observed)).abs();
     // Sums of either side are those of all without the other's.
     let drawn = a.len().min(b.len());
-    let most = u32::try_from(MOST_DRAWS / drawn).unwrap_or(u32::MAX);
-    let permutations = most.clamp(FEWEST_PERMUTATIONS, MOST_PERMUTATIONS);
     let mut random = Rng::with_seed(SEED);
     let mut as_far = 0;
     for permutation in 1..=permutations {
@@ -170,7 +182,7 @@ pub fn permutation_test(a: &[Part], b: &[Part]) -> f64 {
         }
         let apart = studentized(&side, &all.without(&side)).abs();
         // Sums in another order may differ in their last bits.
-        as_far += u32::from(apart >= observed * (1.0 - 1e-9));
+        as_far += u32::from(apart >= observed * (1.0 - LAST_BITS) - LAST_BITS);
         if as_far == ENOUGH_BY_CHANCE {
             return f64::from(as_far) / f64::from(permutation);
         }
