@@ -63,13 +63,14 @@ if [ -n "$missing" ]; then
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
-# What else reads recordings (tests/other_tools.rs), in an environment of its own.
+# What tests read recordings and exports with, in an environment of its own.
 if [ "$what" = test ]; then
-    wanted=tests/other_tools/requirements.txt
-    if ! cmp -s "$wanted" target/python/installed.txt; then
-        echo "setup: installing what $wanted names in target/python" >&2
+    mkdir -p target
+    cat tests/*/requirements.txt > target/python-wanted.txt
+    if ! cmp -s target/python-wanted.txt target/python/installed.txt; then
+        echo "setup: installing what tests/*/requirements.txt name in target/python" >&2
         python3 -m venv --clear target/python
-        target/python/bin/pip install --quiet --disable-pip-version-check --only-binary :all: -r "$wanted"
-        cp "$wanted" target/python/installed.txt
+        target/python/bin/pip install --quiet --disable-pip-version-check --only-binary :all: -r target/python-wanted.txt
+        cp target/python-wanted.txt target/python/installed.txt
     fi
 fi

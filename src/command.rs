@@ -58,6 +58,7 @@ pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
         Request::Record(_)
         | Request::Report(_)
         | Request::Diff(_)
+        | Request::Export(_)
         | Request::Demo(_)
         | Request::Print(_) => {
             return Ok(());

@@ -4,9 +4,11 @@
 pub mod cli;
 pub mod command;
 pub mod demo;
+pub mod export;
 pub mod hindsight;
 pub mod interrupt;
 pub mod output;
+pub mod progress;
 pub mod recordings;
 pub mod rotation;
 pub mod screen;

@@ -2,10 +2,10 @@
 //! `tcpcong_core::recording`'s.
 
 use std::cell::RefCell;
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, IsTerminal as _, Read, Write};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use crate::cli::Range;
 use crate::interrupt::{Asked, Interrupts};
+use crate::progress::Progress;
 use tcpcong_core::model::{Losses, Start};
 use tcpcong_core::recording::{Recording, RecordingError};
 use tcpcong_core::session::Backlog;
@@ -41,19 +42,46 @@ impl FileError {
 /// Opens a recording; `-` is stdin. Nothing where a signal asks for the end before it has
 /// begun.
 pub fn open(file: &Path, interrupts: &Interrupts) -> Result<Option<Recording>> {
-    let said = |error: &dyn std::fmt::Display| FileError(format!("{}: {error}", file.display()));
+    let input = input(file, interrupts)?;
+    opened(file, Box::new(input), interrupts)
+}
+
+/// The same, for work that may take long: how far it has come is shown on a terminal.
+/// `doing`: what is being done, as "exporting".
+pub fn open_with_progress(
+    file: &Path,
+    doing: &'static str,
+    interrupts: &Interrupts,
+) -> Result<Option<Recording>> {
+    let input = input(file, interrupts)?;
+    let stderr = io::stderr();
+    if !stderr.is_terminal() {
+        return opened(file, Box::new(input), interrupts);
+    }
+    let size = input.file.metadata().ok().filter(Metadata::is_file).map(|file| file.len());
+    opened(file, Box::new(Progress::new(input, size, doing, stderr)), interrupts)
+}
+
+fn input(file: &Path, interrupts: &Interrupts) -> Result<Input> {
     let opened = if file == Path::new("-") {
         io::stdin().as_fd().try_clone_to_owned().map(File::from)
     } else {
         // A named pipe that nobody writes to holds nothing up.
         OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(file)
     };
-    let input = Input { file: opened.map_err(|error| said(&error))?, asked: interrupts.asked()? };
-    match Recording::open(Box::new(input)) {
+    Ok(Input { file: opened.map_err(|error| said(file, &error))?, asked: interrupts.asked()? })
+}
+
+fn opened(file: &Path, input: Box<dyn Read>, interrupts: &Interrupts) -> Result<Option<Recording>> {
+    match Recording::open(input) {
         Ok(recording) => Ok(Some(recording)),
         Err(_) if interrupts.asked()?.has_come()? => Ok(None),
-        Err(error) => Err(said(&error).into()),
+        Err(error) => Err(said(file, &error).into()),
     }
+}
+
+fn said(file: &Path, error: &dyn std::fmt::Display) -> FileError {
+    FileError(format!("{}: {error}", file.display()))
 }
 
 /// A file or a pipe. It ends when a signal asks for the end, however long the pipe is silent.
@@ -129,6 +157,16 @@ impl NewFile {
         self.path == Path::new("-")
     }
 
+    /// That it may be made, as it is not the file that is read.
+    pub fn is_apart_from(&self, read: &Path) -> Result<(), FileError> {
+        let known = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
+        if !self.is_stdout() && known(read).is_some_and(|read| known(&self.path) == Some(read)) {
+            let path = self.path.display();
+            return Err(FileError(format!("{path}: it is the recording; take another name")));
+        }
+        Ok(())
+    }
+
     /// Makes it.
     pub fn make(&self) -> Result<(), FileError> {
         let made = if self.is_stdout() {
@@ -152,8 +190,8 @@ impl NewFile {
         let path = self.path.display();
         FileError(match error.kind() {
             ErrorKind::AlreadyExists => format!(
-                "{path}: there is such a file; take another name, or --force with `tcpcong record` \
-                 and `tcpcong report`"
+                "{path}: there is such a file; take another name, or --force with `tcpcong record`, \
+                 `report` and `export`"
             ),
             _ => format!("{path}: {error}"),
         })

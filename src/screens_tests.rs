@@ -15,8 +15,8 @@ use tcpcong_core::source::{End, NoEnrichment, Replay};
 
 use super::diff::{diff_view, plan_diff};
 use super::*;
-use crate::cli;
-use crate::view::RecordView;
+use crate::view::{ExportView, RecordView};
+use crate::{cli, export};
 
 const START_NS: u64 = 5_000_000_000;
 const WIDTHS: [usize; 2] = [80, 200];
@@ -141,6 +141,13 @@ fn output(line: &str, width: usize) -> String {
             shown_of(&mut recorder.source(&mut replay()), &plan, &mut view)
         }
         Request::Diff(config) => compared(&config),
+        Request::Export(config) => {
+            let file = Terminal::default();
+            let [(format, _)] = &config.outputs[..] else { panic!("one output") };
+            let exporter = export::exporter(*format, Box::new(file.clone())).expect("memory");
+            let said = shown(&export::plan(&config), &mut ExportView::new(vec![exporter]));
+            String::from_utf8(file.0.take()).expect("text") + &said
+        }
         Request::Print(text) => text,
         Request::Demo(_) | Request::Report(_) | Request::Top(_) => {
             panic!("it is not a command that prints")
@@ -241,6 +248,9 @@ fn every_command_on_terminals_of_80_and_of_200_columns() {
         ("record", "record -o -"),
         ("record_help", "record --help"),
         ("report_help", "report --help"),
+        ("export_csv", "export a.jsonl.zst --csv -"),
+        ("export_csv_samples", "export a.jsonl.zst --csv-samples -"),
+        ("export_help", "export --help"),
         ("trace_csv", "trace --format csv"),
         ("why", "why --seconds 2"),
         ("why_by", "why --seconds 2 --by raddr"),

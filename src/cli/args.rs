@@ -7,6 +7,7 @@ use clap::{Args as Group, Parser, Subcommand};
 
 use super::completions::Completions;
 use super::diff::Diff;
+use super::export::Export;
 use super::report::Report;
 use super::show::{FILTERS, Filters, Ports, Show};
 use super::top::Top;
@@ -425,6 +426,19 @@ pub enum Command {
         ))
     )]
     Diff(Box<Diff>),
+    /// Write what a recording has as a Perfetto trace or as comma-separated values
+    ///
+    /// A Perfetto trace has a track for each connection, grouped by process or remote host,
+    /// a slice for each spell with its cause, and counters for the congestion window, slow
+    /// start threshold, round-trip time and rate: open it in ui.perfetto.dev. Comma-separated
+    /// values have a line for each spell, or for each time that a socket was looked at.
+    /// docs/export.md describes both.
+    #[command(
+        mut_arg("min_changes", |arg| arg.hide(true)),
+        mut_arg("state", |arg| arg.hide(true)),
+        mut_arg("min_time", |arg| arg.hide(true))
+    )]
+    Export(Box<Export>),
     /// Trace connections over a lossy path that it makes itself
     ///
     /// Makes two network namespaces and a router between them that drops, reorders

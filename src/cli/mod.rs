@@ -6,6 +6,7 @@ mod choice;
 mod completions;
 mod config;
 mod diff;
+mod export;
 mod moment;
 mod record;
 mod report;
@@ -21,6 +22,7 @@ use thiserror::Error;
 pub use args::{Args, Command};
 pub use config::{Config, Format, Origin, Pace, Range, TransitionsConfig, WhyConfig};
 pub use diff::{Diff, DiffConfig};
+pub use export::{ExportConfig, ExportFormat};
 pub use moment::Moment;
 pub use record::{Extent, RecordConfig};
 pub use report::ReportConfig;
@@ -44,6 +46,8 @@ pub enum Request {
     Report(ReportConfig),
     /// Compare two recordings.
     Diff(DiffConfig),
+    /// Write what a recording has in other formats.
+    Export(ExportConfig),
     /// Trace connections of our own making.
     Demo(Config),
     /// Print a text to stdout: help, version, or the kernel program's source.
@@ -81,6 +85,7 @@ where
         Some(Command::Record(args)) => record::record(*args).map(Request::Record),
         Some(Command::Report(args)) => report::checked(*args).map(Request::Report),
         Some(Command::Diff(args)) => diff::diff(*args).map(Request::Diff),
+        Some(Command::Export(args)) => export::export(*args).map(Request::Export),
         Some(Command::Trace(args)) if args.columns.as_deref() == Some("help") => {
             Ok(Request::Print(choice::transition_column_help()))
         }

@@ -26,8 +26,16 @@ pub(super) fn at_start(start: &Start, to: &mut dyn Write) -> io::Result<()> {
 pub(super) fn at_report(report: &Report, to: &mut dyn Write) -> io::Result<()> {
     unlisted(report, to)?;
     all_quiet(report, to)?;
+    match of_report(report) {
+        Some(what) => writeln!(to, "tcpcong: {what}"),
+        None => Ok(()),
+    }
+}
+
+/// What of a report is not exact, and why, if anything.
+pub(super) fn of_report(report: &Report) -> Option<String> {
     if report.losses.is_exact() && report.totals.inexact + report.filtered_out.inexact == 0 {
-        return Ok(()); // what cannot be entered is said at the start and at the end
+        return None; // what cannot be entered is said at the start and at the end
     }
     let mut summary = Summary::of(report);
     summary.namespaces_unreached = 0;
@@ -42,7 +50,7 @@ pub(super) fn at_report(report: &Report, to: &mut dyn Write) -> io::Result<()> {
     } else {
         remarks.join("; ")
     };
-    writeln!(to, "tcpcong: not exact{inexact}: {why}{}", between(report))
+    Some(format!("not exact{inexact}: {why}{}", between(report)))
 }
 
 /// That there are more rows or groups than are listed.
@@ -107,6 +115,22 @@ pub(crate) fn in_a_line(start: &Start, summary: &Summary) -> (bool, String) {
         (false, _) => format!("not exact: {}", remarks.join("; ")),
     };
     (is_exact, text)
+}
+
+/// After an export of what `exported` says, always.
+pub(super) fn at_end_of_export(
+    start: &Start,
+    exported: &str,
+    summary: &Summary,
+    to: &mut dyn Write,
+) -> io::Result<()> {
+    // Rows are counted in each interval, which nobody asked for.
+    let selected = match (summary.filtered_out.rows, summary.filtered_out.unknown) {
+        (0, _) => "",
+        (_, 0) => " (without those that filters left out)",
+        _ => " (without those that filters left out, some as it is not known whose they are)",
+    };
+    conclude(start, &format!("exported {exported}{selected}"), &remarks(summary), to)
 }
 
 /// After the last of `told` lines about `noun`, always.
