@@ -259,7 +259,14 @@ impl Recording {
     /// A frame says how many lines came before it. Those that were not read are a gap.
     fn begin_frame(&mut self, read: u64) {
         let Some(Line::Note(Note::Frame { at_ns, lines })) = self.lines.front() else { return };
-        let (to_ns, dropped) = ((*at_ns).max(self.last_ns), lines.saturating_sub(read));
+        // What comes after the missing lines happened after them, but its frame may have begun
+        // when that was long past: a gap that lasts until then would make it late.
+        let entries = self.lines.iter().filter_map(|line| match line {
+            Line::Entry(entry) => Some(entry.at_ns),
+            Line::Note(_) => None,
+        });
+        let to_ns = entries.chain([*at_ns]).min().unwrap_or(*at_ns).max(self.last_ns);
+        let dropped = lines.saturating_sub(read);
         if dropped > 0 {
             self.line += dropped;
             // It may have told otherwise.
