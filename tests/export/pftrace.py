@@ -55,7 +55,9 @@ def main(path):
             clocks.append({"monotonic": shown[3], "realtime": shown[1]})
         elif packet.HasField("track_descriptor"):
             track = packet.track_descriptor
-            assert track.uuid not in tracks, f"described twice: {track}"
+            # A flow's name may be known later; the last description counts.
+            before = tracks.get(track.uuid, track)
+            assert before.parent_uuid == track.parent_uuid, f"moved: {track}"
             assert not track.parent_uuid or track.parent_uuid in tracks, f"no parent: {track}"
             tracks[track.uuid] = track
         elif packet.HasField("track_event"):

@@ -70,6 +70,9 @@ impl Group {
 pub(super) struct FlowTrack {
     /// The track of its spells.
     pub(super) uuid: u64,
+    parent: u64,
+    /// Its name says between whom it is.
+    is_named: bool,
     /// What each counter is; nothing of one that has no track.
     counters: [Option<f64>; Counter::ALL.len()],
     /// When the segments delivered were last counted, and how many they were, modulo 2^32.
@@ -154,11 +157,17 @@ impl Tracks {
         if !self.flows.contains_key(&flow) {
             let uuid = flow * NUMBERS;
             let parent = self.of_group(Group::of(row), packets)?;
-            packets.track(flow_track(uuid, parent, row))?;
-            let track = FlowTrack { uuid, counters: [None; Counter::ALL.len()], counted: None };
+            let (is_named, counters) = (is_known(row), [None; Counter::ALL.len()]);
+            let track = FlowTrack { uuid, parent, is_named, counters, counted: None };
+            packets.track(flow_track(&track, row))?;
             self.flows.insert(flow, track);
         }
-        self.flows.get_mut(&flow).ok_or_else(|| io::Error::other("it is there"))
+        let track = self.flows.get_mut(&flow).ok_or_else(|| io::Error::other("no such track"))?;
+        if !track.is_named && is_known(row) {
+            track.is_named = true;
+            packets.track(flow_track(track, row))?;
+        }
+        Ok(track)
     }
 
     /// Lets go of the flow's tracks.
@@ -199,13 +208,19 @@ impl Tracks {
     }
 }
 
-fn flow_track(uuid: u64, parent: u64, row: &Row) -> TrackDescriptor {
+/// Whether it is known between whom it is: of a flow that was met in the midst of its life
+/// maybe not at first. The last description of a track is the one that counts.
+fn is_known(row: &Row) -> bool {
+    row.connection.is_complete() && row.connection.cookie.is_some()
+}
+
+fn flow_track(track: &FlowTrack, row: &Row) -> TrackDescriptor {
     let (endpoints, names) = (row.connection.endpoints, &row.names);
     let cc = row.cc.map(|cc| format!(" {cc}")).unwrap_or_default();
     let (local, remote) = (endpoints.local(names), endpoints.remote(names));
     TrackDescriptor {
-        uuid: Some(uuid),
-        parent_uuid: Some(parent),
+        uuid: Some(track.uuid),
+        parent_uuid: Some(track.parent),
         name: Some(harmless(&format!("{local} \u{2192} {remote}{cc}"))),
         description: Some(harmless(&description(row))),
         child_ordering: Some(ChildTracksOrdering::Explicit.into()),
@@ -232,5 +247,27 @@ pub(super) fn trust_track() -> TrackDescriptor {
         uuid: Some(TRUST),
         name: Some("tcpcong: how far to trust it".to_owned()),
         ..TrackDescriptor::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_of_ten_milliseconds_at_least_and_of_all_that_came_in_them() {
+        let mut track = FlowTrack {
+            uuid: 8,
+            parent: GROUPS,
+            is_named: true,
+            counters: [None; Counter::ALL.len()],
+            counted: None,
+        };
+        let before_round = u32::MAX - 9;
+        assert_eq!(track.rate(1_000_000_000, before_round), None);
+        assert_eq!(track.rate(1_009_999_999, 5), None, "too short a time");
+        assert_eq!(track.rate(1_020_000_000, 10), Some((1_000_000_000, 1_000.0)));
+        assert_eq!(track.rate(1_040_000_000, 9), None, "a reading of a moment before");
+        assert_eq!(track.rate(1_120_000_000, 10), Some((1_020_000_000, 0.0)));
     }
 }
