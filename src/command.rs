@@ -2,7 +2,9 @@
 //! Each part's work is its own.
 
 mod diff;
+mod export;
 mod record;
+mod replay;
 #[cfg(feature = "page")]
 mod report;
 
@@ -14,19 +16,20 @@ use anyhow::Result;
 use thiserror::Error;
 
 pub use diff::diff;
+pub use export::export;
 
 use crate::cli::{Config, Format, Origin, Range, Request, TopConfig, TransitionsConfig, WhyConfig};
 use crate::demo::Stage;
 use crate::interrupt::Interrupts;
 use crate::output::{Spool, SpoolBacklog, Unwritten};
-use crate::recordings::{self, Attended, NewFile};
+use crate::recordings::NewFile;
 use crate::screen::ScreenView;
 use crate::view::{
     ColumnsView, CsvView, HistogramView, JsonView, RunParams, Style, TableView, TransitionsView,
     WhyView, WithExtras,
 };
 use tcpcong_core::model::{LedgerOptions, Lookups, PortRange, RejectedMethod};
-use tcpcong_core::recording::{Recorder, Recording};
+use tcpcong_core::recording::Recorder;
 use tcpcong_core::session::{Backlog, Ending, Plan, Product, Session};
 use tcpcong_core::sink::{Output, Sink};
 use tcpcong_core::source::{Enrichment, Source};
@@ -36,6 +39,7 @@ use tcpcong_live::{
 };
 
 pub use record::record;
+use replay::{Opened, Pace, plan_of_lives};
 #[cfg(feature = "page")]
 pub use report::report;
 
@@ -113,9 +117,10 @@ pub fn top(config: TopConfig) -> Result<()> {
         return Err(NoTerminal.into());
     }
     let mut plan = plan_top(&config);
-    let how = How::of(&config.origin, &config.options);
     let mut interrupts = Interrupts::register()?;
     let mut view = ScreenView::new(config.setup, interrupts.ender()?);
+    let queued = view.queued();
+    let how = How { reader: Some(&queued), ..How::of(&config.origin, &config.options) };
     let outcome = run_until(&how, &mut plan, &mut view, &mut interrupts);
     // A recording that was shown to its end stays on the screen until the person quits.
     if let (Ok(Ending::Done), Some(over)) = (&outcome, view.over()) {
@@ -131,20 +136,11 @@ pub fn top(config: TopConfig) -> Result<()> {
 pub struct NoTerminal;
 
 fn plan_top(config: &TopConfig) -> Plan {
-    Plan {
-        interval: Some(config.setup.interval),
-        ledger: LedgerOptions {
-            list_quiet: true,
-            transitions: true,
-            spells: true,
-            samples: true,
-            tick_ns: Some(LiveSource::tick_ns()),
-            ..LedgerOptions::default()
-        },
-        filter: config.filter.clone(),
-        lookups: config.lookups,
-        ..Plan::default()
-    }
+    let mut plan = plan_of_lives(&config.filter);
+    plan.interval = Some(config.setup.interval);
+    plan.ledger.tick_ns = Some(LiveSource::tick_ns());
+    plan.lookups = config.lookups;
+    plan
 }
 
 fn plan_transitions(config: &TransitionsConfig) -> Plan {
@@ -221,13 +217,23 @@ struct How<'c> {
     recording: Option<NewRecording>,
     /// Files are made later as well.
     makes_files: bool,
+    /// Tells whether what is shown keeps up, where that is not stdout's reader.
+    reader: Option<&'c dyn Backlog>,
     /// Makes connections of our own, once the programs are attached.
     raise: Option<fn() -> Result<Stage>>,
 }
 
 impl<'c> How<'c> {
     fn of(origin: &'c Origin, options: &'c Options) -> Self {
-        Self { origin, options, verbose: false, recording: None, makes_files: false, raise: None }
+        Self {
+            origin,
+            options,
+            verbose: false,
+            recording: None,
+            makes_files: false,
+            reader: None,
+            raise: None,
+        }
     }
 }
 
@@ -265,7 +271,7 @@ fn run_until(
             on_kernel(&how, plan, sink, interrupts)
         }
         Origin::Recording { file, speed, range } => {
-            on_recording((file, *range, *speed), plan, sink, interrupts)
+            on_recording((file, *range, *speed), how.reader, plan, sink, interrupts)
         }
     }
 }
@@ -290,13 +296,14 @@ fn on_kernel(
     if stage.is_none() {
         drop_what_attaching_needed(how.makes_files)?;
     }
-    let backlog = shown.backlog.clone();
+    let stdout = shown.backlog.clone();
+    let backlog = how.reader.unwrap_or(&stdout);
     let ending = match &how.recording {
-        None => shown.session(&mut source, &mut lookups, sink, plan, &backlog),
+        None => shown.session(&mut source, &mut lookups, sink, plan, backlog),
         Some(NewRecording { recorder, lookups: asked, .. }) => {
             let mut entries = recorder.source(&mut source);
             let mut answers = recorder.enrichment(&mut lookups, *asked);
-            let ending = shown.session(&mut entries, &mut answers, sink, plan, &backlog);
+            let ending = shown.session(&mut entries, &mut answers, sink, plan, backlog);
             // Also where what is shown has failed.
             let finished = recorder.finish();
             ending.and_then(|ending| finished.map(|_| ending))
@@ -309,40 +316,21 @@ fn on_kernel(
 /// Runs on what was recorded.
 fn on_recording(
     (file, range, speed): (&Path, Range, Option<f64>),
+    reader: Option<&dyn Backlog>,
     plan: &mut Plan,
     sink: &mut dyn Sink,
     interrupts: &mut Interrupts,
 ) -> Result<Ending> {
-    let Some(mut recording) = recordings::open(file, interrupts)? else {
+    let Some(mut opened) = Opened::open(file, range, None, interrupts)? else {
         return Ok(Ending::Interrupted);
     };
-    if let Err(error) = recordings::cut(file, &mut recording, range) {
-        let was_asked = interrupts.asked()?.has_come()?;
-        return if was_asked { Ok(Ending::Interrupted) } else { Err(error) };
-    }
     let mut shown = Shown::new()?;
-    let pace = (&mut *interrupts, speed);
-    let ending = replay((file, &mut recording), pace, plan, sink, &mut shown)?;
-    shown.finish(ending, interrupts)
-}
-
-/// Hands a recording to the sink, and says what of it could not be read.
-fn replay(
-    (file, recording): (&Path, &mut Recording),
-    (interrupts, speed): (&mut Interrupts, Option<f64>),
-    plan: &mut Plan,
-    sink: &mut dyn Sink,
-    shown: &mut Shown,
-) -> Result<Ending> {
-    plan.ledger.tick_ns = plan.ledger.tick_ns.map(|_| recording.tick_ns());
-    let mut owners = recording.owners();
-    let backlog = shown.backlog.clone();
-    let mut attended = Attended::new(recording, interrupts, &backlog, speed)?;
-    // What is slow to be read is waited for: nothing is left out for it.
-    let ending = shown.session(&mut attended, &mut owners, sink, plan, &());
-    let is_all_read = !matches!(ending, Ok(Ending::Interrupted));
-    recordings::say_damage(file, recording, is_all_read, &mut shown.remarks);
-    ending.map_err(|error| recordings::named(file, error))
+    let stdout = shown.backlog.clone();
+    let reader = reader.unwrap_or(&stdout);
+    let pace = Pace { waiter: &mut *interrupts, reader, speed };
+    let ending = opened.replay(plan, sink, shown.out(), pace);
+    opened.say_damage(!matches!(ending, Ok(Ending::Interrupted)), &mut shown.remarks);
+    shown.finish(ending?, interrupts)
 }
 
 /// What is printed in a run.

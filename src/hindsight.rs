@@ -102,7 +102,9 @@ impl Lookout {
                     path.display()
                 )
             }
-            Err(error) => writeln!(out.remarks, "tcpcong: {error:#}: nothing was written"),
+            Err(error) => {
+                writeln!(out.remarks, "tcpcong: {error:#}: not all that was kept is written")
+            }
         }
     }
 

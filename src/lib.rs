@@ -4,7 +4,6 @@
 pub mod cli;
 pub mod command;
 pub mod demo;
-pub mod export;
 pub mod hindsight;
 pub mod interrupt;
 pub mod output;

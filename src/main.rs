@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use tcpcong::cli::{self, Request};
 use tcpcong::recordings::FileError;
-use tcpcong::{command, demo, export};
+use tcpcong::{command, demo};
 use tcpcong_live::Missing;
 
 fn main() -> ExitCode {
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Request::Record(config) => command::record(&config),
         Request::Report(config) => command::report(&config),
         Request::Diff(config) => command::diff(&config),
-        Request::Export(config) => export::export(&config),
+        Request::Export(config) => command::export(&config),
         Request::Demo(config) => command::demo(&config),
     };
     match outcome {

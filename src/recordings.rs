@@ -40,26 +40,27 @@ impl FileError {
 }
 
 /// Opens a recording; `-` is stdin. Nothing where a signal asks for the end before it has
-/// begun.
-pub fn open(file: &Path, interrupts: &Interrupts) -> Result<Option<Recording>> {
-    let input = input(file, interrupts)?;
-    opened(file, Box::new(input), interrupts)
-}
-
-/// The same, for work that may take long: how far it has come is shown on a terminal.
-/// `doing`: what is being done, as "exporting".
-pub fn open_with_progress(
+/// begun. For work that may take long, how far it has come is shown on a terminal: `doing` is
+/// what is being done, as "exporting".
+pub fn open(
     file: &Path,
-    doing: &'static str,
+    doing: Option<&'static str>,
     interrupts: &Interrupts,
 ) -> Result<Option<Recording>> {
     let input = input(file, interrupts)?;
     let stderr = io::stderr();
-    if !stderr.is_terminal() {
-        return opened(file, Box::new(input), interrupts);
+    let input: Box<dyn Read> = match doing.filter(|_| stderr.is_terminal()) {
+        None => Box::new(input),
+        Some(doing) => {
+            let size = input.file.metadata().ok().filter(Metadata::is_file).map(|file| file.len());
+            Box::new(Progress::new(input, size, doing, stderr))
+        }
+    };
+    match Recording::open(input) {
+        Ok(recording) => Ok(Some(recording)),
+        Err(_) if interrupts.asked()?.has_come()? => Ok(None),
+        Err(error) => Err(said(file, &error).into()),
     }
-    let size = input.file.metadata().ok().filter(Metadata::is_file).map(|file| file.len());
-    opened(file, Box::new(Progress::new(input, size, doing, stderr)), interrupts)
 }
 
 fn input(file: &Path, interrupts: &Interrupts) -> Result<Input> {
@@ -70,14 +71,6 @@ fn input(file: &Path, interrupts: &Interrupts) -> Result<Input> {
         OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(file)
     };
     Ok(Input { file: opened.map_err(|error| said(file, &error))?, asked: interrupts.asked()? })
-}
-
-fn opened(file: &Path, input: Box<dyn Read>, interrupts: &Interrupts) -> Result<Option<Recording>> {
-    match Recording::open(input) {
-        Ok(recording) => Ok(Some(recording)),
-        Err(_) if interrupts.asked()?.has_come()? => Ok(None),
-        Err(error) => Err(said(file, &error).into()),
-    }
 }
 
 fn said(file: &Path, error: &dyn std::fmt::Display) -> FileError {
@@ -141,6 +134,8 @@ enum Made {
     Stdout,
     /// A file, and its size.
     File(File, u64),
+    /// Writing to it has failed: nothing may follow.
+    Broken,
 }
 
 impl NewFile {
@@ -182,7 +177,7 @@ impl NewFile {
 
     fn broken_off(&self, error: &io::Error) -> io::Error {
         let path = self.path.display();
-        let said = format!("{path}: {error}; what was written before can be read");
+        let said = format!("{path}: {error}; it ends with what was written before");
         io::Error::new(error.kind(), said)
     }
 
@@ -190,8 +185,7 @@ impl NewFile {
         let path = self.path.display();
         FileError(match error.kind() {
             ErrorKind::AlreadyExists => format!(
-                "{path}: there is such a file; take another name, or --force with `tcpcong record`, \
-                 `report` and `export`"
+                "{path}: there is such a file; take another name, or --force with the commands that have it"
             ),
             _ => format!("{path}: {error}"),
         })
@@ -200,17 +194,20 @@ impl NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut *self.made.borrow_mut() {
+        let made = &mut *self.made.borrow_mut();
+        match made {
             Some(Made::Stdout) => io::stdout().write(bytes),
             Some(Made::File(file, size)) => {
                 if let Err(error) = file.write_all(bytes) {
                     // Of a frame that is not whole nothing can be read.
                     _ = file.set_len(*size);
+                    *made = Some(Made::Broken);
                     return Err(self.broken_off(&error));
                 }
                 *size += bytes.len() as u64;
                 Ok(bytes.len())
             }
+            Some(Made::Broken) => Err(io::Error::other("something before could not be written")),
             None => Err(io::Error::other("the file is not made yet")),
         }
     }

@@ -30,12 +30,11 @@ impl Rotation {
         force: bool,
         keep: Option<u32>,
     ) -> Result<Self, FileError> {
-        let first = numbered(path, 1);
-        if !force && first.symlink_metadata().is_ok() {
+        if let Some(other) = others(path).filter(|_| !force) {
             return Err(FileError::new(format!(
                 "{}: there is such a file of a rotation before; take another name, or \
                  `tcpcong record --force`",
-                first.display()
+                other.display()
             )));
         }
         Ok(Self { file, path: path.to_owned(), keep })
@@ -64,6 +63,23 @@ impl Parts for Rotation {
         self.shift()?;
         self.file.make().map_err(io::Error::other)
     }
+}
+
+/// A file with a number that is there already.
+fn others(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let files = fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let name = path.file_name()?.to_string_lossy();
+    let (stem, extension) =
+        name.strip_suffix(EXTENSION).map_or((&*name, ""), |stem| (stem, EXTENSION));
+    let is_numbered = |file: &str| {
+        let rest = file.strip_prefix(stem).and_then(|rest| rest.strip_prefix('.'));
+        let number = rest.and_then(|rest| rest.strip_suffix(extension));
+        number.is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    let names = files.flatten().map(|file| file.file_name());
+    let mut numbered = names.filter(|name| is_numbered(&name.to_string_lossy()));
+    numbered.next().map(|name| path.with_file_name(name))
 }
 
 /// The name of the file of this number.

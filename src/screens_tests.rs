@@ -14,9 +14,10 @@ use tcpcong_core::model::{Body, Entry, Figures, State};
 use tcpcong_core::source::{End, NoEnrichment, Replay};
 
 use super::diff::{diff_view, plan_diff};
+use super::export::exporter;
 use super::*;
+use crate::cli;
 use crate::view::{ExportView, RecordView};
-use crate::{cli, export};
 
 const START_NS: u64 = 5_000_000_000;
 const WIDTHS: [usize; 2] = [80, 200];
@@ -144,8 +145,8 @@ fn output(line: &str, width: usize) -> String {
         Request::Export(config) => {
             let file = Terminal::default();
             let [(format, _)] = &config.outputs[..] else { panic!("one output") };
-            let exporter = export::exporter(*format, Box::new(file.clone())).expect("memory");
-            let said = shown(&export::plan(&config), &mut ExportView::new(vec![exporter]));
+            let exporter = exporter(*format, Box::new(file.clone())).expect("memory");
+            let said = shown(&plan_of_lives(&config.filter), &mut ExportView::new(vec![exporter]));
             String::from_utf8(file.0.take()).expect("text") + &said
         }
         Request::Print(text) => text,

@@ -8,11 +8,12 @@ use clap::{Args as Group, Parser, Subcommand};
 use super::completions::Completions;
 use super::diff::Diff;
 use super::export::Export;
+use super::moment::Part;
 use super::report::Report;
 use super::show::{FILTERS, Filters, Ports, Show};
 use super::top::Top;
 
-const RECORDINGS: &str = "Recordings";
+pub(super) const RECORDINGS: &str = "Recordings";
 const EXTENT: &str = "Part of it";
 
 const EXIT_CODES: &str = "\
@@ -106,25 +107,9 @@ pub struct Recordings {
         help_heading = RECORDINGS
     )]
     pub speed: Option<String>,
-    /// With --from: begin there; a time of day (14:03:05), a time (2026-03-01T14:03:05Z), or so
-    /// long after the recording's start (90s, 2m)
-    #[arg(
-        long,
-        value_name = "TIME",
-        requires = "from",
-        allow_hyphen_values = true,
-        help_heading = RECORDINGS
-    )]
-    pub since: Option<String>,
-    /// With --from: end there; as --since
-    #[arg(
-        long,
-        value_name = "TIME",
-        requires = "from",
-        allow_hyphen_values = true,
-        help_heading = RECORDINGS
-    )]
-    pub until: Option<String>,
+    /// Which part of it.
+    #[command(flatten)]
+    pub part: Part,
     /// Make a recording as well
     #[arg(long, value_name = "FILE", conflicts_with = "from", help_heading = RECORDINGS)]
     pub record: Option<PathBuf>,
@@ -405,6 +390,11 @@ pub enum Command {
     /// charts of its windows and round-trip time, how long spells were, and a verdict on each
     /// connection. It is one file that is complete in itself: it asks nothing of any network,
     /// and can be sent to others.
+    #[command(
+        mut_arg("min_changes", |arg| arg.hide(true)),
+        mut_arg("state", |arg| arg.hide(true)),
+        mut_arg("min_time", |arg| arg.hide(true))
+    )]
     Report(Box<Report>),
     /// Compare two recordings: how B differs from A, and whether that may be chance
     ///

@@ -36,6 +36,26 @@ pub(super) fn filter(ports: &Ports, given: &Filters) -> Result<Filter, UsageErro
     })
 }
 
+/// The same for a command that has connections as a whole, in no intervals.
+pub(super) fn filter_of_whole(
+    ports: &Ports,
+    given: &Filters,
+    command: &str,
+) -> Result<Filter, UsageError> {
+    let filter = filter(ports, given)?;
+    let of_interval = [
+        ("--state", filter.state.is_some()),
+        ("--min-time", filter.min_time_ns.is_some()),
+        ("--min-changes", filter.min_changes.is_some()),
+    ];
+    match of_interval.iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(UsageError(format!(
+            "{option}: not with {command}, which has connections as a whole"
+        ))),
+        None => Ok(filter),
+    }
+}
+
 /// How the rows are listed.
 pub(super) fn arrangement(show: &Show) -> Result<Arrangement, UsageError> {
     Ok(Arrangement {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{Recordings, Reports, Transitions, Why};
-use super::moment::Moment;
+use super::moment::Range;
 use super::{UsageError, choice};
 use crate::view::{Colour, CsvView, Extras, Form, JsonView, Style, Unit};
 use tcpcong_core::model::{Arrangement, By, Field, Filter, Lookups, State, TransitionField};
@@ -73,15 +73,6 @@ pub enum Origin {
         /// Which part of it.
         range: Range,
     },
-}
-
-/// A part of a recording; without anything all of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Range {
-    /// It begins there.
-    pub since: Option<Moment>,
-    /// It ends there.
-    pub until: Option<Moment>,
 }
 
 impl Default for Origin {
@@ -344,6 +335,10 @@ pub(super) fn origin(
         ));
     }
     let Some(file) = given.from.clone() else {
+        let of_recordings = [("--since", &given.part.since), ("--until", &given.part.until)];
+        if let Some((option, _)) = of_recordings.iter().find(|(_, given)| given.is_some()) {
+            return Err(UsageError(format!("{option}: only with --from, of a recording")));
+        }
         return Ok(Origin::Kernel { record: given.record.clone() });
     };
     let of_kernel = [
@@ -363,16 +358,7 @@ pub(super) fn origin(
         speed
             .ok_or_else(|| UsageError(format!("--speed {text}: not a number such as 1, 10 or 0.5")))
     });
-    let moment = |option: &str, text: Option<&str>| {
-        let parse = |text: &str| {
-            Moment::parse(text).map_err(|why| UsageError(format!("{option} {text}: {why}")))
-        };
-        text.map(parse).transpose()
-    };
-    let range = Range {
-        since: moment("--since", given.since.as_deref())?,
-        until: moment("--until", given.until.as_deref())?,
-    };
+    let range = given.part.range()?;
     Ok(Origin::Recording { file, speed: speed.transpose()?, range })
 }
 

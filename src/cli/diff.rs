@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args as Group;
 
+use super::moment::{Part, Range};
 use super::show::{Filters, Ports};
 use super::{UsageError, choice};
 use crate::view::Style;
@@ -32,6 +33,9 @@ pub struct Diff {
     /// Which connections.
     #[command(flatten)]
     pub filters: Filters,
+    /// Which part of each.
+    #[command(flatten)]
+    pub part: Part,
 }
 
 /// A run of `tcpcong diff`, checked.
@@ -47,6 +51,8 @@ pub struct DiffConfig {
     pub by: Option<By>,
     /// What must be looked up for that.
     pub lookups: Lookups,
+    /// Which part of each recording.
+    pub range: Range,
 }
 
 pub(super) fn diff(args: Diff) -> Result<DiffConfig, UsageError> {
@@ -65,5 +71,6 @@ pub(super) fn diff(args: Diff) -> Result<DiffConfig, UsageError> {
         lookups: Lookups { costs: true, ..choice::lookups(&filter, &arrangement, &[]) },
         filter,
         by: arrangement.by,
+        range: args.part.range()?,
     })
 }

@@ -1,10 +1,11 @@
 //! `tcpcong export`: its options as they are typed, and the configuration made of them.
 //! Nothing here reads a recording.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args as Group;
 
+use super::moment::{Part, Range};
 use super::show::{Filters, Ports};
 use super::{UsageError, choice};
 use tcpcong_core::model::Filter;
@@ -33,6 +34,9 @@ pub struct Export {
     /// Which connections.
     #[command(flatten)]
     pub filters: Filters,
+    /// Which part of it.
+    #[command(flatten)]
+    pub part: Part,
 }
 
 const OUTPUTS: &str = "Outputs";
@@ -59,28 +63,13 @@ pub struct ExportConfig {
     pub force: bool,
     /// Which connections.
     pub filter: Filter,
-}
-
-impl ExportConfig {
-    /// Whether stdout has some of it.
-    #[must_use]
-    pub fn has_stdout(&self) -> bool {
-        self.outputs.iter().any(|(_, to)| to == Path::new("-"))
-    }
+    /// Which part of it.
+    pub range: Range,
 }
 
 pub(super) fn export(args: Export) -> Result<ExportConfig, UsageError> {
-    let filter = choice::filter(&args.ports, &args.filters)?;
-    let of_interval = [
-        ("--state", filter.state.is_some()),
-        ("--min-time", filter.min_time_ns.is_some()),
-        ("--min-changes", filter.min_changes.is_some()),
-    ];
-    if let Some((option, _)) = of_interval.iter().find(|(_, is_given)| *is_given) {
-        return Err(UsageError(format!(
-            "{option}: not with export, which has connections as a whole"
-        )));
-    }
+    let filter = choice::filter_of_whole(&args.ports, &args.filters, "export")?;
+    let range = args.part.range()?;
     let outputs = [
         (ExportFormat::Perfetto, args.perfetto),
         (ExportFormat::SpellsCsv, args.csv),
@@ -99,5 +88,5 @@ pub(super) fn export(args: Export) -> Result<ExportConfig, UsageError> {
             return Err(UsageError(format!("{to}: one file for two outputs; give each its own")));
         }
     }
-    Ok(ExportConfig { file: args.file, outputs, force: args.force, filter })
+    Ok(ExportConfig { file: args.file, outputs, force: args.force, filter, range })
 }

@@ -20,10 +20,10 @@ use clap::{CommandFactory as _, Parser as _};
 use thiserror::Error;
 
 pub use args::{Args, Command};
-pub use config::{Config, Format, Origin, Pace, Range, TransitionsConfig, WhyConfig};
+pub use config::{Config, Format, Origin, Pace, TransitionsConfig, WhyConfig};
 pub use diff::{Diff, DiffConfig};
 pub use export::{ExportConfig, ExportFormat};
-pub use moment::Moment;
+pub use moment::{Moment, Range};
 pub use record::{Extent, RecordConfig};
 pub use report::ReportConfig;
 pub use show::Show;

@@ -1,8 +1,48 @@
 //! Instants of a recording, as people tell them. Not here: what is done there.
 
+use clap::Args as Group;
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+
+use super::UsageError;
+use super::args::RECORDINGS;
+
+/// Which part of a recording.
+#[derive(Debug, Default, Group)]
+pub struct Part {
+    /// Of a recording: begin there; a time of day (14:03:05), a time (2026-03-01T14:03:05Z), or
+    /// so long after its start (90s, 2m)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = RECORDINGS)]
+    pub since: Option<String>,
+    /// Of a recording: end there; as --since
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = RECORDINGS)]
+    pub until: Option<String>,
+}
+
+/// A part of a recording; without anything all of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Range {
+    /// It begins there.
+    pub since: Option<Moment>,
+    /// It ends there.
+    pub until: Option<Moment>,
+}
+
+impl Part {
+    pub(super) fn range(&self) -> Result<Range, UsageError> {
+        let moment = |option: &str, text: Option<&String>| {
+            let parse = |text: &String| {
+                Moment::parse(text).map_err(|why| UsageError(format!("{option} {text}: {why}")))
+            };
+            text.map(parse).transpose()
+        };
+        Ok(Range {
+            since: moment("--since", self.since.as_ref())?,
+            until: moment("--until", self.until.as_ref())?,
+        })
+    }
+}
 
 /// An instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

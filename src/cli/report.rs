@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args as Group;
 
-use super::show::{FILTERS, Filters, Ports};
+use super::moment::{Part, Range};
+use super::show::{Filters, Ports};
 use super::{UsageError, choice};
 use tcpcong_core::model::Filter;
 
@@ -33,27 +34,12 @@ pub struct Report {
     /// Which ports.
     #[command(flatten)]
     pub ports: Ports,
-    /// Local addresses to show, one or a prefix
-    #[arg(long, value_name = "ADDR[/N]", help_heading = FILTERS)]
-    pub laddr: Option<String>,
-    /// Remote addresses to show, one or a prefix
-    #[arg(long, value_name = "ADDR[/N]", help_heading = FILTERS)]
-    pub raddr: Option<String>,
-    /// Connections of this process
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = FILTERS)]
-    pub pid: Option<String>,
-    /// Connections of processes of this name, compared by its first 15 bytes
-    #[arg(long, value_name = "NAME", help_heading = FILTERS)]
-    pub comm: Option<String>,
-    /// Connections with this congestion control
-    #[arg(long, value_name = "NAME", help_heading = FILTERS)]
-    pub cc: Option<String>,
-    /// Connections of this cgroup and of those below it
-    #[arg(long, value_name = "PATH", help_heading = FILTERS)]
-    pub cgroup: Option<String>,
-    /// Connections of this network namespace, by its name or inode number at the time
-    #[arg(long, value_name = "NAME|INODE", help_heading = FILTERS)]
-    pub netns: Option<String>,
+    /// Which connections.
+    #[command(flatten)]
+    pub filters: Filters,
+    /// Which part of each.
+    #[command(flatten)]
+    pub part: Part,
 }
 
 /// A run of `tcpcong report`, checked.
@@ -69,11 +55,12 @@ pub struct ReportConfig {
     pub top: usize,
     /// Which connections.
     pub filter: Filter,
+    /// Which part of each.
+    pub range: Range,
 }
 
 pub(super) fn checked(args: Report) -> Result<ReportConfig, UsageError> {
-    let Report { from, against, laddr, raddr, pid, comm, cc, cgroup, netns, .. } = args;
-    let filters = Filters { laddr, raddr, pid, comm, cc, cgroup, netns, ..Filters::default() };
+    let Report { from, against, .. } = args;
     let from: Vec<_> = std::iter::once(from).chain(against).collect();
     if from.iter().any(|file| file == Path::new("-")) {
         return Err(UsageError(
@@ -86,6 +73,7 @@ pub(super) fn checked(args: Report) -> Result<ReportConfig, UsageError> {
         to: args.to,
         force: args.force,
         top: choice::top(args.top.as_ref())?.unwrap_or(TOP),
-        filter: choice::filter(&args.ports, &filters)?,
+        filter: choice::filter_of_whole(&args.ports, &args.filters, "report")?,
+        range: args.part.range()?,
     })
 }

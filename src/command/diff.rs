@@ -1,15 +1,14 @@
 //! `tcpcong diff`: two recordings are replayed, one after the other, and compared. Not here:
 //! the comparison, and how it looks.
 
-use std::io::Write as _;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use super::{Shown, replay};
+use super::Shown;
+use super::replay::{Opened, Pace};
 use crate::cli::DiffConfig;
 use crate::interrupt::Interrupts;
-use crate::recordings;
 use crate::view::DiffView;
 use tcpcong_core::compare;
 use tcpcong_core::session::{Ending, Plan};
@@ -21,20 +20,22 @@ pub fn diff(config: &DiffConfig) -> Result<()> {
     let mut interrupts = Interrupts::register()?;
     let mut shown = Shown::new()?;
     // What cannot be opened is said before either is read.
-    let opened = [(a, recordings::open(a, &interrupts)?), (b, recordings::open(b, &interrupts)?)];
+    let open = |file| Opened::open(file, config.range, Some("comparing"), &interrupts);
+    let opened = [open(a)?, open(b)?];
     let mut recorded = Vec::new();
-    for (file, recording) in opened {
+    for opened in opened {
         let (mut sums, plan) = (compare::Recorder::default(), &mut plan_diff(config));
-        let ending = match recording {
+        let ending = match opened {
             None => Ending::Interrupted,
-            Some(mut recording) => {
-                let pace = (&mut interrupts, None);
-                replay((file, &mut recording), pace, plan, &mut sums, &mut shown)?
+            Some(mut opened) => {
+                let pace = Pace { waiter: &mut interrupts, reader: &(), speed: None };
+                let ending = opened.replay(plan, &mut sums, shown.out(), pace)?;
+                opened.say_damage(ending != Ending::Interrupted, &mut shown.remarks);
+                ending
             }
         };
         if ending != Ending::Done {
-            _ = writeln!(shown.remarks, "tcpcong: interrupted: nothing is compared");
-            return shown.finish(ending, &mut interrupts).map(drop);
+            bail!("interrupted: nothing is compared");
         }
         recorded.extend(sums.finish(&config.filter, config.by.as_ref()));
     }

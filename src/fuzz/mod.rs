@@ -14,6 +14,7 @@
 
 mod checked;
 mod mutate;
+mod sinks;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -29,8 +30,10 @@ use tcpcong_core::recording::Recording;
 
 use super::*;
 use crate::cli;
+use crate::screen::DrawnView;
 use checked::{Checked, Nowhere};
 use mutate::{Random, mutated};
+use sinks::{Compared, Paged, exported};
 
 /// Cases of an ordinary test run.
 const CASES: u64 = 150;
@@ -41,7 +44,7 @@ const MEMORY_MOST: u64 = 256 << 20;
 
 /// What is done with a recording: each sink, and what goes other ways within the session.
 /// Intervals are long, as each forged instant may make a day of them.
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 13] = [
     &["--all", "10"],
     &["--format", "json", "--all", "-o", "lport,open,disorder,cwr,recovery,loss,delivered", "10"],
     &["--format", "json", "--by", "process", "60"],
@@ -51,6 +54,10 @@ const COMMANDS: [&[&str]; 9] = [
     &["trace", "-o", "wide"],
     &["trace", "--format", "json", "--state", "recovery"],
     &["why", "--by", "prefix"],
+    &["top", "10"],
+    &["report", "a", "-o", "-"],
+    &["diff", "a", "a"],
+    &["export", "a", "--csv", "-"],
 ];
 
 #[test]
@@ -115,10 +122,12 @@ fn said(panic: &(dyn Any + Send)) -> String {
 
 /// Returns what was checked, if it can be read.
 fn session(bytes: &[u8], command: &[&str]) -> Option<Checked> {
-    // A subcommand comes first.
-    let at = usize::from(matches!(command[0], "trace" | "why"));
+    // A subcommand comes first; some have the file among their arguments.
+    let at = usize::from(command[0].starts_with(|first: char| first.is_ascii_lowercase()));
     let (first, rest) = command.split_at(at);
-    let line = ["tcpcong"].iter().chain(first).chain(&["--from", "a"]).chain(rest);
+    let has_file = rest.contains(&"a");
+    let from: &[&str] = if has_file { &[] } else { &["--from", "a"] };
+    let line = ["tcpcong"].iter().chain(first).chain(from).chain(rest);
     let request = cli::parse(line.copied()).expect("a command");
     let mut recording = Recording::open(Box::new(Cursor::new(bytes.to_vec()))).ok()?;
     let (mut plan, sink): (Plan, Box<dyn Sink>) = match &request {
@@ -127,6 +136,10 @@ fn session(bytes: &[u8], command: &[&str]) -> Option<Checked> {
             (plan_transitions(config), Box::new(transitions_view(config)))
         }
         Request::Why(config) => (plan_why(config), Box::new(why_view(config))),
+        Request::Top(config) => (plan_top(config), Box::new(DrawnView::default())),
+        Request::Report(config) => (plan_of_lives(&config.filter), Box::new(Paged::default())),
+        Request::Diff(config) => (diff::plan_diff(config), Box::new(Compared::default())),
+        Request::Export(config) => (plan_of_lives(&config.filter), Box::new(exported())),
         _ => unreachable!("no other reads recordings"),
     };
     plan.ledger.tick_ns = plan.ledger.tick_ns.map(|_| recording.tick_ns());

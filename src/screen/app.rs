@@ -282,9 +282,9 @@ impl App {
     fn in_detail(&mut self, action: Action) {
         let Some(detail) = &mut self.detail else { return };
         match action {
-            Action::Up => detail.scroll += 1,
+            Action::Up => detail.scroll = detail.scroll.saturating_add(1),
             Action::Down => detail.scroll = detail.scroll.saturating_sub(1),
-            Action::PageUp => detail.scroll += 10,
+            Action::PageUp => detail.scroll = detail.scroll.saturating_add(10),
             Action::PageDown => detail.scroll = detail.scroll.saturating_sub(10),
             Action::First => detail.scroll = usize::MAX,
             Action::Last | Action::Group => detail.scroll = 0,
@@ -457,9 +457,9 @@ fn group_keys() -> impl Iterator<Item = String> {
 fn help_after(action: Action, scroll: u16) -> Mode {
     match action {
         Action::Up => Mode::Help { scroll: scroll.saturating_sub(1) },
-        Action::Down => Mode::Help { scroll: scroll + 1 },
+        Action::Down => Mode::Help { scroll: scroll.saturating_add(1) },
         Action::PageUp => Mode::Help { scroll: scroll.saturating_sub(10) },
-        Action::PageDown => Mode::Help { scroll: scroll + 10 },
+        Action::PageDown => Mode::Help { scroll: scroll.saturating_add(10) },
         Action::First => Mode::Help { scroll: 0 },
         _ => Mode::List,
     }

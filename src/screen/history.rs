@@ -10,8 +10,9 @@ use tcpcong_core::why::{Confidence, Evidence, Verdict, Watch, judge};
 
 /// So many intervals are kept at most, ...
 const MAX_INTERVALS: usize = 600;
-/// ... and no more rows in all than this, but for the last interval's: some 100 MB.
-const MAX_ROWS: usize = 200_000;
+/// ... and no more rows, transitions, spells and samples in all than this, but for the last
+/// interval's: some 100 MB.
+const MAX_KEPT: usize = 400_000;
 /// A flow that was not quiet so many intervals ago is still of interest.
 const RECENT: usize = 10;
 
@@ -42,22 +43,28 @@ impl Kept {
     }
 }
 
+fn size(report: &Report) -> usize {
+    let Report { rows, transitions, ended_spells, samples, .. } = report;
+    rows.len() + transitions.len() + ended_spells.len() + samples.len()
+}
+
 /// The last intervals. Each has a number, which it keeps.
 #[derive(Debug, Default)]
 pub(super) struct History {
     kept: VecDeque<Kept>,
     /// The number of the first that is kept.
     first: u64,
-    rows: usize,
+    /// Rows and all else in them.
+    size: usize,
 }
 
 impl History {
     /// Keeps one more, and no longer what there is no room for.
     pub(super) fn add(&mut self, report: Report) {
-        self.rows += report.rows.len();
+        self.size += size(&report);
         self.kept.push_back(Kept::new(report));
-        while self.kept.len() > 1 && (self.kept.len() > MAX_INTERVALS || self.rows > MAX_ROWS) {
-            self.rows -= self.kept.pop_front().map_or(0, |kept| kept.report.rows.len());
+        while self.kept.len() > 1 && (self.kept.len() > MAX_INTERVALS || self.size > MAX_KEPT) {
+            self.size -= self.kept.pop_front().map_or(0, |kept| size(&kept.report));
             self.first += 1;
         }
     }

@@ -14,12 +14,15 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, poll};
+
 use tcpcong_core::model::{By, Report, Start, Summary};
+use tcpcong_core::session::Backlog;
 use tcpcong_core::sink::{Output, Sink};
 
 use app::{App, Next};
@@ -62,7 +65,24 @@ pub struct ScreenView {
     interval: Arc<AtomicU64>,
     /// What is written there ends the run.
     ender: UnixStream,
+    queued: Queued,
 }
+
+/// How many intervals were handed over that are not drawn yet.
+#[derive(Debug, Clone, Default)]
+pub struct Queued(Arc<AtomicUsize>);
+
+/// More wait where the terminal takes nothing, or too little.
+impl Backlog for Queued {
+    fn is_behind(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= QUEUED_MOST
+    }
+}
+
+/// So many are enough to draw on.
+const QUEUED_MOST: usize = 2;
+/// A terminal that has taken nothing for so long does not hold up the end, milliseconds.
+const PATIENCE_MS: u16 = 500;
 
 /// The thread that has the terminal.
 struct Screen {
@@ -77,7 +97,7 @@ impl ScreenView {
     #[must_use]
     pub fn new(setup: Setup, ender: UnixStream) -> Self {
         let interval = Arc::new(AtomicU64::new(milliseconds(setup.interval)));
-        Self { setup: Some(setup), screen: None, interval, ender }
+        Self { setup: Some(setup), screen: None, interval, ender, queued: Queued::default() }
     }
 
     /// Can be read when the person has quit; nothing before it has opened.
@@ -86,11 +106,21 @@ impl ScreenView {
         self.screen.as_ref().map(|screen| screen.over.as_fd())
     }
 
+    /// Tells whether the screen keeps up.
+    #[must_use]
+    pub fn queued(&self) -> Queued {
+        self.queued.clone()
+    }
+
     /// Closes it, if the person has not.
     pub fn close(&mut self) -> io::Result<()> {
-        let Some(Screen { to, thread, .. }) = self.screen.take() else { return Ok(()) };
+        let Some(Screen { to, thread, over }) = self.screen.take() else { return Ok(()) };
         // It may be over already.
         _ = to.send(Message::Close);
+        let mut is_over = [PollFd::new(over.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut is_over, PATIENCE_MS)? == 0 {
+            return terminal::abandon();
+        }
         thread.join().unwrap_or_else(|_| Err(io::Error::other("the screen's thread has panicked")))
     }
 
@@ -116,11 +146,13 @@ impl Sink for ScreenView {
         let wishes = Wishes { filter, by, all, ..Wishes::default() };
         let mut app = App::new(look, interval, wishes);
         (app.start, app.is_replay) = (Some(start.clone()), is_replay);
-        self.screen = Some(open(app, Arc::clone(&self.interval), self.ender.try_clone()?)?);
+        let wishes = (Arc::clone(&self.interval), self.queued.clone());
+        self.screen = Some(open(app, wishes, self.ender.try_clone()?)?);
         Ok(())
     }
 
     fn interval(&mut self, report: &Report, _: &mut Output<'_>) -> io::Result<()> {
+        self.queued.0.fetch_add(1, Ordering::Relaxed);
         self.send(Message::Interval(Box::new(report.clone())));
         Ok(())
     }
@@ -140,14 +172,14 @@ fn milliseconds(time: Duration) -> u64 {
 }
 
 /// Takes the terminal, and starts the threads.
-fn open(app: App, interval: Arc<AtomicU64>, mut ender: UnixStream) -> io::Result<Screen> {
+fn open(app: App, shared: (Arc<AtomicU64>, Queued), mut ender: UnixStream) -> io::Result<Screen> {
     let terminal = terminal::Screen::enter()?;
     let (to, messages) = channel();
     let (over, done) = UnixStream::pair()?;
     let thread = thread::Builder::new().name("screen".to_owned()).spawn(move || {
         let _done = done;
         tcpcong_live::leave_signals_to_others();
-        let outcome = run(app, terminal, &messages, &interval);
+        let outcome = run(app, terminal, &messages, &shared);
         // Also after an error: nobody sees anything any more.
         _ = ender.write_all(&[0]);
         outcome
@@ -170,7 +202,7 @@ fn run(
     mut app: App,
     mut terminal: terminal::Screen,
     messages: &Receiver<Message>,
-    interval: &AtomicU64,
+    (interval, queued): &(Arc<AtomicU64>, Queued),
 ) -> io::Result<()> {
     loop {
         terminal.draw(&mut app)?;
@@ -184,7 +216,12 @@ fn run(
             };
             waits = Duration::ZERO;
             match message {
-                Message::Interval(report) => app.add(*report),
+                Message::Interval(report) => {
+                    app.add(*report);
+                    queued.0.fetch_sub(1, Ordering::Relaxed);
+                    // The next one waits until this one was drawn.
+                    break;
+                }
                 Message::Ended => app.has_ended = true,
                 Message::Close => return Ok(()),
                 Message::Input(event) => match app.on_event(&event) {
@@ -195,6 +232,9 @@ fn run(
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) use tests::DrawnView;
 
 #[cfg(test)]
 mod tests;

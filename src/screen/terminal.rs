@@ -1,5 +1,5 @@
 //! The terminal: taken, drawn on, and given back as it was, whatever ends the program but
-//! SIGKILL. Not here: what is drawn.
+//! SIGKILL, and a second signal while it takes nothing. Not here: what is drawn.
 
 use std::io::{self, Stdout, Write as _, stdout};
 use std::panic;
@@ -74,6 +74,12 @@ impl Drop for Screen {
     fn drop(&mut self) {
         _ = give_back();
     }
+}
+
+/// Gives it back without a word to a terminal that takes none: keys are in lines again.
+pub(super) fn abandon() -> io::Result<()> {
+    IS_OURS.store(false, Ordering::Relaxed);
+    disable_raw_mode()
 }
 
 /// Once: a second time would move the cursor back to where it was before.

@@ -1,5 +1,6 @@
 //! The screen, drawn to a terminal of the test's own, to the blank; and what keys do.
 
+use std::io;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +14,8 @@ use tcpcong_core::model::sample::{Script, account, figures, start};
 use tcpcong_core::model::{
     Body, Entry, Figures, Ledger, LedgerOptions, Name, Process, Report, State,
 };
+
+use tcpcong_core::sink::{Output, Sink};
 
 use super::app::{App, Next};
 use super::draw::draw;
@@ -131,6 +134,26 @@ fn full() -> App {
 fn add_all(app: &mut App) {
     for report in reports() {
         app.add(report);
+    }
+}
+
+/// Draws each interval, with the details of the worst connection.
+pub(crate) struct DrawnView(App);
+
+impl Default for DrawnView {
+    fn default() -> Self {
+        Self(empty())
+    }
+}
+
+impl Sink for DrawnView {
+    fn interval(&mut self, report: &Report, _: &mut Output<'_>) -> io::Result<()> {
+        self.0.add(report.clone());
+        terminal(&mut self.0, 80, 24);
+        press(&mut self.0, "\n");
+        terminal(&mut self.0, 120, 50);
+        press(&mut self.0, "⎋");
+        Ok(())
     }
 }
 
@@ -282,6 +305,20 @@ fn details_are_of_the_selected_one_and_have_its_verdict_and_transitions() {
     press(&mut app, "↓");
     let text = screen(&mut app, 120, 60);
     assert!(text.contains("10 in all"), "of the other one now: {text}");
+}
+
+#[test]
+fn scrolling_ends_where_there_is_nothing_more() {
+    let mut app = full();
+    press(&mut app, "\n\tg");
+    terminal(&mut app, 80, 24);
+    press(&mut app, "↑");
+    terminal(&mut app, 80, 24);
+    let at = |app: &App| app.detail.as_ref().map(|detail| detail.scroll);
+    let most = at(&app).expect("details");
+    assert!(most > 0 && most < 13, "{most}");
+    press(&mut app, "↓");
+    assert_eq!(at(&app), Some(most - 1), "it goes down at once");
 }
 
 #[test]

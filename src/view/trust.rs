@@ -102,21 +102,6 @@ pub(super) fn at_end(start: &Start, summary: &Summary, to: &mut dyn Write) -> io
     conclude(start, &seen, &remarks(summary), to)
 }
 
-/// For a screen, which always has room for a line: whether all is exact, and what to say.
-pub(crate) fn in_a_line(start: &Start, summary: &Summary) -> (bool, String) {
-    let remarks = remarks(summary);
-    let is_exact = remarks.is_empty();
-    let text = match (is_exact, start.limitations.is_empty()) {
-        (true, true) => "exact: nothing missed".to_owned(),
-        (true, false) => {
-            let (attach, limitations) = (&start.attach, start.limitations.join("; "));
-            format!("exact as far as {attach} sees, which does not see: {limitations}")
-        }
-        (false, _) => format!("not exact: {}", remarks.join("; ")),
-    };
-    (is_exact, text)
-}
-
 /// After an export of what `exported` says, always.
 pub(super) fn at_end_of_export(
     start: &Start,
@@ -156,8 +141,7 @@ pub(super) fn at_end_of_lines(
 }
 
 /// How far a whole run can be trusted, in one sentence; and whether nothing was missed.
-#[cfg(feature = "page")]
-pub(super) fn in_a_sentence(start: &Start, summary: &Summary) -> (String, bool) {
+pub(crate) fn in_a_sentence(start: &Start, summary: &Summary) -> (String, bool) {
     let seen = counted(summary.changes, "transition");
     let remarks = remarks(summary);
     let mut said = Vec::new();

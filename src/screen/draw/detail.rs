@@ -14,8 +14,9 @@ use super::super::columns::{length, worst_of};
 use super::super::theme::{DIM, letter};
 use crate::view::harmless;
 
-pub(super) fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {
-    let (Some(detail), Some(number)) = (&app.detail, app.shown()) else { return };
+/// Returns how far up its transitions can be scrolled.
+pub(super) fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) -> usize {
+    let (Some(detail), Some(number)) = (&app.detail, app.shown()) else { return 0 };
     let block = Block::new()
         .borders(Borders::TOP)
         .border_style(if detail.has_focus { app.theme.title() } else { DIM })
@@ -25,7 +26,7 @@ pub(super) fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {
     let Some(life) = app.history.life(detail.id, number) else {
         let text = "it is in none of the intervals up to this one (Esc closes)";
         frame.render_widget(Line::styled(text, DIM), inner);
-        return;
+        return 0;
     };
     let [words, band, charts, transitions] = Layout::vertical([
         Constraint::Length(3),
@@ -37,14 +38,14 @@ pub(super) fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {
     for (line, y) in in_words(app, &life, number).into_iter().zip(words.y..) {
         frame.render_widget(line, Rect { y, height: 1, ..words });
     }
-    let Some(kept) = app.kept() else { return };
+    let Some(kept) = app.kept() else { return 0 };
     let from_ns = app.history.back_from(number).last().map_or(0, |kept| kept.report.from_ns);
     let span = (from_ns.max(life.began_ns()), kept.report.to_ns.max(from_ns + 1));
     draw_band(app, &life, span, band, frame);
     let [windows, times] = Layout::horizontal([Constraint::Fill(1); 2]).areas(charts);
     draw_windows(app, &life, span, windows, frame);
     draw_times(app, &life, span, times, frame);
-    draw_transitions(app, (detail, &life, &kept.report), transitions, frame);
+    draw_transitions(app, (detail, &life, &kept.report), transitions, frame)
 }
 
 /// Which connection, what it spends its time in, and what holds it up.
@@ -180,10 +181,11 @@ fn draw_transitions(
     (detail, life, report): (&Detail, &Life, &Report),
     area: Rect,
     frame: &mut Frame<'_>,
-) {
+) -> usize {
     let lines = usize::from(area.height.saturating_sub(1));
     let told = &life.transitions;
-    let below = detail.scroll.min(told.len().saturating_sub(lines));
+    let most = told.len().saturating_sub(lines);
+    let below = detail.scroll.min(most);
     let last = told.len() - below;
     let title = format!(
         "{:<15} {:<8}   {:<8} {:<15} {:>7} {:>9} {:>9}  {} in all",
@@ -202,6 +204,7 @@ fn draw_transitions(
         let place = Rect { y, height: 1, ..area };
         frame.render_widget(transition_line(app, transition, report), place);
     }
+    most
 }
 
 fn transition_line(app: &App, transition: &Transition, report: &Report) -> Line<'static> {

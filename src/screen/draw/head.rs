@@ -9,7 +9,7 @@ use tcpcong_core::model::{State, StateTimes};
 use super::super::app::App;
 use super::super::columns::bar;
 use super::super::theme::letter;
-use crate::view::trust_in_a_line;
+use crate::view::trust_in_a_sentence;
 
 pub(super) const LINES: u16 = 4;
 /// Cells of the bar of all flows together.
@@ -109,6 +109,6 @@ fn times(app: &App, width: u16) -> Line<'static> {
 
 fn trust(app: &App) -> Line<'static> {
     let Some(start) = &app.start else { return Line::default() };
-    let (is_exact, text) = trust_in_a_line(start, &app.summary);
+    let (text, is_exact) = trust_in_a_sentence(start, &app.summary);
     if is_exact { Line::raw(text) } else { Line::styled(text, app.theme.warning()) }
 }

@@ -39,11 +39,15 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>) {
         Some(list) => flows::draw(app, list, frame),
         None => app.places = super::app::Places::default(),
     }
-    if let Some(details) = details {
-        detail::draw(app, details, frame);
+    let most = details.map_or(0, |details| detail::draw(app, details, frame));
+    if let Some(detail) = &mut app.detail {
+        detail.scroll = detail.scroll.min(most);
     }
     footer(app, bottom, frame);
-    popup::draw(app, middle, frame);
+    let most = popup::draw(app, middle, frame);
+    if let Mode::Help { scroll } = &mut app.mode {
+        *scroll = most.min(*scroll);
+    }
 }
 
 /// Where the list is, and where the details.

@@ -11,12 +11,14 @@ use super::super::app::{App, Menu, MenuKind, Mode};
 use super::super::keys::{ACTIONS, Action};
 use super::super::theme::{DIM, SELECTED, letter};
 
-pub(super) fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {
+/// Returns how far down the help can be scrolled.
+pub(super) fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) -> u16 {
     match &app.mode {
-        Mode::Help { scroll } => help(app, *scroll, area, frame),
+        Mode::Help { scroll } => return help(app, *scroll, area, frame),
         Mode::Menu(menu) => choose(app, menu, area, frame),
         Mode::List | Mode::Filter { .. } => {}
     }
+    0
 }
 
 /// The keys that there is room for.
@@ -67,7 +69,7 @@ fn boxed(app: &App, title: &str, place: Rect, frame: &mut Frame<'_>) -> Rect {
     Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }
 }
 
-fn help(app: &App, scroll: u16, area: Rect, frame: &mut Frame<'_>) {
+fn help(app: &App, scroll: u16, area: Rect, frame: &mut Frame<'_>) -> u16 {
     let mut lines: Vec<Line<'_>> = ACTIONS
         .iter()
         .map(|(action, _, _, help)| {
@@ -95,6 +97,7 @@ fn help(app: &App, scroll: u16, area: Rect, frame: &mut Frame<'_>) {
     let inner = boxed(app, "keys", place, frame);
     let most = u16::try_from(lines.len()).unwrap_or(0).saturating_sub(inner.height);
     frame.render_widget(Paragraph::new(lines).scroll((scroll.min(most), 0)), inner);
+    most
 }
 
 fn choose(app: &App, menu: &Menu, area: Rect, frame: &mut Frame<'_>) {

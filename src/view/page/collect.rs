@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::time::Instant;
 
 use tcpcong_core::model::{FlowId, Gap, Life, Report, Start, Summary, Timelines};
 use tcpcong_core::sink::{Output, Sink};
@@ -11,21 +10,14 @@ use tcpcong_core::why::{About, Finding, Verdicts};
 
 use crate::view::trust;
 
-/// What takes longer is said to go on, where a person sees it.
-const LONG_S: u64 = 1;
-
 /// Keeps the lives of all flows that reports have rows of.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LivesView {
     timelines: Timelines,
     start: Option<Start>,
     summary: Summary,
     gaps: Vec<Gap>,
     ended_ns: u64,
-    /// A person sees how far it has come.
-    live: bool,
-    /// When it was said last.
-    said: Instant,
 }
 
 /// A recording that was read.
@@ -50,20 +42,6 @@ pub struct Collected {
 pub struct VerdictsKept(HashMap<FlowId, Finding>);
 
 impl LivesView {
-    /// One that says how far it has come, if `live`.
-    #[must_use]
-    pub fn new(live: bool) -> Self {
-        Self {
-            timelines: Timelines::default(),
-            start: None,
-            summary: Summary::default(),
-            gaps: Vec::new(),
-            ended_ns: 0,
-            live,
-            said: Instant::now(),
-        }
-    }
-
     /// All of it, once the replay is over. `damage` is what could not be read, a line each.
     #[must_use]
     pub fn collected(self, name: &str, verdicts: VerdictsKept, damage: &str) -> Collected {
@@ -99,25 +77,15 @@ impl Sink for LivesView {
         Ok(())
     }
 
-    fn interval(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
+    fn interval(&mut self, report: &Report, _: &mut Output<'_>) -> io::Result<()> {
         self.timelines.add(report);
         self.gaps.extend(&report.gaps);
         self.ended_ns = report.to_ns;
-        if self.live && self.said.elapsed().as_secs() >= LONG_S {
-            self.said = Instant::now();
-            let began_ns = self.start.as_ref().map_or(0, |start| start.at_ns);
-            let seconds = (report.to_ns - began_ns) / 1_000_000_000;
-            write!(out.remarks, "\rtcpcong: read {seconds} s of the recording")?;
-        }
         Ok(())
     }
 
-    fn ended(&mut self, _: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
+    fn ended(&mut self, _: &Start, summary: &Summary, _: &mut Output<'_>) -> io::Result<()> {
         self.summary = *summary;
-        if self.live {
-            // What was said is wiped out.
-            write!(out.remarks, "\r\x1b[K")?;
-        }
         Ok(())
     }
 }

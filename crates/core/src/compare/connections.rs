@@ -147,6 +147,14 @@ enum Between {
     Unknown(FlowId),
 }
 
+/// What one network namespace has of a connection between these ends.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Its ends that were there: the one whose own address is the lesser, and the other.
+    ends: [bool; 2],
+    observed: Observed,
+}
+
 impl Between {
     fn of(row: &Row) -> Self {
         let ends = &row.connection.endpoints;
@@ -157,6 +165,19 @@ impl Between {
         both.sort_unstable();
         Self::Ends(both)
     }
+}
+
+/// The connections between the same ends: one for each namespace, as addresses are of that;
+/// but one where one namespace has one end and another the other.
+fn connections_of(by_netns: BTreeMap<u32, Seen>) -> Vec<Observed> {
+    let mut seen: Vec<_> = by_netns.into_values().collect();
+    if let [one, other] = &mut seen[..]
+        && one.ends.iter().zip(other.ends).all(|(one, other)| *one != other)
+    {
+        one.observed.add(std::mem::take(&mut other.observed));
+        seen.truncate(1);
+    }
+    seen.into_iter().map(|seen| seen.observed).collect()
 }
 
 /// The connections of one recording, or those of one group.
@@ -178,11 +199,16 @@ impl Population {
             ongoing: OngoingSpells::of(flows.iter().map(|flow| &flow.row)),
             ..Self::default()
         };
-        let mut connections: BTreeMap<_, Observed> = BTreeMap::new();
+        let mut connections: BTreeMap<_, BTreeMap<u32, Seen>> = BTreeMap::new();
         for Flow { row, observed, .. } in flows {
-            connections.entry(Between::of(&row)).or_default().add(observed);
+            let by_netns = connections.entry(Between::of(&row)).or_default();
+            let seen = by_netns.entry(row.connection.netns).or_default();
+            let ends = &row.connection.endpoints;
+            let is_other = (ends.laddr, ends.lport) > (ends.raddr, ends.rport);
+            seen.ends[usize::from(is_other)] = true;
+            seen.observed.add(observed);
         }
-        population.connections = connections.into_values().collect();
+        population.connections = connections.into_values().flat_map(connections_of).collect();
         population
     }
 
@@ -198,5 +224,37 @@ impl Population {
     #[must_use]
     pub fn sum(&self, figure: impl Fn(&Observed) -> u64) -> u64 {
         self.connections.iter().map(figure).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::row;
+
+    fn flow(netns: u32, socket: u64, is_mirrored: bool) -> Flow {
+        let mut row = row(4000);
+        row.id.socket = socket;
+        row.connection.netns = netns;
+        if is_mirrored {
+            let ends = &mut row.connection.endpoints;
+            std::mem::swap(&mut ends.lport, &mut ends.rport);
+        }
+        let mut flow = Flow::new(&row);
+        flow.add_row(&row);
+        flow
+    }
+
+    fn count(flows: Vec<Flow>) -> usize {
+        Population::of(flows).connections.len()
+    }
+
+    #[test]
+    fn two_ends_are_one_connection_and_the_same_addresses_elsewhere_are_another() {
+        assert_eq!(count(vec![flow(1, 1, false), flow(1, 2, true)]), 1, "loopback");
+        assert_eq!(count(vec![flow(1, 1, false), flow(2, 2, true)]), 1, "a pair of namespaces");
+        assert_eq!(count(vec![flow(1, 1, false), flow(2, 2, false)]), 2, "the same addresses");
+        let both = |netns| [flow(netns, 1, false), flow(netns, 2, true)];
+        assert_eq!(count(both(1).into_iter().chain(both(2)).collect()), 2, "loopback of two");
     }
 }
