@@ -328,7 +328,7 @@ fn on_recording(
     let stdout = shown.backlog.clone();
     let reader = reader.unwrap_or(&stdout);
     let pace = Pace { waiter: &mut *interrupts, reader, speed };
-    let ending = opened.replay(plan, sink, shown.out(), pace);
+    let ending = opened.replay(plan, sink, &mut shown.out(), pace);
     opened.say_damage(!matches!(ending, Ok(Ending::Interrupted)), &mut shown.remarks);
     shown.finish(ending?, interrupts)
 }

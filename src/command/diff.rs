@@ -29,7 +29,7 @@ pub fn diff(config: &DiffConfig) -> Result<()> {
             None => Ending::Interrupted,
             Some(mut opened) => {
                 let pace = Pace { waiter: &mut interrupts, reader: &(), speed: None };
-                let ending = opened.replay(plan, &mut sums, shown.out(), pace)?;
+                let ending = opened.replay(plan, &mut sums, &mut shown.out(), pace)?;
                 opened.say_damage(ending != Ending::Interrupted, &mut shown.remarks);
                 ending
             }

@@ -36,10 +36,10 @@ pub fn export(config: &ExportConfig) -> Result<()> {
     });
     let mut view = ExportView::new(exporters.collect::<Result<_>>()?);
     let mut signals_alone = SignalsAlone(&mut interrupts);
-    let out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
+    let mut out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
     let plan = &mut plan_of_lives(&config.filter);
     let pace = Pace { waiter: &mut signals_alone, reader: &(), speed: None };
-    let ending = opened.replay(plan, &mut view, out, pace)?;
+    let ending = opened.replay(plan, &mut view, &mut out, pace)?;
     opened.say_damage(ending == Ending::Done, &mut io::stderr());
     if ending != Ending::Done {
         bail!(INTERRUPTED);

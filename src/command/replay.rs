@@ -56,7 +56,7 @@ impl<'f> Opened<'f> {
         &mut self,
         plan: &mut Plan,
         sink: &mut dyn Sink,
-        out: Output<'_>,
+        out: &mut Output<'_>,
         pace: Pace<'_>,
     ) -> Result<Ending> {
         // The recorded kernel's tick, not this one's.

@@ -74,9 +74,9 @@ fn replayed(
     let Some(mut opened) = Opened::open(from, range, Some(doing), interrupts)? else {
         bail!(INTERRUPTED);
     };
-    let out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
+    let mut out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
     let pace = Pace { waiter: &mut SignalsAlone(interrupts), reader: &(), speed: None };
-    if opened.replay(&mut plan, sink, out, pace)? != Ending::Done {
+    if opened.replay(&mut plan, sink, &mut out, pace)? != Ending::Done {
         bail!(INTERRUPTED);
     }
     let mut damage = Vec::new();
