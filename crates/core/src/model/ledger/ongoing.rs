@@ -79,5 +79,14 @@ impl Ledger {
         if ongoing.found_late {
             self.touch(at).inexact = true;
         }
+        // In the midst of an interval: nobody has told of the spells before this one.
+        let from_ns = self.from_ns.max(ongoing.id.born_ns);
+        let unknown_ns = ongoing.since_ns.min(at_ns).saturating_sub(from_ns);
+        if unknown_ns > 0 {
+            let figures = self.touch(at);
+            figures.times[ongoing.state] += unknown_ns;
+            figures.inexact = true;
+            figures.uncertain_ns += unknown_ns;
+        }
     }
 }
