@@ -113,7 +113,8 @@ pub fn why(config: &WhyConfig) -> Result<()> {
 
 /// `tcpcong top`: a live screen.
 pub fn top(config: TopConfig) -> Result<()> {
-    if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    if is_dumb || !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
         return Err(NoTerminal.into());
     }
     let mut plan = plan_top(&config);
@@ -132,7 +133,7 @@ pub fn top(config: TopConfig) -> Result<()> {
 
 /// `tcpcong top` without a terminal.
 #[derive(Debug, Error)]
-#[error("top: it needs a terminal; `tcpcong 1` prints reports wherever stdout goes")]
+#[error("top: it needs a terminal that can be drawn on; `tcpcong 1` prints reports anywhere")]
 pub struct NoTerminal;
 
 fn plan_top(config: &TopConfig) -> Plan {

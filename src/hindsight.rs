@@ -29,8 +29,9 @@ pub struct Lookout {
     length: Duration,
     /// SIGUSR1 has come.
     asked: Arc<AtomicBool>,
-    /// So many files were written, and when the condition held last.
+    /// So many files were written, some could not be, and when the condition held last.
     files: u32,
+    has_failed: bool,
     held_ns: Option<u64>,
 }
 
@@ -60,6 +61,7 @@ impl Lookout {
             length,
             asked,
             files,
+            has_failed: false,
             held_ns: None,
         })
     }
@@ -103,6 +105,7 @@ impl Lookout {
                 )
             }
             Err(error) => {
+                self.has_failed = true;
                 writeln!(out.remarks, "tcpcong: {error:#}: not all that was kept is written")
             }
         }
@@ -150,6 +153,9 @@ impl Sink for Lookout {
 
     fn ended(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
         self.view.ended(start, summary, out)?;
+        if self.has_failed {
+            return Err(io::Error::other("not all that was asked for was written"));
+        }
         if self.files > 0 {
             return Ok(());
         }

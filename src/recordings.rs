@@ -2,7 +2,7 @@
 //! `tcpcong_core::recording`'s.
 
 use std::cell::RefCell;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal as _, Read, Write};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use thiserror::Error;
 
@@ -167,23 +167,38 @@ impl NewFile {
         let made = if self.is_stdout() {
             Made::Stdout
         } else {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).create_new(!self.force);
-            Made::File(options.open(&self.path).map_err(|error| self.said(&error))?, 0)
+            Made::File(self.open().map_err(|error| self.said(&error))?, 0)
         };
         *self.made.borrow_mut() = Some(made);
         Ok(())
     }
 
-    fn broken_off(&self, error: &io::Error) -> io::Error {
+    fn open(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).create_new(!self.force);
+        // A named pipe that nobody reads is an error, and holds nothing up.
+        let file = options.custom_flags(OFlag::O_NONBLOCK.bits()).open(&self.path)?;
+        let flags = OFlag::from_bits_truncate(fcntl(&file, FcntlArg::F_GETFL)?);
+        fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+        Ok(file)
+    }
+
+    fn broken_off(&self, error: &io::Error, size: u64) -> io::Error {
         let path = self.path.display();
-        let said = format!("{path}: {error}; it ends with what was written before");
+        let said = if size > 0 {
+            format!("{path}: {error}; it ends with what was written before")
+        } else {
+            // An empty file would be in the way, and tell nothing.
+            _ = fs::remove_file(&self.path);
+            format!("{path}: {error}; nothing of it was written")
+        };
         io::Error::new(error.kind(), said)
     }
 
     fn said(&self, error: &io::Error) -> FileError {
         let path = self.path.display();
         FileError(match error.kind() {
+            _ if self.path.is_dir() => format!("{path}: it is a folder; name a file"),
             ErrorKind::AlreadyExists => format!(
                 "{path}: there is such a file; take another name, or --force with the commands that have it"
             ),
@@ -200,9 +215,10 @@ impl Write for NewFile {
             Some(Made::File(file, size)) => {
                 if let Err(error) = file.write_all(bytes) {
                     // Of a frame that is not whole nothing can be read.
-                    _ = file.set_len(*size);
+                    let size = *size;
+                    _ = file.set_len(size);
                     *made = Some(Made::Broken);
-                    return Err(self.broken_off(&error));
+                    return Err(self.broken_off(&error, size));
                 }
                 *size += bytes.len() as u64;
                 Ok(bytes.len())

@@ -54,7 +54,11 @@ impl Rotation {
         for number in (1..=last).rev() {
             rename(&numbered(&self.path, number), &numbered(&self.path, number + 1))?;
         }
-        rename(&self.path, &numbered(&self.path, 1))
+        match rename(&self.path, &numbered(&self.path, 1)) {
+            // Somebody has taken it away: the next one begins all the same.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            renamed => renamed,
+        }
     }
 }
 

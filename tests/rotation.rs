@@ -261,7 +261,7 @@ fn a_full_disk_is_said_in_one_line_and_what_was_written_can_be_read() -> Result<
     let said = std::io::read_to_string(&mut recording.remarks)?;
     ensure!(status.code() == Some(1), "{status}: {said}");
     // Other tests' namespaces come and go: that may be said as well.
-    let words = "No space left on device (os error 28); what was written before can be read";
+    let words = "No space left on device (os error 28); it ends with what was written before";
     ensure!(said.lines().filter(|line| line.contains(words)).count() == 1, "{said}");
     ensure!(said.lines().count() <= 2, "{said}");
     let (output, report) = report(&file, &scene.port())?;

@@ -305,8 +305,7 @@ fn record_loss(file: &Path) -> Result<()> {
 fn without_a_terminal_it_says_what_to_do_instead() -> Result<()> {
     let output = command().arg("top").stdin(Stdio::null()).output()?;
     ensure!(output.status.code() == Some(2), "{output:?}");
-    let said =
-        "tcpcong: top: it needs a terminal; `tcpcong 1` prints reports wherever stdout goes\n";
+    let said = "tcpcong: top: it needs a terminal that can be drawn on; `tcpcong 1` prints reports anywhere\n";
     ensure!(output.stderr == said.as_bytes() && output.stdout.is_empty(), "{output:?}");
     Ok(())
 }

@@ -71,6 +71,7 @@ where
         line.remove(1);
         line.push("--help".into());
     }
+    refuse_unknown_command(&line)?;
     let args = match Args::try_parse_from(&line) {
         Ok(args) => args,
         Err(error) => return reported(&error, &line),
@@ -102,6 +103,21 @@ where
 #[must_use]
 pub fn definition() -> clap::Command {
     Args::command()
+}
+
+/// A first word of letters alone can be nothing but a command.
+fn refuse_unknown_command(line: &[OsString]) -> Result<(), UsageError> {
+    let first = line.get(1).and_then(|word| word.to_str());
+    let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let Some(word) = first.filter(|word| !word.is_empty()).filter(is_word) else {
+        return Ok(());
+    };
+    let command = definition();
+    if command.find_subcommand(word).is_some() {
+        return Ok(());
+    }
+    let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+    Err(UsageError(format!("no command is called {word}; there are {}", names.join(", "))))
 }
 
 /// Help and version are texts to print; anything else is one line.

@@ -64,6 +64,8 @@ impl Moment {
         let local = || text.parse().ok().map(Self::Local);
         let at = || text.parse().ok().map(Self::At);
         let after = || {
+            // With colons it would be a time of day that there is not.
+            let text = Some(text).filter(|text| !text.contains(':'))?;
             let after: SignedDuration = text.parse().ok()?;
             (!after.is_negative()).then_some(Self::After(after))
         };
@@ -123,7 +125,9 @@ mod tests {
 
     #[test]
     fn what_is_no_moment_is_refused_with_what_would_be() {
-        for text in ["", "90", "-5s", "yesterday", "25:00", "14:3", "5 parsecs", "2026-13-01"] {
+        for text in
+            ["", "90", "-5s", "yesterday", "25:00", "25:00:00", "14:3", "5 parsecs", "2026-13-01"]
+        {
             let said = Moment::parse(text).expect_err(text);
             assert!(said.contains("90s") && !said.contains('\n'), "{text}: {said}");
         }

@@ -8,9 +8,9 @@ use clap::Args as Group;
 use super::args::Recordings;
 use super::show::{Filters, Ports};
 use super::{Origin, UsageError, choice, config};
-use crate::screen::{Setup, Theme, configured};
+use crate::screen::{Setup, Theme, configured, is_condition};
 use crate::view::Colour;
-use tcpcong_core::model::{Filter, Lookups};
+use tcpcong_core::model::{Condition, Filter, Lookups};
 use tcpcong_live::{Options, Selection};
 
 /// How fast a recording is shown where nobody says: as it was.
@@ -79,6 +79,10 @@ pub(super) fn top(args: &Top) -> Result<TopConfig, UsageError> {
     }
     let colour = Colour::Auto.shows(true, |name| std::env::var_os(name));
     let look = configured(args.config.as_deref(), Theme::new(colour)).map_err(UsageError)?;
+    if is_condition(&args.filter) {
+        Condition::parse(&args.filter)
+            .map_err(|why| UsageError(format!("--filter {}: {why}", args.filter)))?;
+    }
     Ok(TopConfig {
         setup: Setup {
             look,

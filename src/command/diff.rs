@@ -34,6 +34,9 @@ pub fn diff(config: &DiffConfig) -> Result<()> {
                 ending
             }
         };
+        if ending == Ending::ReaderGone {
+            return Ok(());
+        }
         if ending != Ending::Done {
             bail!("interrupted: nothing is compared");
         }

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use super::record::ALL_LOOKUPS;
 use super::replay::{Opened, Pace, SignalsAlone, plan_of_lives};
@@ -27,7 +27,10 @@ pub fn report(config: &ReportConfig) -> Result<()> {
     let runs = config.from.iter().map(read).collect::<Result<Vec<_>>>()?;
     let page = Page::new(runs, config.top, &config.filter);
     file.make()?;
-    page.write(&mut file).with_context(|| format!("writing {}", config.to.display()))?;
+    // At once: half a page is none.
+    let mut text = Vec::new();
+    page.write(&mut text)?;
+    file.write_all(&text)?;
     for line in page.described() {
         _ = writeln!(io::stderr(), "tcpcong: {line}");
     }

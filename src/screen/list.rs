@@ -90,7 +90,7 @@ pub(super) fn list(history: &History, number: u64, wishes: &Wishes) -> Vec<Item>
     let condition = Condition::parse(&wishes.filter);
     let is_wanted = |row: &Row| match &condition {
         Ok(condition) => condition.holds(row),
-        Err(_) => has_words(row, &words),
+        Err(_) => !is_condition(&wishes.filter) && has_words(row, &words),
     };
     let is_listed = |row: &&Row| wishes.all || of_interest.contains(&row.id);
     let listed = report.rows.iter().filter(is_listed).filter(|row| is_wanted(row));
@@ -108,6 +108,12 @@ pub(super) fn list(history: &History, number: u64, wishes: &Wishes) -> Vec<Item>
     }
     sort(&mut items, wishes.descending, |item| wishes.order.value(item, history, number));
     items
+}
+
+/// Whether a filter is meant to be a condition, and not words.
+#[must_use]
+pub fn is_condition(filter: &str) -> bool {
+    filter.contains(['<', '>', '='])
 }
 
 /// Whether each of the words is in some text of the row.

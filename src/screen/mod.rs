@@ -29,6 +29,7 @@ use app::{App, Next};
 use list::Wishes;
 
 pub use keys::{Bindings, configured};
+pub use list::is_condition;
 pub use theme::Theme;
 
 /// What the screen begins with.

@@ -279,6 +279,9 @@ fn the_worst_stand_first_and_a_filter_stays_until_it_is_cleared() {
     assert_eq!(ports(&app).len(), 4);
     press(&mut app, "/recovery > 100ms and cc = cubic\n");
     assert_eq!(ports(&app), [49_151], "a condition on columns");
+    press(&mut app, "⎋/loss > 5\n");
+    let text = screen(&mut app, 120, 24);
+    assert!(text.contains("loss: 5 is not a time such as 500us"), "{text}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub use page::{Collected, LivesView, Page, VerdictsKept};
 pub use record::RecordView;
 pub use table::TableView;
 pub use transitions::{Form, Style, TransitionsView};
-pub(crate) use trust::in_a_sentence as trust_in_a_sentence;
+pub(crate) use trust::{counted, in_a_sentence as trust_in_a_sentence};
 pub use why::{Subject, WhyView};
 
 use tcpcong_core::model::{Field, Report, Row, Value};

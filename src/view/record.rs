@@ -52,6 +52,7 @@ impl Sink for RecordView {
         if self.live {
             writeln!(out.remarks)?;
         }
-        trust::at_end(start, summary, out.remarks)
+        let (sentence, _) = trust::in_a_sentence(start, summary);
+        writeln!(out.remarks, "tcpcong: {sentence}")
     }
 }

@@ -286,13 +286,13 @@ fn between(report: &Report) -> String {
 
 fn unreached(namespaces: usize) -> String {
     format!(
-        "{} could not be entered (CAP_SYS_ADMIN and CAP_SYS_PTRACE are needed): sockets that were \
-         open there before the start show only from their first event on",
+        "{} could not be entered (that takes CAP_SYS_ADMIN, CAP_SYS_PTRACE, and a process or a name \
+         in /run/netns): sockets that were open there before the start show only from their first event on",
         counted(namespaces as u64, "network namespace")
     )
 }
 
-pub(super) fn counted(count: u64, noun: &str) -> String {
+pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 

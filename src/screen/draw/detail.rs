@@ -12,7 +12,7 @@ use tcpcong_core::model::{Change, Life, Report, Sample, Spell, State, StateTimes
 use super::super::app::{App, Detail};
 use super::super::columns::{length, worst_of};
 use super::super::theme::{DIM, letter};
-use crate::view::harmless;
+use crate::view::{counted, harmless};
 
 /// Returns how far up its transitions can be scrolled.
 pub(super) fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) -> usize {
@@ -64,7 +64,8 @@ fn in_words(app: &App, life: &Life, number: u64) -> [Line<'static>; 3] {
         times.push(Span::styled(letter(state).to_string(), app.theme.state(state)));
         times.push(format!(" {:.1} %  ", 100.0 * life.times[state] as f64 / total).into());
     }
-    times.push(format!("{} transitions, {} timeouts", life.changes, life.rtos).into());
+    let (changes, rtos) = (counted(life.changes, "transition"), counted(life.rtos, "timeout"));
+    times.push(format!("{changes}, {rtos}").into());
     if !life.exact {
         let uncertain = format!("  not exact: {} uncertain", length(life.uncertain_ns));
         times.push(Span::styled(uncertain, app.theme.warning()));

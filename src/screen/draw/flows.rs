@@ -5,9 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use tcpcong_core::model::Condition;
+
 use super::super::app::App;
 use super::super::columns::{Column, bar, length, short_flow, worst, worst_of};
-use super::super::list::Item;
+use super::super::list::{Item, is_condition};
 use super::super::theme::{DIM, SELECTED, letter};
 
 /// A connection has so much room at least, and is shown in short where it has less than it
@@ -76,14 +78,15 @@ fn rect(area: Rect, one: &Fitted, y: u16) -> Rect {
 }
 
 /// Why nothing is listed.
-fn nothing(app: &App) -> &'static str {
-    match app.kept() {
-        None => "",
-        Some(_) if !app.wishes.filter.is_empty() => {
-            "no connection has that (Esc clears the filter)"
-        }
-        Some(kept) if kept.report.flows_alive == 0 => "no connections",
-        Some(_) => "all connections stay in Open (a lists them)",
+fn nothing(app: &App) -> String {
+    let filter = &app.wishes.filter;
+    let wrong = Condition::parse(filter).err().filter(|_| is_condition(filter));
+    match (app.kept(), wrong) {
+        (None, _) => String::new(),
+        (_, Some(wrong)) => wrong,
+        _ if !filter.is_empty() => "no connection has that (Esc clears the filter)".to_owned(),
+        (Some(kept), _) if kept.report.flows_alive == 0 => "no connections".to_owned(),
+        _ => "all connections stay in Open (a lists them)".to_owned(),
     }
 }
 

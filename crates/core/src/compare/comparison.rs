@@ -7,6 +7,9 @@ use super::statistics::{ALPHA, Effect, FEWEST_CONNECTIONS, Part, holm, permutati
 use super::{Lengths, Measure, Population, Recorded};
 use crate::model::{Name, Value};
 
+/// Two sums of many fractions that differ by less of themselves are equal.
+const ROUNDING: f64 = 1e-9;
+
 /// Two recordings further apart in length than so many times are not alike.
 const LENGTHS_ALIKE: f64 = 1.25;
 
@@ -92,7 +95,10 @@ impl Difference {
     #[must_use]
     pub fn difference(&self) -> Option<f64> {
         let [a, b] = self.values;
-        Some(b? - a?)
+        let (a, b) = (a?, b?);
+        // Sums of the same parts in another order are the same.
+        let is_rounding = (b - a).abs() <= ROUNDING * a.abs().max(b.abs());
+        Some(if is_rounding { 0.0 } else { b - a })
     }
 
     /// B over A, where both are known and A is not 0.
