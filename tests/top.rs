@@ -173,9 +173,13 @@ fn real_loss_shows_and_keys_do_what_the_help_says() -> Result<()> {
     terminal.keys(&["Escape"])?;
     terminal.wait("the list", |screen| !screen.contains("verdict: "))?;
     terminal.keys(&["Space", "Left", "Left"])?;
-    let frozen = terminal.wait("frozen", |screen| screen.contains("FROZEN"))?;
-    pause(Duration::from_secs(2));
-    let later = terminal.screen()?;
+    // The last line is drawn last.
+    let is_drawn = |screen: &str| screen.contains("FROZEN") && screen.contains("Space go on");
+    let frozen = terminal.wait("frozen", is_drawn)?;
+    let kept =
+        |screen: &str| -> Option<u64> { screen.lines().next()?.rsplit(' ').next()?.parse().ok() };
+    let before = kept(&frozen);
+    let later = terminal.wait("more intervals", |screen| kept(screen) > before.map(|n| n + 2))?;
     let rows = |screen: &str| -> Vec<String> {
         screen.lines().filter(|line| line.contains(" → ")).map(ToOwned::to_owned).collect()
     };
@@ -280,13 +284,14 @@ fn a_recording_is_shown_to_its_end_and_stays() -> Result<()> {
     record_loss(&file)?;
     let options = format!("--speed 100 --from {}", file.display());
     let terminal = Terminal::run(&top(&options), (120, 40))?;
-    let screen = terminal.wait("its end", |screen| {
-        screen.lines().next().is_some_and(|line| line.ends_with("END"))
-    })?;
-    ensure!(screen.contains("nothing missed"), "{screen}");
+    let is_at_end = |screen: &str| {
+        let is_end = screen.lines().next().is_some_and(|line| line.ends_with("END"));
+        is_end && screen.contains("exact: ")
+    };
+    terminal.wait("its end, and how far to trust it", is_at_end)?;
     terminal.keys(&["Left", "Left"])?;
-    let screen = terminal.wait("an interval before", |screen| screen.contains("FROZEN"))?;
-    ensure!(flows(&screen) == 4, "{screen}");
+    let is_before = |screen: &str| screen.contains("FROZEN") && flows(screen) == 4;
+    terminal.wait("an interval before, with all four", is_before)?;
     terminal.keys(&["q"])?;
     terminal.ended(0).map(|_| ())
 }
