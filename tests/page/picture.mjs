@@ -1,4 +1,4 @@
-// Takes a picture of a page: picture.mjs PAGE PICTURE.png light|dark|phone. Not here: which pictures there
+// Takes a picture of a page: picture.mjs PAGE PICTURE.png light|dark|phone|terminal. Not here: which pictures there
 // are, which scripts/pictures.sh knows.
 
 import { writeFileSync } from "node:fs";
@@ -8,12 +8,15 @@ const LOOKS = {
   light: { width: 1000, height: 800 },
   dark: { width: 1000, height: 800, dark: true },
   phone: { width: 360, height: 720, scale: 1.5, mobile: true },
+  // 120 columns and 40 lines of a terminal.
+  terminal: { width: 965, height: 675 },
 };
 // What is done before it: the whole recording; one connection, with a figure pointed at; its table.
 const DEEDS = {
   light: "scrollTo(0, document.querySelector('#legend').offsetTop - 8), true",
   dark: "document.querySelector('#rows button').click(), true",
   phone: "scrollTo(0, document.querySelector('#time').offsetTop), true",
+  terminal: "true",
 };
 const [page, picture, look] = process.argv.slice(2);
 const browser = await Browser.start();
