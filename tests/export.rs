@@ -12,14 +12,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
-use support::lab::Lab;
 use support::needs::{need, need_root};
-use support::server::Server;
-use support::tool::{command, pause};
-use support::traffic::{Amount, Dial, Ending, Sender};
+use support::scene::recorded;
+use support::tool::command;
 use tcpcong_core::model::sample::{Script, account, figures, start};
 use tcpcong_core::model::{Entry, Figures, Losses, Start, State};
 use tcpcong_core::recording::Recorder;
@@ -39,44 +35,9 @@ type Key = (String, u64, u64);
 /// Time in each state, nanoseconds, Open first.
 type Times = [u64; 5];
 
-/// A recording, `a.jsonl.zst`, of connections that were there before and ones that begin
-/// and end meanwhile, over a tight router which passes nothing for a while: long enough for
-/// timeouts to be repeated.
-fn record(name: &str) -> Result<TempDir> {
-    let lab = Lab::new(name)?;
-    lab.bottleneck("100mbit", "32k", "60k")?;
-    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
-    let start = |cc: &str| {
-        let dial = Dial::to(server.address()).congestion_control(cc);
-        Sender::start(&lab.client, &dial, Amount::UntilStopped)
-    };
-    let folder = TempDir::new()?;
-    let before = [start("cubic")?, start("reno")?];
-    let mut tool = command()
-        .args(["record", "-o", "a.jsonl.zst"])
-        .current_dir(&folder)
-        .stderr(Stdio::null())
-        .spawn()?;
-    let file = folder.path().join("a.jsonl.zst");
-    while !file.exists() {
-        ensure!(tool.try_wait()?.is_none(), "it ended before it began");
-        pause(Duration::from_millis(5));
-    }
-    let after = [start("cubic")?, start("reno")?, start("cubic")?];
-    pause(Duration::from_millis(700));
-    lab.silence(true)?;
-    pause(Duration::from_millis(1200));
-    lab.silence(false)?;
-    pause(Duration::from_millis(2400));
-    // One is still there at the end.
-    let mut senders = before.into_iter().chain(after);
-    let last = senders.next();
-    senders.try_for_each(|sender| sender.stop(Ending::Reset).map(drop))?;
-    kill(Pid::from_raw(i32::try_from(tool.id())?), Signal::SIGINT)?;
-    ensure!(tool.wait()?.success(), "it failed");
-    last.map(|sender| sender.stop(Ending::Reset)).transpose()?;
-    Ok(folder)
-}
+/// The router passes, is silent for long enough for timeouts to be repeated, and passes,
+/// milliseconds.
+const PHASES: [u64; 3] = [700, 1200, 2400];
 
 fn export(folder: &Path, arguments: &[&str]) -> Result<Output> {
     Ok(command().arg("export").args(arguments).current_dir(folder).output()?)
@@ -211,7 +172,7 @@ fn spells_sum_to_the_times_that_the_tool_shows_to_the_nanosecond() -> Result<()>
     if !need_root(test) || !has_python(test) {
         return Ok(());
     }
-    let folder = record("export")?;
+    let folder = recorded("export", PHASES)?;
     let files = ["--perfetto", "a.pftrace", "--csv", "a.csv", "--csv-samples", "samples.csv"];
     let exported = export(folder.path(), &[&["a.jsonl.zst"], &files[..]].concat())?;
     ensure!(exported.status.success() && exported.stdout.is_empty(), "{exported:?}");
@@ -300,7 +261,7 @@ fn of_a_recording_that_is_damaged_or_cut_off_what_is_there_is_exported_and_that_
     if !need_root(test) || !has_python(test) {
         return Ok(());
     }
-    let folder = record("damaged")?;
+    let folder = recorded("damaged", PHASES)?;
     let whole = fs::read(folder.path().join("a.jsonl.zst"))?;
     // A frame that is neither among the first two, which have the first survey, nor the last.
     let frames = whole.windows(4).enumerate().filter(|(_, four)| *four == MAGIC);

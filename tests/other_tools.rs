@@ -7,18 +7,12 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::{Value, json};
-use support::lab::Lab;
 use support::needs::{need, need_root};
-use support::server::Server;
-use support::tool::{command, pause};
-use support::traffic::{Amount, Dial, Ending, Sender};
-use tempfile::TempDir;
+use support::scene::recorded;
+use support::tool::command;
 
 const DOCUMENT: &str = include_str!("../docs/recording.md");
 
@@ -29,42 +23,6 @@ type Times = BTreeMap<(String, String), u64>;
 fn blocks(language: &str) -> Vec<&'static str> {
     let blocks = DOCUMENT.split("```").skip(1).step_by(2);
     blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n')).collect()
-}
-
-/// A recording, `a.jsonl.zst`, of connections that were there before and ones that begin
-/// and end meanwhile, over a tight router which passes nothing for half a second.
-fn record() -> Result<TempDir> {
-    let lab = Lab::new("others")?;
-    lab.bottleneck("100mbit", "32k", "60k")?;
-    let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
-    let start = |cc: &str| {
-        let dial = Dial::to(server.address()).congestion_control(cc);
-        Sender::start(&lab.client, &dial, Amount::UntilStopped)
-    };
-    let folder = TempDir::new()?;
-    let before = [start("cubic")?, start("reno")?];
-    let mut tool = command()
-        .args(["record", "-o", "a.jsonl.zst"])
-        .current_dir(&folder)
-        .stderr(Stdio::null())
-        .spawn()?;
-    let file = folder.path().join("a.jsonl.zst");
-    while !file.exists() {
-        ensure!(tool.try_wait()?.is_none(), "it ended before it began");
-        pause(Duration::from_millis(5));
-    }
-    let after = [start("cubic")?, start("reno")?, start("cubic")?];
-    pause(Duration::from_millis(500));
-    lab.silence(true)?;
-    pause(Duration::from_millis(900));
-    lab.silence(false)?;
-    pause(Duration::from_millis(800));
-    for sender in before.into_iter().chain(after).skip(1) {
-        sender.stop(Ending::Reset)?;
-    }
-    kill(Pid::from_raw(i32::try_from(tool.id())?), Signal::SIGINT)?;
-    ensure!(tool.wait()?.success(), "it failed");
-    Ok(folder)
 }
 
 /// The lines that the tool prints of the recording.
@@ -157,7 +115,7 @@ fn other_tools_read_a_recording_as_it_is_and_come_to_the_same_figures() -> Resul
     if !need_root(test) || !need(test, interpreter().exists(), "`scripts/setup.sh test`") {
         return Ok(());
     }
-    let folder = record()?;
+    let folder = recorded("others", [500, 900, 800])?;
     let folder = folder.path();
     let reported = shown(folder, &["--from", "a.jsonl.zst", "--format", "json", "--all"])?;
     let expected = traced(folder)?;

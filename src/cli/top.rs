@@ -104,6 +104,6 @@ pub(super) fn top(args: &Top) -> Result<TopConfig, UsageError> {
             owners: true,
         },
         filter,
-        lookups: Lookups { owners: true, cgroups: true, netns: true, costs: true },
+        lookups: Lookups::ALL,
     })
 }

@@ -17,9 +17,6 @@ use tcpcong_core::recording::{Limits, Recorder};
 use tcpcong_core::session::Plan;
 use tcpcong_live::LiveSource;
 
-pub(super) const ALL_LOOKUPS: Lookups =
-    Lookups { owners: true, cgroups: true, netns: true, costs: true };
-
 /// Records until the end.
 pub fn record(config: &RecordConfig) -> Result<()> {
     let tick_ns = LiveSource::tick_ns();
@@ -55,7 +52,7 @@ fn how(config: &RecordConfig, file: Option<NewFile>, recorder: Recorder) -> How<
     let recorder = recorder.of_only(&config.filter);
     How {
         verbose: config.verbose,
-        recording: Some(NewRecording { file, recorder, lookups: ALL_LOOKUPS }),
+        recording: Some(NewRecording { file, recorder, lookups: Lookups::ALL }),
         makes_files: config.extent != Extent::All,
         ..How::of(&Origin::Kernel { record: None }, &config.options)
     }
@@ -75,7 +72,7 @@ pub(super) fn plan(config: &RecordConfig) -> Plan {
             ..LedgerOptions::default()
         },
         filter: config.filter.clone(),
-        lookups: ALL_LOOKUPS,
+        lookups: Lookups::ALL,
         ..Plan::default()
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn plan_of_lives(filter: &Filter) -> Plan {
             ..LedgerOptions::default()
         },
         filter: filter.clone(),
-        lookups: Lookups { owners: true, cgroups: true, netns: true, costs: false },
+        lookups: Lookups { costs: false, ..Lookups::ALL },
         ..Plan::default()
     }
 }

@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::record::ALL_LOOKUPS;
 use super::replay::{Opened, Pace, SignalsAlone, plan_of_lives};
 use crate::cli::{Range, ReportConfig};
 use crate::interrupt::Interrupts;
 use crate::recordings::NewFile;
 use crate::view::{Collected, LivesView, Page, VerdictsKept};
-use tcpcong_core::model::{Filter, LedgerOptions};
+use tcpcong_core::model::{Filter, LedgerOptions, Lookups};
 use tcpcong_core::session::{Ending, Plan, Product};
 use tcpcong_core::sink::{Output, Sink};
 
@@ -60,7 +59,7 @@ fn plan_verdicts(filter: &Filter) -> Plan {
             ..LedgerOptions::default()
         },
         filter: filter.clone(),
-        lookups: ALL_LOOKUPS,
+        lookups: Lookups::ALL,
         ..Plan::default()
     }
 }

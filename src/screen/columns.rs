@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn a_bar_is_as_long_as_asked_and_shows_every_state_that_there_was() {
         let shown = |times: [u64; 5], cells| -> String {
-            bar(&StateTimes(times), cells).into_iter().map(super::super::theme::letter).collect()
+            bar(&StateTimes(times), cells).into_iter().map(|state: State| state.letter()).collect()
         };
         assert_eq!(shown([100, 0, 0, 0, 0], 6), "OOOOOO");
         assert_eq!(shown([999, 0, 0, 1, 0], 6), "OOOOOR");

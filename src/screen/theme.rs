@@ -7,17 +7,6 @@ use ratatui::style::{Color, Modifier, Style};
 
 use tcpcong_core::model::State;
 
-/// The letter that stands for a state, beside its colour.
-pub(super) fn letter(state: State) -> char {
-    match state {
-        State::Open => 'O',
-        State::Disorder => 'D',
-        State::Cwr => 'C',
-        State::Recovery => 'R',
-        State::Loss => 'L',
-    }
-}
-
 /// What matters less.
 pub(super) const DIM: Style = Style::new().add_modifier(Modifier::DIM);
 /// Where one is.

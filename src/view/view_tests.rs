@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::*;
 use tcpcong_core::model::{
-    Beginning, Cause, Connection, Endpoints, Filter, FilteredOut, FlowId, Losses, Names,
-    OngoingSpells, Owner, PortRange, RejectedMethod, Report, Row, SpellLengths, Start, State,
-    StateTimes, Summary, Totals,
+    Beginning, Cause, Connection, Endpoints, Filter, FlowId, Names, OngoingSpells, Owner,
+    PortRange, RejectedMethod, Report, Row, SpellLengths, Start, State, StateTimes, Summary,
+    Totals,
 };
 use tcpcong_core::sink::{Output, Sink};
 
@@ -55,28 +55,16 @@ fn report() -> Report {
     for row in &rows {
         totals.add(row);
     }
+    let at = Timestamp::from_second(1_700_000_000).unwrap();
     Report {
-        at: Timestamp::from_second(1_700_000_000).unwrap(),
-        from_ns: 500,
-        to_ns: 1_000_000_500,
         flows: rows.len(),
         rows,
-        groups: None,
         totals,
-        filtered_out: FilteredOut::default(),
         flows_alive: 12,
         flows_quiet: 9,
         flows_ended: 4,
         flows_ended_quiet: 4,
-        ongoing_spells: [OngoingSpells::default(); 5],
-        ended_spells: Vec::new(),
-        transitions: Vec::new(),
-        samples: Vec::new(),
-        group_spells: Vec::new(),
-        spells: None,
-        losses: Losses::default(),
-        gaps: Vec::new(),
-        namespaces_unreached: 0,
+        ..Report::of_nothing(at, 500, 1_000_000_500)
     }
 }
 

@@ -11,7 +11,7 @@ use tcpcong_core::model::{Change, Life, Report, Sample, Spell, State, StateTimes
 
 use super::super::app::{App, Detail};
 use super::super::columns::{length, worst_of};
-use super::super::theme::{DIM, letter};
+use super::super::theme::DIM;
 use crate::view::{counted, harmless};
 
 /// Returns how far up its transitions can be scrolled.
@@ -61,7 +61,7 @@ fn in_words(app: &App, life: &Life, number: u64) -> [Line<'static>; 3] {
     let total = life.times.total_ns().max(1) as f64;
     let mut times = vec![Span::raw(format!("{} seen: ", length(life.times.total_ns())))];
     for state in State::ALL.into_iter().filter(|state| life.times[*state] > 0) {
-        times.push(Span::styled(letter(state).to_string(), app.theme.state(state)));
+        times.push(Span::styled(state.letter().to_string(), app.theme.state(state)));
         times.push(format!(" {:.1} %  ", 100.0 * life.times[state] as f64 / total).into());
     }
     let (changes, rtos) = (counted(life.changes, "transition"), counted(life.rtos, "timeout"));
@@ -87,7 +87,7 @@ fn draw_band(app: &App, life: &Life, span: (u64, u64), area: Rect, frame: &mut F
             None => Span::raw(" "),
             Some(times) => {
                 let (state, is_most) = worst_of(&times);
-                let letter = letter(state);
+                let letter = state.letter();
                 let letter = if is_most { letter } else { letter.to_ascii_lowercase() };
                 Span::styled(letter.to_string(), app.theme.filled(state))
             }

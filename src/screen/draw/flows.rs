@@ -5,12 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use tcpcong_core::model::Condition;
+use tcpcong_core::model::{Condition, State};
 
 use super::super::app::App;
 use super::super::columns::{Column, bar, length, short_flow, worst, worst_of};
 use super::super::list::{Item, is_condition};
-use super::super::theme::{DIM, SELECTED, letter};
+use super::super::theme::{DIM, SELECTED};
 
 /// A connection has so much room at least, and is shown in short where it has less than it
 /// takes.
@@ -172,11 +172,12 @@ fn cell(app: &App, one: &Fitted, item: &Item) -> Line<'static> {
         Column::State if item.has_ended() => Line::raw("ended"),
         Column::State => {
             let (state, spell_ns) = worst(item);
-            let letter = Span::styled(letter(state).to_string(), app.theme.state(state));
+            let letter = Span::styled(state.letter().to_string(), app.theme.state(state));
             Line::from(vec![letter, format!(" {:>6}", length(spell_ns)).into()])
         }
         Column::Bar => {
-            let cell = |state| Span::styled(letter(state).to_string(), app.theme.filled(state));
+            let cell =
+                |state: State| Span::styled(state.letter().to_string(), app.theme.filled(state));
             bar(&item.times(), one.width).into_iter().map(cell).collect()
         }
         Column::History => history(app, one.width, item),
@@ -213,7 +214,7 @@ fn history(app: &App, width: usize, item: &Item) -> Line<'static> {
         Some(times) if times.outside_open_ns() == 0 => Span::styled("·", Style::new()),
         Some(times) => {
             let (state, is_most) = worst_of(&times);
-            let letter = letter(state);
+            let letter = state.letter();
             let letter = if is_most { letter } else { letter.to_ascii_lowercase() };
             Span::styled(letter.to_string(), app.theme.state(state))
         }

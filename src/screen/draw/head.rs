@@ -8,7 +8,6 @@ use tcpcong_core::model::{State, StateTimes};
 
 use super::super::app::App;
 use super::super::columns::bar;
-use super::super::theme::letter;
 use crate::view::trust_in_a_sentence;
 
 pub(super) const LINES: u16 = 4;
@@ -93,15 +92,14 @@ fn times(app: &App, width: u16) -> Line<'static> {
         spans.extend(
             cells
                 .into_iter()
-                .map(|state| Span::styled(letter(state).to_string(), app.theme.filled(state))),
+                .map(|state| Span::styled(state.letter().to_string(), app.theme.filled(state))),
         );
         spans.push("  ".into());
     }
     for state in State::ALL {
         let share = 100.0 * sum[state] as f64 / total;
-        spans.push(Span::styled(letter(state).to_string(), app.theme.state(state)));
-        let name = &state.name()[1..];
-        let name = if state == State::Cwr { "WR" } else { name };
+        spans.push(Span::styled(state.letter().to_string(), app.theme.state(state)));
+        let name = &state.title()[1..];
         spans.push(format!("{name} {share:.1} %   ").into());
     }
     Line::from(spans)

@@ -9,7 +9,7 @@ use tcpcong_core::model::State;
 
 use super::super::app::{App, Menu, MenuKind, Mode};
 use super::super::keys::{ACTIONS, Action};
-use super::super::theme::{DIM, SELECTED, letter};
+use super::super::theme::{DIM, SELECTED};
 
 /// Returns how far down the help can be scrolled.
 pub(super) fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) -> u16 {
@@ -85,7 +85,7 @@ fn help(app: &App, scroll: u16, area: Rect, frame: &mut Frame<'_>) -> u16 {
             State::Recovery => "Recovery: fast retransmit",
             State::Loss => "Loss: the retransmission timer expired",
         };
-        let mark = Span::styled(letter(state).to_string(), app.theme.filled(state));
+        let mark = Span::styled(state.letter().to_string(), app.theme.filled(state));
         lines.push(Line::from(vec![mark, format!("{:14}{what}", "").into()]));
     }
     lines.push(Line::raw("~              not every transition was seen"));

@@ -67,7 +67,7 @@ fn spells(group: &Compared, data: &mut dyn Write) -> io::Result<()> {
             )?;
         }
         let verdict = verdict(one, ("longer", "shorter"));
-        let lines = [(named(state), ""), ("", &*verdict)];
+        let lines = [(state.title(), ""), ("", &*verdict)];
         for ((side, (what, verdict)), lengths) in SIDES.into_iter().zip(lines).zip(lengths) {
             let Lengths { count, median_ns, p90_ns, p99_ns, longest_ns } = lengths;
             let [median, p90, p99, longest] = [median_ns, p90_ns, p99_ns, longest_ns]
@@ -87,7 +87,7 @@ fn ongoing(group: &Compared, data: &mut dyn Write) -> io::Result<()> {
         let states = State::ALL.into_iter().zip(population.ongoing);
         let states = states
             .filter(|(_, spells)| spells.count > 0)
-            .map(|(state, spells)| format!("{} {}", named(state), spells.count));
+            .map(|(state, spells)| format!("{} {}", state.title(), spells.count));
         let states: Vec<_> = states.collect();
         if !states.is_empty() {
             writeln!(data, "not ended in {side}, not in these: {}", states.join(", "))?;
@@ -132,26 +132,16 @@ fn scaled(value: Option<f64>, unit: Unit) -> Option<f64> {
 
 fn title(measure: Measure) -> String {
     match measure {
-        Measure::Share(state) => format!("% of time in {}", named(state)),
+        Measure::Share(state) => format!("% of time in {}", state.title()),
         Measure::Transitions => "transitions/s".to_owned(),
         Measure::Timeouts => "timeouts/s".to_owned(),
         Measure::RepeatedTimeouts => "repeated timeouts/s".to_owned(),
         Measure::Caused(cause) => format!("{}/s", cause.name()),
-        Measure::Spells(state) => format!("spells in {}, ms", named(state)),
+        Measure::Spells(state) => format!("spells in {}, ms", state.title()),
         Measure::Delivered => "delivered segments/s".to_owned(),
         Measure::Retransmitted => "% retransmitted".to_owned(),
         Measure::Window => "window, segments".to_owned(),
         Measure::RoundTrip => "round trip, ms".to_owned(),
-    }
-}
-
-fn named(state: State) -> &'static str {
-    match state {
-        State::Open => "Open",
-        State::Disorder => "Disorder",
-        State::Cwr => "CWR",
-        State::Recovery => "Recovery",
-        State::Loss => "Loss",
     }
 }
 

@@ -195,7 +195,7 @@ fn spells(life: &Life, began_ns: u64, causes: &mut Causes) -> Spells {
         }
         until_ns = spell.to_ns;
         out.lengths_ns.push(spell.length_ns());
-        out.states.push(words::letter(spell.state));
+        out.states.push(spell.state.letter());
         out.causes.push(spell.beginning.cause().map(|cause| causes.place(cause)));
         if spell.beginning == Beginning::Unseen {
             out.unseen.push(at);

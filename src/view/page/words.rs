@@ -10,27 +10,6 @@ use super::html::{escaped, joined};
 use crate::view::harmless;
 use crate::view::trust::counted;
 
-/// The letter that stands for a state where there is no room for its name.
-pub(super) fn letter(state: State) -> char {
-    match state {
-        State::Open => 'O',
-        State::Disorder => 'D',
-        State::Cwr => 'C',
-        State::Recovery => 'R',
-        State::Loss => 'L',
-    }
-}
-
-fn title(state: State) -> &'static str {
-    match state {
-        State::Open => "Open",
-        State::Disorder => "Disorder",
-        State::Cwr => "CWR",
-        State::Recovery => "Recovery",
-        State::Loss => "Loss",
-    }
-}
-
 /// Of what the page is.
 pub(super) fn heading(runs: &[Run]) -> String {
     let names: Vec<_> = runs.iter().map(|run| &*run.collected.name).collect();
@@ -96,7 +75,7 @@ fn states(run: &Run) -> String {
     let each: Vec<_> = of_states
         .map(|state| {
             let time_ns = run.times[state];
-            format!("{} {} ({})", title(state), time(time_ns), percent(time_ns, all_ns))
+            format!("{} {} ({})", state.title(), time(time_ns), percent(time_ns, all_ns))
         })
         .collect();
     format!(

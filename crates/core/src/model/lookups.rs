@@ -16,6 +16,9 @@ pub struct Lookups {
 }
 
 impl Lookups {
+    /// All that there is.
+    pub const ALL: Self = Self { owners: true, cgroups: true, netns: true, costs: true };
+
     /// Wants what `other` wants as well.
     pub fn add(&mut self, other: Self) {
         self.owners |= other.owners;

@@ -44,6 +44,30 @@ impl State {
             Self::Loss => "loss",
         }
     }
+
+    /// Its name as the field writes it, for people.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Open => "Open",
+            Self::Disorder => "Disorder",
+            Self::Cwr => "CWR",
+            Self::Recovery => "Recovery",
+            Self::Loss => "Loss",
+        }
+    }
+
+    /// The first letter of that, where there is no room for more.
+    #[must_use]
+    pub fn letter(self) -> char {
+        match self {
+            Self::Open => 'O',
+            Self::Disorder => 'D',
+            Self::Cwr => 'C',
+            Self::Recovery => 'R',
+            Self::Loss => 'L',
+        }
+    }
 }
 
 impl fmt::Display for State {
