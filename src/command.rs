@@ -145,11 +145,9 @@ fn plan_top(config: &TopConfig) -> Plan {
 }
 
 fn plan_transitions(config: &TransitionsConfig) -> Plan {
-    Plan {
-        filter: config.filter.clone(),
-        lookups: config.lookups,
-        ..Plan::transitions(config.seconds.map(Duration::from_secs))
-    }
+    let mut plan = Plan::transitions(config.seconds.map(Duration::from_secs));
+    plan.ledger.tick_ns = Some(LiveSource::tick_ns());
+    Plan { filter: config.filter.clone(), lookups: config.lookups, ..plan }
 }
 
 fn transitions_view(config: &TransitionsConfig) -> TransitionsView {

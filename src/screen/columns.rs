@@ -53,7 +53,9 @@ impl Column {
 
     /// All there are.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        DRAWN.into_iter().chain(FIELDS.iter().map(Self::Field))
+        let is_drawn = |field: &Field| DRAWN.iter().any(|column| column.name() == field.name);
+        let fields = FIELDS.iter().filter(move |field| !is_drawn(field));
+        DRAWN.into_iter().chain(fields.map(Self::Field))
     }
 
     /// By its name.

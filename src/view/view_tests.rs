@@ -36,6 +36,7 @@ fn row(lport: u16, addrs: (&str, &str), times_ms: [u64; 5]) -> Row {
         changes: 66,
         rtos: 3,
         repeated_rtos: 2,
+        waited: StateTimes::default(),
         stats: None,
         spell_ns: 5_000,
         beginning: Beginning::Transition(Cause::Rto),

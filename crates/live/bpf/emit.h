@@ -53,21 +53,28 @@ static __always_inline void write_endpoints(const struct subject *s, __u16 lport
 	log_commit(&w);
 }
 
+#define PARTS_OF_EVENT (PART_FIGURES | PART_PATH)
+#define PARTS_OF_LIFE (PART_ENDPOINTS | PART_FIGURES | PART_PATH | PART_RECEIVING)
+
 /* An entry of one line, with figures where the run wants them. */
 static __always_inline void write_event(const struct subject *s, __u8 kind, __u8 old_state,
 					__u8 new_state, __u16 lport, __u16 rport, __u8 place)
 {
 	struct writing w;
-	__u8 parts = all_figures ? PART_FIGURES : 0;
+	__u8 parts = all_figures ? PARTS_OF_EVENT : 0;
 
-	if (all_figures ? !log_reserve(&w, PART_FIGURES) : !log_reserve(&w, 0))
+	if (all_figures ? !log_reserve(&w, PARTS_OF_EVENT) : !log_reserve(&w, 0))
 		return;
 	fill(w.entry, s, kind, old_state, new_state, lport, rport);
 	w.entry->parts = parts;
 	w.entry->place = place;
 	read_cc(w.entry->name, s);
-	if (all_figures)
+	if (all_figures) {
 		read_figures(w.figures, w.entry, s);
+		read_path(w.path, s);
+		if (kind == ENTRY_TRANSITION)
+			w.path->quiet = quiet_for(s);
+	}
 	log_commit(&w);
 }
 
@@ -86,17 +93,19 @@ static __always_inline void write_filtered_out(const struct subject *s, __u16 lp
  * by them alone where the kernel has skipped the program that should have told them. */
 static __always_inline void write_end(const struct subject *s, __u16 lport, __u16 rport)
 {
-	const __u8 both = PART_ENDPOINTS | PART_FIGURES;
 	struct writing w;
 
-	if (all_figures ? !log_reserve(&w, both) : !log_reserve(&w, PART_ENDPOINTS))
+	if (all_figures ? !log_reserve(&w, PARTS_OF_LIFE) : !log_reserve(&w, PART_ENDPOINTS))
 		return;
 	fill(w.entry, s, ENTRY_END, s->ca_state, s->ca_state, lport, rport);
-	w.entry->parts = all_figures ? both : PART_ENDPOINTS;
+	w.entry->parts = all_figures ? PARTS_OF_LIFE : PART_ENDPOINTS;
 	read_cc(w.entry->name, s);
 	read_endpoints(w.endpoints, s);
-	if (all_figures)
+	if (all_figures) {
 		read_figures(w.figures, w.entry, s);
+		read_path(w.path, s);
+		read_receiving(w.receiving, s);
+	}
 	log_commit(&w);
 }
 

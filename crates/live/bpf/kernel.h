@@ -58,6 +58,8 @@ enum {
 enum { PF_KTHREAD = 0x00200000 };
 /* include/uapi/linux/stat.h */
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
+/* include/net/sock.h */
+enum { SOCK_RCVBUF_LOCK = 2 };
 /* include/net/inet_connection_sock.h */
 enum { ICSK_TIME_REO_TIMEOUT = 6 };
 
@@ -114,6 +116,10 @@ struct sock_cgroup_data {
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
+	__u8 sk_userlocks;
+	int sk_rcvbuf;
+	int sk_err;
+	int sk_err_soft;
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
@@ -164,13 +170,27 @@ struct inet_sock {
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	const struct tcp_congestion_ops *icsk_ca_ops;
+	__u32 icsk_rto;
+	__u8 icsk_retransmits;
 	__u8 icsk_pending;
+	__u8 icsk_backoff;
+	__u8 icsk_probes_out;
 	__u8 icsk_ca_state : 5;
 };
 
 struct tcp_options_received {
 	__u32 rcv_tsecr;
 	__u16 saw_tstamp : 1;
+};
+
+/* include/linux/win_minmax.h: the first is the least. */
+struct minmax_sample {
+	__u32 t;
+	__u32 v;
+};
+
+struct minmax {
+	struct minmax_sample s[3];
 };
 
 struct tcp_sock {
@@ -200,6 +220,35 @@ struct tcp_sock {
 	__u64 tcp_clock_cache;
 	__u8 fastopen_client_fail : 2;
 	__u64 bytes_acked;
+	__u64 bytes_received;
+	struct minmax rtt_min;
+	__u32 rate_delivered;
+	__u32 rate_interval_us;
+	__u8 rate_app_limited : 1;
+	__u8 is_cwnd_limited : 1;
+	__u32 mss_cache;
+	__u32 delivered_ce;
+	__u32 dsack_dups;
+	__u32 reord_seen;
+	__u32 snd_wnd;
+	__u32 snd_nxt;
+	__u32 snd_una;
+	__u32 write_seq;
+	__u32 lsndtime;
+	__u32 total_rto_time;
+	__u32 rcv_nxt;
+	__u32 rcv_wup;
+	__u32 rcv_wnd;
+	__u32 copied_seq;
+	__u32 window_clamp;
+	__u32 rcv_ooopack;
+	__u32 data_segs_in;
+	struct {
+		__u32 rtt_us;
+	} rcv_rtt_est;
+	struct {
+		__u32 space;
+	} rcvq_space;
 	struct tcp_options_received rx_opt;
 };
 

@@ -31,8 +31,21 @@ struct writing {
 	struct entry *entry;
 	struct endpoints *endpoints;
 	struct figures *figures;
+	struct path *path;
+	struct receiving *receiving;
 	__u64 line; /* the first line's number, and the entry's above it */
 };
+
+/* Which of an entry's lines a part is, and how many there are. `parts` is constant. */
+static __always_inline __u32 line_of(__u8 parts, __u8 part)
+{
+	return 1 + __builtin_popcount(parts & (part - 1));
+}
+
+static __always_inline __u32 lines_of(__u8 parts)
+{
+	return 1 + __builtin_popcount(parts);
+}
 
 static __always_inline struct log_head *log_head(__u32 cpu)
 {
@@ -52,15 +65,9 @@ struct {
 /* `parts` must be constant. */
 static __always_inline bool log_reserve(struct writing *w, __u8 parts)
 {
-	const __u32 both = PART_ENDPOINTS | PART_FIGURES;
 	struct entry *lines;
 
-	if (parts == both)
-		lines = bpf_ringbuf_reserve(&ring, 3 * LINE_BYTES, 0);
-	else if (parts)
-		lines = bpf_ringbuf_reserve(&ring, 2 * LINE_BYTES, 0);
-	else
-		lines = bpf_ringbuf_reserve(&ring, LINE_BYTES, 0);
+	lines = bpf_ringbuf_reserve(&ring, lines_of(parts) * LINE_BYTES, 0);
 	if (!lines) {
 		struct log_head *head = log_head(bpf_get_smp_processor_id());
 
@@ -69,9 +76,10 @@ static __always_inline bool log_reserve(struct writing *w, __u8 parts)
 		return false;
 	}
 	w->entry = lines;
-	w->endpoints = parts & PART_ENDPOINTS ? (struct endpoints *)(lines + 1) : NULL;
-	w->figures = !(parts & PART_FIGURES) ? NULL :
-		     (struct figures *)(lines + (parts & PART_ENDPOINTS ? 2 : 1));
+	w->endpoints = parts & PART_ENDPOINTS ? (void *)(lines + line_of(parts, PART_ENDPOINTS)) : NULL;
+	w->figures = parts & PART_FIGURES ? (void *)(lines + line_of(parts, PART_FIGURES)) : NULL;
+	w->path = parts & PART_PATH ? (void *)(lines + line_of(parts, PART_PATH)) : NULL;
+	w->receiving = parts & PART_RECEIVING ? (void *)(lines + line_of(parts, PART_RECEIVING)) : NULL;
 	return true;
 }
 
@@ -102,25 +110,36 @@ static __always_inline bool log_reserve(struct writing *w, __u8 parts)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct log_head *head = log_head(cpu);
-	__u32 count = 1 + !!(parts & PART_ENDPOINTS) + !!(parts & PART_FIGURES);
 
 	w->endpoints = NULL;
 	w->figures = NULL;
+	w->path = NULL;
+	w->receiving = NULL;
 	if (!head)
 		return false;
 	/* Atomic although per CPU: one program may interrupt another. */
-	w->line = __sync_fetch_and_add(&head->reserved, count + (1ULL << ENTRY_SHIFT));
+	w->line = __sync_fetch_and_add(&head->reserved, lines_of(parts) + (1ULL << ENTRY_SHIFT));
 	w->entry = log_line(cpu, w->line);
 	if (!w->entry)
 		return false;
 	if (parts & PART_ENDPOINTS) {
-		w->endpoints = log_line(cpu, w->line + 1);
+		w->endpoints = log_line(cpu, w->line + line_of(parts, PART_ENDPOINTS));
 		if (!w->endpoints)
 			return false;
 	}
 	if (parts & PART_FIGURES) {
-		w->figures = log_line(cpu, w->line + count - 1);
+		w->figures = log_line(cpu, w->line + line_of(parts, PART_FIGURES));
 		if (!w->figures)
+			return false;
+	}
+	if (parts & PART_PATH) {
+		w->path = log_line(cpu, w->line + line_of(parts, PART_PATH));
+		if (!w->path)
+			return false;
+	}
+	if (parts & PART_RECEIVING) {
+		w->receiving = log_line(cpu, w->line + line_of(parts, PART_RECEIVING));
+		if (!w->receiving)
 			return false;
 	}
 	return true;
@@ -146,6 +165,10 @@ static __always_inline void log_commit(struct writing *w)
 		log_commit_line(&w->endpoints->commit, ++word | PART_BIT);
 	if (w->figures)
 		log_commit_line(&w->figures->commit, ++word | PART_BIT);
+	if (w->path)
+		log_commit_line(&w->path->commit, ++word | PART_BIT);
+	if (w->receiving)
+		log_commit_line(&w->receiving->commit, ++word | PART_BIT);
 	log_commit_line(&w->entry->commit, w->line + 1);
 }
 

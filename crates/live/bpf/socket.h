@@ -273,4 +273,65 @@ static __always_inline void read_figures(struct figures *f, struct entry *e,
 		   (GET(s, rcv_tstamp) == (__u32)bpf_jiffies64() ? FLAG_ACK_NOW : 0);
 }
 
+/* A counter that a later kernel brought, or a build may leave out. */
+#define GET_IF(s, field) \
+	(bpf_core_field_exists(struct tcp_sock, field) ? GET(s, field) : 0)
+
+/* __tcp_transmit_skb() notes when data was sent, retransmissions too (lsndtime), and
+ * tcp_ack() when an ACK came (rcv_tstamp). */
+static __always_inline __u32 quiet_for(const struct subject *s)
+{
+	__u32 now = (__u32)bpf_jiffies64();
+	__u32 since_ack = now - GET(s, rcv_tstamp), since_sent = now - GET(s, lsndtime);
+
+	return since_ack < since_sent ? since_ack : since_sent;
+}
+
+static __always_inline void read_path(struct path *p, const struct subject *s)
+{
+	p->bytes_acked = GET(s, bytes_acked);
+	p->rtt_min = GET(s, rtt_min.s[0].v);
+	p->rate_delivered = GET(s, rate_delivered);
+	p->rate_interval_us = GET(s, rate_interval_us);
+	p->delivered_ce = GET(s, delivered_ce);
+	p->dsack_dups = GET(s, dsack_dups);
+	p->reord_seen = GET(s, reord_seen);
+	p->snd_wnd = GET(s, snd_wnd);
+	p->unsent = GET(s, write_seq) - GET(s, snd_nxt);
+	p->quiet = 0;
+	p->total_rto_time = GET_IF(s, total_rto_time);
+	p->rto = GET(s, inet_conn.icsk_rto);
+	p->mss_cache = GET(s, mss_cache);
+	p->flags = (GET_BITS(s, is_cwnd_limited) ? PATH_CWND_LIMITED : 0) |
+		   (GET_BITS(s, rate_app_limited) ? PATH_APP_LIMITED : 0);
+	p->retransmits = GET(s, inet_conn.icsk_retransmits);
+}
+
+/* The window as tcp_receive_window() has it (include/net/tcp.h). */
+static __always_inline void read_receiving(struct receiving *r, const struct subject *s)
+{
+	__u32 next = GET(s, rcv_nxt);
+	__s32 window = GET(s, rcv_wup) + GET(s, rcv_wnd) - next;
+	__s32 unread = next - GET(s, copied_seq);
+	bool nothing_to_send = GET(s, snd_una) == GET(s, write_seq);
+
+	r->bytes_received = GET(s, bytes_received);
+	r->rcv_ooopack = GET_IF(s, rcv_ooopack);
+	r->data_segs_in = GET(s, data_segs_in);
+	r->unread = unread > 0 ? unread : 0;
+	r->window = window > 0 ? window : 0;
+	r->window_clamp = GET(s, window_clamp);
+	r->rcv_rtt = GET(s, rcv_rtt_est.rtt_us);
+	r->rcv_space = GET(s, rcvq_space.space);
+	r->rcvbuf = GET(s, inet_conn.icsk_inet.sk.sk_rcvbuf);
+	r->err = GET(s, inet_conn.icsk_inet.sk.sk_err);
+	r->err_soft = GET(s, inet_conn.icsk_inet.sk.sk_err_soft);
+	r->probes_out = GET(s, inet_conn.icsk_probes_out);
+	r->backoff = GET(s, inet_conn.icsk_backoff);
+	r->flags = (GET(s, inet_conn.icsk_inet.sk.sk_userlocks) & SOCK_RCVBUF_LOCK ?
+			    RECEIVING_BUFFER_LOCKED : 0) |
+		   (nothing_to_send ? RECEIVING_KEEPALIVE : 0);
+	__builtin_memset(r->unused, 0, sizeof(r->unused));
+}
+
 #endif

@@ -61,11 +61,14 @@ int survey(struct bpf_iter__tcp *ctx)
 			return 0;
 		seen.entry.kind = ENTRY_FILTERED_OUT;
 	}
-	seen.entry.parts = PART_ENDPOINTS | (all_figures ? PART_FIGURES : 0);
+	seen.entry.parts = all_figures ? PARTS_OF_LIFE : PART_ENDPOINTS;
 	read_cc(seen.entry.name, &s);
 	read_endpoints(&seen.endpoints, &s);
-	if (all_figures)
+	if (all_figures) {
 		read_figures(&seen.figures, &seen.entry, &s);
+		read_path(&seen.path, &s);
+		read_receiving(&seen.receiving, &s);
+	}
 	if (!holds_lock()) {
 		seen.entry.flags |= FLAG_UNLOCKED;
 		if (all_figures && !agrees(&seen.figures, &s))

@@ -34,6 +34,8 @@ enum entry_kind {
 /* The parts that follow an entry's first line, in this order. */
 #define PART_ENDPOINTS 1
 #define PART_FIGURES 2
+#define PART_PATH 4
+#define PART_RECEIVING 8
 
 /* Where the transition was made, as far as that is known and tells its cause. */
 enum place {
@@ -102,6 +104,52 @@ struct figures {
 	__u32 chrono_stat[3];
 };
 
+#define PATH_CWND_LIMITED 1 /* the congestion window was the limit */
+#define PATH_APP_LIMITED 2  /* the last rate sample was taken while there was too little to send */
+
+/* What the way to the peer is like, under the kernel's own names where there are such. */
+struct path {
+	__u64 commit;
+	__u64 bytes_acked;
+	__u32 rtt_min; /* over the last five minutes (net.ipv4.tcp_min_rtt_wlen), microseconds */
+	__u32 rate_delivered, rate_interval_us; /* the last rate sample: segments, and in what time */
+	__u32 delivered_ce; /* segments that arrived with an ECN mark, cumulative */
+	__u32 dsack_dups;   /* segments that the peer reported as duplicates, cumulative */
+	__u32 reord_seen;   /* segments that had been overtaken, cumulative */
+	__u32 snd_wnd; /* the receiver's window, bytes */
+	__u32 unsent;  /* bytes that wait to be sent */
+	/* ENTRY_TRANSITION: jiffies since the last ACK, or the last transmission, if that
+	 * was later. */
+	__u32 quiet;
+	__u32 total_rto_time; /* in timeouts, until recovered from; milliseconds; from 6.7 on */
+	__u32 rto;            /* jiffies */
+	__u16 mss_cache;      /* bytes */
+	__u8 flags;           /* PATH_ */
+	__u8 retransmits;     /* timeouts since the last progress */
+};
+
+#define RECEIVING_BUFFER_LOCKED 1 /* SO_RCVBUF was set: the buffer does not grow */
+#define RECEIVING_KEEPALIVE 2 /* nothing is on its way or waits: probes are keep-alives */
+
+/* What comes from the peer, and how the connection is. */
+struct receiving {
+	__u64 commit;
+	__u64 bytes_received;
+	__u32 rcv_ooopack;  /* segments that came out of order, cumulative */
+	__u32 data_segs_in; /* segments with data, cumulative */
+	__u32 unread;       /* bytes in order that the application has not read */
+	__u32 window;       /* bytes that may still come */
+	__u32 window_clamp; /* bytes, the largest window that may be offered */
+	__u32 rcv_rtt;      /* round-trip time as the receiver sees it, eighths of microseconds */
+	__u32 rcv_space;    /* bytes that the application reads in a round trip, at most so far */
+	__u32 rcvbuf;       /* bytes, sk_rcvbuf */
+	__u16 err, err_soft; /* errno: what ended it; what an ICMP message said */
+	__u8 probes_out;    /* probes of a zero window, or keep-alive ones, not answered */
+	__u8 backoff;
+	__u8 flags; /* RECEIVING_ */
+	__u8 unused[9];
+};
+
 /* What the log of one CPU has come to. */
 struct log_head {
 	__u64 reserved; /* lines, and entries from ENTRY_SHIFT on */
@@ -115,6 +163,8 @@ struct seen {
 	struct entry entry;
 	struct endpoints endpoints;
 	struct figures figures;
+	struct path path;
+	struct receiving receiving;
 };
 
 /* A process that has a TCP socket open: a connection's, or one that listens. */
@@ -135,6 +185,8 @@ struct holder {
 _Static_assert(sizeof(struct entry) == LINE_BYTES, "entry");
 _Static_assert(sizeof(struct endpoints) == LINE_BYTES, "endpoints");
 _Static_assert(sizeof(struct figures) == LINE_BYTES, "figures");
+_Static_assert(sizeof(struct path) == LINE_BYTES, "path");
+_Static_assert(sizeof(struct receiving) == LINE_BYTES, "receiving");
 _Static_assert(sizeof(struct log_head) == LINE_BYTES, "log_head");
 _Static_assert(sizeof(struct holder) == 72, "holder");
 

@@ -174,6 +174,10 @@ pub struct Figures {
     pub handshake: bool,
     /// Its own account, unless that was being changed.
     pub account: Option<Account>,
+    /// What the way to the peer is like, where it was told.
+    pub path: Option<PathFigures>,
+    /// What comes from the peer, where it was told: by surveys and at the end.
+    pub receiving: Option<Receiving>,
 }
 
 impl Figures {
@@ -195,4 +199,96 @@ pub struct Account {
     pub delivered: u32,
     /// Segments that were retransmitted.
     pub retransmitted: u32,
+}
+
+/// What the way to the peer is like. Cumulative counters go round.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PathFigures {
+    /// Bytes that were acknowledged, the SYN as one; cumulative.
+    pub bytes_acked: u64,
+    /// The least round-trip time in five minutes (`net.ipv4.tcp_min_rtt_wlen`),
+    /// microseconds; 0 before the first.
+    pub rtt_min_us: u32,
+    /// The last rate sample: segments, ...
+    pub rate_delivered: u32,
+    /// ... and in which time they were delivered, microseconds; 0: there is none.
+    pub rate_interval_us: u32,
+    /// Segments that arrived with an ECN mark, cumulative.
+    pub delivered_ce: u32,
+    /// Segments that the peer reported as duplicates (RFC 2883), cumulative.
+    pub dsack_dups: u32,
+    /// Segments that had been overtaken, cumulative.
+    pub reord_seen: u32,
+    /// The receiver's window, bytes.
+    pub snd_wnd: u32,
+    /// Written and not yet sent, bytes.
+    pub unsent: u32,
+    /// Of a transition: since the last ACK, or the last transmission, if that was later;
+    /// jiffies.
+    pub quiet: u32,
+    /// Time in timeouts until they were recovered from (`tp->total_rto_time`), milliseconds,
+    /// cumulative; 0 before 6.7.
+    pub total_rto_time_ms: u32,
+    /// Retransmission timeout, jiffies.
+    pub rto: u32,
+    /// Largest segment that is sent, bytes of data.
+    pub mss: u32,
+    /// Timeouts since the last progress.
+    pub retransmits: u8,
+    /// The congestion window was the limit (`tp->is_cwnd_limited`).
+    pub cwnd_limited: bool,
+    /// There was too little to send when the last rate sample was taken.
+    pub app_limited: bool,
+}
+
+impl PathFigures {
+    /// The last rate sample, bits a second, as `tcpi_delivery_rate`
+    /// (`tcp_compute_delivery_rate()`, `net/ipv4/tcp.c`).
+    #[must_use]
+    pub fn delivery_rate_bits(&self) -> Option<u64> {
+        let bits = u64::from(self.rate_delivered) * u64::from(self.mss) * 8;
+        let interval_us = u64::from(self.rate_interval_us);
+        (bits * 1_000_000).checked_div(interval_us)
+    }
+
+    /// The least round-trip time, microseconds.
+    #[must_use]
+    pub fn rtt_min(&self) -> Option<u32> {
+        (self.rtt_min_us != 0).then_some(self.rtt_min_us)
+    }
+}
+
+/// What comes from the peer, and how the connection is. Cumulative counters go round.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Receiving {
+    /// Bytes that came in order, cumulative.
+    pub bytes_received: u64,
+    /// Segments that came out of order, cumulative.
+    pub rcv_ooopack: u32,
+    /// Segments with data that came, cumulative.
+    pub data_segs_in: u32,
+    /// In order, and not yet read by the application, bytes.
+    pub unread: u32,
+    /// What may still come, bytes (`tcp_receive_window()`, include/net/tcp.h).
+    pub window: u32,
+    /// The largest window that may be offered, bytes.
+    pub window_clamp: u32,
+    /// Round-trip time as the receiver sees it, eighths of microseconds; 0: not known.
+    pub rcv_rtt_us: u32,
+    /// What the application reads in a round trip, at most so far, bytes.
+    pub rcv_space: u32,
+    /// The receive buffer, bytes (`sk_rcvbuf`).
+    pub rcvbuf: u32,
+    /// What ended it: an `errno`; 0: nothing.
+    pub error: u16,
+    /// What an ICMP message has said: an `errno`; 0: nothing.
+    pub error_soft: u16,
+    /// Probes of a zero window, or keep-alive ones, that were not answered.
+    pub probes_out: u8,
+    /// How often the interval of those, or of timeouts, was doubled.
+    pub backoff: u8,
+    /// `SO_RCVBUF` was set, so the buffer does not grow.
+    pub buffer_locked: bool,
+    /// Nothing is on its way or waits to be sent, so probes are keep-alive ones.
+    pub keepalive: bool,
 }

@@ -44,6 +44,8 @@ pub enum Merge {
     Sum,
     /// The largest.
     Most,
+    /// The smallest.
+    Least,
     /// Whether it is so for all.
     All,
 }
@@ -67,6 +69,7 @@ impl Merge {
                 })
                 .unwrap_or(Value::Nothing),
             Self::Most => values.filter(is_known).max().unwrap_or(Value::Nothing),
+            Self::Least => values.filter(is_known).min().unwrap_or(Value::Nothing),
             Self::All => Value::Is(values.all(|value| value == Value::Is(true))),
         }
     }
@@ -154,6 +157,11 @@ impl Field {
         self
     }
 
+    pub(super) const fn shortest(mut self) -> Self {
+        self.merge = Merge::Least;
+        self
+    }
+
     pub(super) const fn all(mut self) -> Self {
         self.merge = Merge::All;
         self
@@ -227,6 +235,15 @@ pub(super) const fn counter(
     value: fn(&Row) -> Value,
 ) -> Field {
     new((name, title, help), FieldKind::Counter, value).summed()
+}
+
+pub(super) const fn gauge(
+    name: &'static str,
+    title: &'static str,
+    help: &'static str,
+    value: fn(&Row) -> Value,
+) -> Field {
+    new((name, title, help), FieldKind::Gauge, value)
 }
 
 pub(super) const fn duration(

@@ -4,8 +4,10 @@
 use super::by::PrefixBits;
 use std::net::IpAddr;
 
-use super::field::{Concern, Field, counter, duration, label, numeric_label};
-use super::{Endpoints, IpVersion, Lookups, Row, State, Value, is_link_local};
+use super::field::{Concern, Field, counter, duration, gauge, label, numeric_label};
+use super::{
+    Endpoints, IpVersion, Lookups, Row, Sample, State, StateTimes, Traffic, Value, is_link_local,
+};
 
 const OWNERS: Lookups = Lookups { owners: true, ..Field::NOTHING };
 const CGROUPS: Lookups = Lookups { cgroups: true, ..Field::NOTHING };
@@ -228,9 +230,125 @@ pub static FIELDS: &[Field] = &[
     stats!(counter, "retrans_loss", "RetrLoss", "of those, in Loss", |stats, row| {
         stats.retransmitted_in(State::Loss)
     }),
+    gauge("rate", "Rate", "bits a second that the peer acknowledged", |row| {
+        rate(row, |traffic| traffic.acked_bytes)
+    })
+    .wanting(COSTS)
+    .summed()
+    .on_request(),
+    gauge("recv_rate", "RecvRate", "bits a second that came from the peer", |row| {
+        rate(row, |traffic| traffic.received_bytes)
+    })
+    .wanting(COSTS)
+    .summed()
+    .on_request(),
+    gauge("delivery_rate", "DlvRate", "the kernel's last sample of that, bits a second", |row| {
+        Value::count(last(row).and_then(|last| last.path?.delivery_rate_bits()))
+    })
+    .wanting(COSTS)
+    .summed()
+    .on_request(),
+    duration("rtt", "RTT", "smoothed round-trip time, at the last look", |row| {
+        microseconds(last(row).and_then(|last| last.srtt_us))
+    })
+    .wanting(COSTS)
+    .longest()
+    .on_request(),
+    duration("rtt_min", "RTTmin", "the least round-trip time in five minutes", |row| {
+        microseconds(last(row).and_then(|last| last.path?.rtt_min()))
+    })
+    .wanting(COSTS)
+    .shortest()
+    .on_request(),
+    gauge("cwnd", "Cwnd", "congestion window at the last look, segments", |row| {
+        Value::count(last(row).map(|last| last.cwnd))
+    })
+    .wanting(COSTS)
+    .summed()
+    .on_request(),
+    duration(
+        "waited",
+        "Waited",
+        "before timeouts: since the last acknowledgement or transmission",
+        |row| waited(row, StateTimes::total_ns),
+    )
+    .wanting(COSTS)
+    .summed()
+    .on_request(),
+    duration("waited_open", "WaitOpen", "of that, in Open", |row| {
+        waited(row, |waited| waited[State::Open])
+    })
+    .wanting(COSTS)
+    .summed()
+    .on_request(),
+    duration("waited_disorder", "WaitDisorder", "of that, in Disorder", |row| {
+        waited(row, |waited| waited[State::Disorder])
+    })
+    .wanting(COSTS)
+    .summed()
+    .on_request(),
+    duration("waited_loss", "WaitLoss", "of that, in Loss: before repeated timeouts", |row| {
+        waited(row, |waited| waited[State::Loss])
+    })
+    .wanting(COSTS)
+    .summed()
+    .on_request(),
+    stats!(counter, "acked_bytes", "Acked", "bytes that the peer acknowledged", |stats, row| {
+        stats.traffic.acked_bytes
+    }),
+    stats!(counter, "received_bytes", "Received", "bytes that came from the peer", |stats, row| {
+        stats.traffic.received_bytes
+    }),
+    stats!(counter, "ce", "CE", "segments that arrived with an ECN mark", |stats, row| {
+        stats.traffic.ce
+    }),
+    stats!(counter, "dsacks", "DSACKs", "segments that the peer had twice", |stats, row| {
+        stats.traffic.dsacks
+    }),
+    stats!(
+        counter,
+        "out_of_order",
+        "OutOfOrder",
+        "segments that came while others before them were missing",
+        |stats, row| { stats.traffic.out_of_order }
+    ),
+    gauge("unread", "Unread", "bytes that the application has not read, at the last look", |row| {
+        Value::count(last(row).and_then(|last| Some(last.receiving?.unread)))
+    })
+    .wanting(COSTS)
+    .summed()
+    .on_request(),
+    gauge("rcv_wnd", "RcvWnd", "bytes that the peer may still send, at the last look", |row| {
+        Value::count(last(row).and_then(|last| Some(last.receiving?.window)))
+    })
+    .wanting(COSTS)
+    .summed()
+    .on_request(),
     counter("flows", "Flows", "connections: 1, or as many as a group has", |_| Value::Count(1))
         .on_request(),
 ];
+
+/// Bits in each second of its life in the interval.
+fn rate(row: &Row, bytes: fn(&Traffic) -> u64) -> Value {
+    let bits = row.stats.as_ref().map(|stats| 8 * u128::from(bytes(&stats.traffic)));
+    let lived_ns = u128::from(row.times.total_ns());
+    let rate = bits.and_then(|bits| (bits * 1_000_000_000).checked_div(lived_ns));
+    Value::count(rate.and_then(|rate| u64::try_from(rate).ok()))
+}
+
+fn last(row: &Row) -> Option<&Sample> {
+    row.stats.as_ref()?.last.as_ref()
+}
+
+fn microseconds(time: Option<u32>) -> Value {
+    time.map_or(Value::Nothing, |us| Value::Time(u64::from(us) * 1000))
+}
+
+/// Without figures nobody has told of it.
+fn waited(row: &Row, what: fn(&StateTimes) -> u64) -> Value {
+    let is_known = row.stats.is_some() || row.waited.total_ns() > 0;
+    if is_known { Value::Time(what(&row.waited)) } else { Value::Nothing }
+}
 
 fn family(row: &Row) -> Value {
     Value::text(Some(match row.connection.endpoints.version() {
@@ -286,9 +404,10 @@ mod tests {
             for (field, row) in FIELDS.iter().flat_map(|field| rows.iter().map(move |row| (field, row))) {
                 let fits = match field.of_row(row) {
                     Value::Nothing => true,
-                    Value::Count(_) => {
-                        matches!(field.kind, FieldKind::Counter | FieldKind::NumericLabel)
-                    }
+                    Value::Count(_) => matches!(
+                        field.kind,
+                        FieldKind::Counter | FieldKind::Gauge | FieldKind::NumericLabel
+                    ),
                     Value::Time(_) => field.kind == FieldKind::Duration,
                     _ => field.kind == FieldKind::Label,
                 };

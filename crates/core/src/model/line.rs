@@ -9,9 +9,10 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::cause::{Undo, Window};
+use super::ledger::Told;
 use super::{
     Account, Body, Cause, Connection, Endpoints, Entry, Figures, FlowId, Kind, Name, Ongoing,
-    Owner, Place, Process, SocketEvent, State, SurveyedNamespace,
+    Owner, PathFigures, Place, Process, Receiving, SocketEvent, State, SurveyedNamespace,
 };
 
 /// Slow start has no threshold yet (`TCP_INFINITE_SSTHRESH`, include/net/tcp.h).
@@ -132,6 +133,39 @@ entry_line! {
     delivered: Option<u32>,
     total_retrans: Option<u32>,
 
+    bytes_acked: Option<u64>,
+    rtt_min_us: u32,
+    rate_delivered: u32,
+    rate_interval_us: u32,
+    delivered_ce: u32,
+    dsack_dups: u32,
+    reord_seen: u32,
+    snd_wnd: u32,
+    unsent: u32,
+    quiet: u32,
+    total_rto_time_ms: u32,
+    rto: u32,
+    mss: u32,
+    retransmits: u8,
+    cwnd_limited: bool,
+    app_limited: bool,
+
+    bytes_received: Option<u64>,
+    rcv_ooopack: u32,
+    data_segs_in: u32,
+    unread: u32,
+    rcv_window: u32,
+    window_clamp: u32,
+    rcv_rtt_us: Option<f64>,
+    rcv_space: u32,
+    rcvbuf: u32,
+    error: u16,
+    error_soft: u16,
+    probes_out: u8,
+    backoff: u8,
+    buffer_locked: bool,
+    keepalive: bool,
+
     surveys: Option<Vec<SurveyedNamespace>>,
     from_ns: Option<u64>,
     dropped: Option<u64>,
@@ -220,6 +254,83 @@ impl EntryLine {
         if let Some(account) = &figures.account {
             self.set_account(account);
         }
+        if let Some(path) = &figures.path {
+            self.set_path(path);
+        }
+        if let Some(receiving) = &figures.receiving {
+            self.set_receiving(receiving);
+        }
+    }
+
+    fn set_path(&mut self, path: &PathFigures) {
+        self.bytes_acked = Some(path.bytes_acked);
+        self.rtt_min_us = path.rtt_min_us;
+        (self.rate_delivered, self.rate_interval_us) = (path.rate_delivered, path.rate_interval_us);
+        (self.delivered_ce, self.dsack_dups) = (path.delivered_ce, path.dsack_dups);
+        (self.reord_seen, self.snd_wnd) = (path.reord_seen, path.snd_wnd);
+        (self.unsent, self.quiet, self.rto) = (path.unsent, path.quiet, path.rto);
+        (self.total_rto_time_ms, self.mss) = (path.total_rto_time_ms, path.mss);
+        self.retransmits = path.retransmits;
+        (self.cwnd_limited, self.app_limited) = (path.cwnd_limited, path.app_limited);
+    }
+
+    fn set_receiving(&mut self, receiving: &Receiving) {
+        self.bytes_received = Some(receiving.bytes_received);
+        (self.rcv_ooopack, self.data_segs_in) = (receiving.rcv_ooopack, receiving.data_segs_in);
+        (self.unread, self.rcv_window) = (receiving.unread, receiving.window);
+        (self.window_clamp, self.rcv_space) = (receiving.window_clamp, receiving.rcv_space);
+        let rcv_rtt_us = receiving.rcv_rtt_us;
+        self.rcv_rtt_us = (rcv_rtt_us != 0).then(|| f64::from(rcv_rtt_us) / 8.0);
+        self.rcvbuf = receiving.rcvbuf;
+        (self.error, self.error_soft) = (receiving.error, receiving.error_soft);
+        (self.probes_out, self.backoff) = (receiving.probes_out, receiving.backoff);
+        (self.buffer_locked, self.keepalive) = (receiving.buffer_locked, receiving.keepalive);
+    }
+
+    fn told(&self) -> Option<Told> {
+        let (path, receiving) = (self.path(), self.receiving());
+        self.account().map(|account| Told { account, path, receiving })
+    }
+
+    fn path(&self) -> Option<PathFigures> {
+        Some(PathFigures {
+            bytes_acked: self.bytes_acked?,
+            rtt_min_us: self.rtt_min_us,
+            rate_delivered: self.rate_delivered,
+            rate_interval_us: self.rate_interval_us,
+            delivered_ce: self.delivered_ce,
+            dsack_dups: self.dsack_dups,
+            reord_seen: self.reord_seen,
+            snd_wnd: self.snd_wnd,
+            unsent: self.unsent,
+            quiet: self.quiet,
+            total_rto_time_ms: self.total_rto_time_ms,
+            rto: self.rto,
+            mss: self.mss,
+            retransmits: self.retransmits,
+            cwnd_limited: self.cwnd_limited,
+            app_limited: self.app_limited,
+        })
+    }
+
+    fn receiving(&self) -> Option<Receiving> {
+        Some(Receiving {
+            bytes_received: self.bytes_received?,
+            rcv_ooopack: self.rcv_ooopack,
+            data_segs_in: self.data_segs_in,
+            unread: self.unread,
+            window: self.rcv_window,
+            window_clamp: self.window_clamp,
+            rcv_rtt_us: eighths(self.rcv_rtt_us.unwrap_or(0.0)),
+            rcv_space: self.rcv_space,
+            rcvbuf: self.rcvbuf,
+            error: self.error,
+            error_soft: self.error_soft,
+            probes_out: self.probes_out,
+            backoff: self.backoff,
+            buffer_locked: self.buffer_locked,
+            keepalive: self.keepalive,
+        })
     }
 
     fn set_account(&mut self, account: &Account) {
@@ -241,9 +352,11 @@ impl EntryLine {
         (self.found, self.found_late) = (ongoing.found, ongoing.found_late);
         let Window { undo, cwnd, ssthresh } = ongoing.window;
         (self.undo, self.cwnd, self.ssthresh) = (undo, cwnd, ssthresh);
-        if let Some((at_ns, account)) = &ongoing.account {
+        if let Some((at_ns, told)) = &ongoing.told {
             self.account_ns = Some(*at_ns);
-            self.set_account(account);
+            self.set_account(&told.account);
+            told.path.iter().for_each(|path| self.set_path(path));
+            told.receiving.iter().for_each(|receiving| self.set_receiving(receiving));
         }
         EntryType::Flow
     }
@@ -261,7 +374,7 @@ impl EntryLine {
             cause: self.cause,
             found: self.found,
             found_late: self.found_late,
-            account: self.account_ns.zip(self.account()),
+            told: self.account_ns.zip(self.told()),
             window: Window { undo: self.undo, cwnd: self.cwnd, ssthresh: self.ssthresh },
         })
     }
@@ -333,9 +446,7 @@ impl EntryLine {
             snd_cwnd: self.snd_cwnd?,
             snd_ssthresh: self.snd_ssthresh.unwrap_or(INFINITE_SSTHRESH),
             prior_cwnd: self.prior_cwnd.unwrap_or(0),
-            // Too large or too small a number ends at the bound.
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-            srtt_us: (self.srtt_us.unwrap_or(0.0) * 8.0) as u32,
+            srtt_us: eighths(self.srtt_us.unwrap_or(0.0)),
             packets_out: self.packets_out.unwrap_or(0),
             sacked_out: self.sacked_out.unwrap_or(0),
             lost_out: self.lost_out.unwrap_or(0),
@@ -351,8 +462,16 @@ impl EntryLine {
             ack_now: self.ack_now,
             handshake: self.handshake,
             account: self.account(),
+            path: self.path(),
+            receiving: self.receiving(),
         })
     }
+}
+
+/// As the kernel counts. Too large or too small a number ends at the bound.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn eighths(microseconds: f64) -> u32 {
+    (microseconds * 8.0) as u32
 }
 
 impl Serialize for Entry {

@@ -40,12 +40,15 @@ pub use condition::Condition;
 pub use connection::{
     Connection, Endpoints, FlowId, IpVersion, Names, Owner, Process, Workload, is_link_local,
 };
-pub use entry::{Account, Body, Entry, Figures, Kind, Place, SocketEvent, SurveyedNamespace};
+pub use entry::{
+    Account, Body, Entry, Figures, Kind, PathFigures, Place, Receiving, SocketEvent,
+    SurveyedNamespace,
+};
 pub use field::{Concern, Field, FieldKind};
 pub use fields::{FIELDS, IDENTITY, field};
 pub use filter::{Filter, Netns, PortRange};
 pub use group::{Group, Groups, grouped};
-pub use ledger::{Ledger, LedgerOptions};
+pub use ledger::{Ledger, LedgerOptions, Told};
 #[cfg(feature = "recording")]
 pub(crate) use line::{Address, EntryType};
 pub use lookups::Lookups;
@@ -55,7 +58,7 @@ pub use order::sort;
 pub use prefix::{AddressPrefix, NotAPrefix};
 pub use report::{FilteredOut, Gap, Match, OngoingSpells, Report, Row, Totals};
 pub use samples::Sample;
-pub use send_stats::{Limits, SendStats};
+pub use send_stats::{Limits, SendStats, Traffic};
 pub use spells::{Beginning, EndedSpell, matrix};
 pub use start::{Losses, RejectedMethod, SpellLengths, Start};
 pub use state::{State, StateTimes};

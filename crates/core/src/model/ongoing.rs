@@ -2,7 +2,8 @@
 //! a recording tells first that begins in the midst of a run. Not here: how it came to that.
 
 use super::cause::Window;
-use super::{Account, Cause, Connection, FlowId, Name, State};
+use super::ledger::Told;
+use super::{Cause, Connection, FlowId, Name, State};
 
 /// A flow that goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,9 @@ pub struct Ongoing {
     pub found: bool,
     /// The present spell's beginning was not seen, or something was lost since.
     pub found_late: bool,
-    /// Its own account as last told, and when that was, `CLOCK_MONOTONIC` nanoseconds.
-    pub account: Option<(u64, Account)>,
+    /// Its own account and counters as last told, and when that was, `CLOCK_MONOTONIC`
+    /// nanoseconds.
+    pub told: Option<(u64, Told)>,
     /// What the next transition's cause is told by.
     pub(super) window: Window,
 }

@@ -31,6 +31,10 @@ pub struct Row {
     pub rtos: u32,
     /// Of those, Loss set again while in Loss.
     pub repeated_rtos: u32,
+    /// For how long nothing was acknowledged or sent before each of the timeouts, by the
+    /// state in which that was, where figures were asked for; those of timeouts that ran
+    /// out in the interval.
+    pub waited: StateTimes,
     /// What came of it in the interval, where that was asked for. Measured when
     /// the report was made, a little after the interval's end.
     pub stats: Option<Box<SendStats>>,
@@ -61,6 +65,7 @@ impl Row {
             changes: 0,
             rtos: 0,
             repeated_rtos: 0,
+            waited: StateTimes::default(),
             stats: None,
             spell_ns: 0,
             beginning: Beginning::Unseen,
@@ -74,6 +79,7 @@ impl Row {
     /// that. What came of it is known only where it is of both.
     pub fn extend(&mut self, next: &Self) {
         self.times.add(&next.times);
+        self.waited.add(&next.waited);
         let stats = self.stats.take().zip(next.stats.as_ref());
         let stats = stats.map(|(mut stats, more)| {
             stats.add(more);
@@ -84,6 +90,7 @@ impl Row {
             changes: self.changes + next.changes,
             rtos: self.rtos + next.rtos,
             repeated_rtos: self.repeated_rtos + next.repeated_rtos,
+            waited: self.waited,
             stats,
             exact: self.exact && next.exact,
             uncertain_ns: self.uncertain_ns + next.uncertain_ns,

@@ -2,7 +2,7 @@
 //! Not here: how much of anything came in an interval, which rows have.
 
 use super::cause::NO_SSTHRESH;
-use super::{Figures, FlowId};
+use super::{Figures, FlowId, PathFigures, Receiving};
 
 /// A socket's figures, of an event or of a survey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,10 @@ pub struct Sample {
     /// Segments delivered and retransmitted since the connection began, modulo 2^32;
     /// nothing where the socket was busy.
     pub account: Option<[u32; 2]>,
+    /// What the way to the peer was like, where that was told.
+    pub path: Option<PathFigures>,
+    /// What came from the peer, where that was told.
+    pub receiving: Option<Receiving>,
 }
 
 impl Sample {
@@ -39,6 +43,8 @@ impl Sample {
             in_flight: figures.in_flight(),
             lost: figures.lost_out,
             account: figures.account.map(|account| [account.delivered, account.retransmitted]),
+            path: figures.path,
+            receiving: figures.receiving,
         }
     }
 }

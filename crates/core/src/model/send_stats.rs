@@ -1,7 +1,7 @@
 //! What a connection's time went into, and what it sent, as the kernel itself
 //! accounts for it. Not here: time by congestion state, which `StateTimes` is.
 
-use super::State;
+use super::{Sample, State};
 
 /// What kept a connection from sending, or that nothing did, nanoseconds. The
 /// kernel counts in ticks (`tcp_get_info_chrono_stats()`, `net/ipv4/tcp.c`).
@@ -29,6 +29,41 @@ impl Limits {
     }
 }
 
+/// What went either way, and what that met with, as far as it was told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes that the peer acknowledged, a SYN as one.
+    pub acked_bytes: u64,
+    /// Bytes that came from the peer, in order.
+    pub received_bytes: u64,
+    /// Segments that arrived at the peer with an ECN mark.
+    pub ce: u64,
+    /// Segments that the peer reported as duplicates: they were retransmitted for nothing.
+    pub dsacks: u64,
+    /// Segments that had been overtaken by others.
+    pub overtaken: u64,
+    /// Segments with data that came from the peer.
+    pub segments_in: u64,
+    /// Segments that came from the peer out of order: others before them were missing.
+    pub out_of_order: u64,
+    /// Time in timeouts that were recovered from, by the kernel's own account
+    /// (`tp->total_rto_time`, from 6.7 on), nanoseconds.
+    pub kernel_rto_ns: u64,
+}
+
+impl Traffic {
+    fn add(&mut self, other: &Self) {
+        self.acked_bytes += other.acked_bytes;
+        self.received_bytes += other.received_bytes;
+        self.ce += other.ce;
+        self.dsacks += other.dsacks;
+        self.overtaken += other.overtaken;
+        self.segments_in += other.segments_in;
+        self.out_of_order += other.out_of_order;
+        self.kernel_rto_ns += other.kernel_rto_ns;
+    }
+}
+
 /// What came of a connection while it was observed, as it was last looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SendStats {
@@ -43,6 +78,10 @@ pub struct SendStats {
     /// Time in Open with nothing to send, nanoseconds. The kernel does not count
     /// it: it is what is left of the time in Open.
     pub open_idle_ns: u64,
+    /// What went either way.
+    pub traffic: Traffic,
+    /// What the socket looked like last; of several flows, one of them.
+    pub last: Option<Sample>,
 }
 
 impl SendStats {
@@ -85,6 +124,8 @@ impl SendStats {
         self.open.add(&other.open);
         self.other.add(&other.other);
         self.open_idle_ns += other.open_idle_ns;
+        self.traffic.add(&other.traffic);
+        self.last = other.last.or(self.last);
         for state in 0..self.delivered.len() {
             self.delivered[state] += other.delivered[state];
             self.retransmitted[state] += other.retransmitted[state];

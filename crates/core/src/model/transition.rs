@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Connection, FlowId, Name, State};
+use super::{Connection, FlowId, Name, PathFigures, State};
 
 /// Why a transition was made. What tells them apart is in `cause`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -170,8 +170,14 @@ pub struct Transition {
     pub srtt_us: u32,
     /// Segments in flight, as the kernel estimates (`tcp_packets_in_flight()`).
     pub in_flight: u32,
+    /// Of the segments on their way, those that were selectively acknowledged.
+    pub sacked: u32,
     /// Segments that count as lost.
     pub lost: u32,
     /// Segments retransmitted and not yet acknowledged.
     pub retransmitted: u32,
+    /// Of a timeout: for how long nothing had been acknowledged or sent, nanoseconds.
+    pub waited_ns: Option<u64>,
+    /// What the way to the peer was like, where that was told.
+    pub path: Option<PathFigures>,
 }

@@ -35,7 +35,7 @@ const fn own(
     Own { name, title, help, kind, value }
 }
 
-static OWN: [Own; 15] = [
+static OWN: [Own; 19] = [
     own("at", "At", "when, CLOCK_MONOTONIC", FieldKind::Duration, |transition| {
         Value::Time(transition.at_ns)
     }),
@@ -121,6 +121,30 @@ static OWN: [Own; 15] = [
         FieldKind::Gauge,
         |transition| Value::Count(transition.retransmitted.into()),
     ),
+    own(
+        "waited",
+        "Waited",
+        "of a timeout: since the last acknowledgement or transmission",
+        FieldKind::Duration,
+        |transition| transition.waited_ns.map_or(Value::Nothing, Value::Time),
+    ),
+    own(
+        "rtt_min_us",
+        "RTTmin_us",
+        "the least round-trip time in five minutes, microseconds",
+        FieldKind::Gauge,
+        |transition| Value::count(transition.path.and_then(|path| path.rtt_min())),
+    ),
+    own(
+        "delivery_rate",
+        "DlvRate",
+        "the kernel's last rate sample, bits a second",
+        FieldKind::Gauge,
+        |transition| Value::count(transition.path.and_then(|path| path.delivery_rate_bits())),
+    ),
+    own("unsent", "Unsent", "bytes that wait to be sent", FieldKind::Gauge, |transition| {
+        Value::count(transition.path.map(|path| path.unsent))
+    }),
 ];
 
 /// Of a row's fields those that do not rest on an interval's figures, beside those

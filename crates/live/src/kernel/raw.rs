@@ -31,7 +31,7 @@ pub(super) const RING_OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/
 /// The shared structs, generated from `bpf/wire.h`.
 pub(super) mod layout {
     pub(in crate::kernel) use super::skeleton::types::{
-        endpoints, entry, figures, holder, log_head, seen,
+        endpoints, entry, figures, holder, log_head, path, receiving, seen,
     };
 }
 

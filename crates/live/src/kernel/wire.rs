@@ -9,8 +9,8 @@ use thiserror::Error;
 use crate::enrichment::{Listening, OpenSocket};
 use crate::kernel::layout;
 use tcpcong_core::model::{
-    Account, Body, Connection, Endpoints, Entry, Figures, Kind, Name, Owner, Place, Process,
-    SocketEvent, State, is_link_local,
+    Account, Body, Connection, Endpoints, Entry, Figures, Kind, Name, Owner, PathFigures, Place,
+    Process, Receiving, SocketEvent, State, is_link_local,
 };
 
 /// Size of a line of the log, bytes.
@@ -27,6 +27,17 @@ pub(super) type Line = [u8; LINE_BYTES];
 
 const PART_ENDPOINTS: u8 = 1;
 const PART_FIGURES: u8 = 2;
+const PART_PATH: u8 = 4;
+const PART_RECEIVING: u8 = 8;
+const PARTS: u8 = PART_ENDPOINTS | PART_FIGURES | PART_PATH | PART_RECEIVING;
+/// An entry has no more lines.
+pub(super) const LINES_MOST: usize = 1 + PARTS.count_ones() as usize;
+const PATH_CWND_LIMITED: u8 = 1;
+const PATH_APP_LIMITED: u8 = 2;
+/// `rtt_min` before there is one (`tcp_init_sock()`, `net/ipv4/tcp.c`).
+const NO_RTT: u32 = u32::MAX;
+const RECEIVING_BUFFER_LOCKED: u8 = 1;
+const RECEIVING_KEEPALIVE: u8 = 2;
 const FLAG_UNDO_MARKER: u8 = 1;
 const FLAG_TIMESTAMPS: u8 = 2;
 const FLAG_FRTO: u8 = 4;
@@ -65,7 +76,7 @@ pub(super) enum WireError {
 #[must_use]
 pub(super) fn lines_of(first: &Line) -> usize {
     let parts = first[offset_of!(layout::entry, parts)];
-    1 + usize::from(parts & PART_ENDPOINTS != 0) + usize::from(parts & PART_FIGURES != 0)
+    1 + (parts & PARTS).count_ones() as usize
 }
 
 /// When an entry was made that begins with this line.
@@ -84,8 +95,9 @@ pub(super) fn entry(lines: &[Line]) -> Result<Entry, WireError> {
     let first = &lines[0];
     let parts = first[offset_of!(layout::entry, parts)];
     let mut rest = lines[1..].iter();
-    let endpoints = if parts & PART_ENDPOINTS == 0 { None } else { rest.next() };
-    let figures = if parts & PART_FIGURES == 0 { None } else { rest.next() };
+    let mut part = |part: u8| if parts & part == 0 { None } else { rest.next() };
+    let (endpoints, figures) = (part(PART_ENDPOINTS), part(PART_FIGURES));
+    let (path, receiving) = (part(PART_PATH), part(PART_RECEIVING));
     let (lport, rport) = (
         u16_at(first, offset_of!(layout::entry, lport)),
         u16_at(first, offset_of!(layout::entry, rport)),
@@ -103,7 +115,12 @@ pub(super) fn entry(lines: &[Line]) -> Result<Entry, WireError> {
         kind,
         cc: name.filter(|_| !is_birth && kind != Kind::FilteredOut),
         connection,
-        figures: figures.map(|line| Box::new(self::figures(first, line))),
+        figures: figures.map(|line| {
+            let mut figures = self::figures(first, line);
+            figures.path = path.map(self::path);
+            figures.receiving = receiving.map(self::receiving);
+            Box::new(figures)
+        }),
     };
     Ok(Entry { at_ns: at_ns(first), body: Body::Socket(event) })
 }
@@ -242,6 +259,62 @@ fn figures(first: &Line, line: &Line) -> Figures {
         ack_now: flags & FLAG_ACK_NOW != 0,
         handshake: matches!(tcp_state, TCP_SYN_SENT | TCP_SYN_RECV),
         account: (flags & FLAG_ACCOUNT_UNSURE == 0).then_some(account),
+        path: None,
+        receiving: None,
+    }
+}
+
+fn path(line: &Line) -> PathFigures {
+    macro_rules! at {
+        ($field:ident) => {
+            u32_at(line, offset_of!(layout::path, $field))
+        };
+    }
+    let flags = line[offset_of!(layout::path, flags)];
+    let rtt_min_us = Some(at!(rtt_min)).filter(|rtt| *rtt != NO_RTT).unwrap_or(0);
+    PathFigures {
+        bytes_acked: u64_at(line, offset_of!(layout::path, bytes_acked)),
+        rtt_min_us,
+        rate_delivered: at!(rate_delivered),
+        rate_interval_us: at!(rate_interval_us),
+        delivered_ce: at!(delivered_ce),
+        dsack_dups: at!(dsack_dups),
+        reord_seen: at!(reord_seen),
+        snd_wnd: at!(snd_wnd),
+        unsent: at!(unsent),
+        quiet: at!(quiet),
+        total_rto_time_ms: at!(total_rto_time),
+        rto: at!(rto),
+        mss: u16_at(line, offset_of!(layout::path, mss_cache)).into(),
+        retransmits: line[offset_of!(layout::path, retransmits)],
+        cwnd_limited: flags & PATH_CWND_LIMITED != 0,
+        app_limited: flags & PATH_APP_LIMITED != 0,
+    }
+}
+
+fn receiving(line: &Line) -> Receiving {
+    macro_rules! at {
+        ($field:ident) => {
+            u32_at(line, offset_of!(layout::receiving, $field))
+        };
+    }
+    let flags = line[offset_of!(layout::receiving, flags)];
+    Receiving {
+        bytes_received: u64_at(line, offset_of!(layout::receiving, bytes_received)),
+        rcv_ooopack: at!(rcv_ooopack),
+        data_segs_in: at!(data_segs_in),
+        unread: at!(unread),
+        window: at!(window),
+        window_clamp: at!(window_clamp),
+        rcv_rtt_us: at!(rcv_rtt),
+        rcv_space: at!(rcv_space),
+        rcvbuf: at!(rcvbuf),
+        error: u16_at(line, offset_of!(layout::receiving, err)),
+        error_soft: u16_at(line, offset_of!(layout::receiving, err_soft)),
+        probes_out: line[offset_of!(layout::receiving, probes_out)],
+        backoff: line[offset_of!(layout::receiving, backoff)],
+        buffer_locked: flags & RECEIVING_BUFFER_LOCKED != 0,
+        keepalive: flags & RECEIVING_KEEPALIVE != 0,
     }
 }
 

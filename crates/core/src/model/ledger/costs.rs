@@ -1,17 +1,45 @@
 //! What came of one flow by the kernel's own account: the differences of accounts, by
 //! the state in which they came.
 
-use crate::model::{Account, SendStats, State};
+use crate::model::{Account, Figures, PathFigures, Receiving, Sample, SendStats, State};
 
 /// An account that was opened so late says too little of what was before: later than
 /// one in so many parts of the interval, and than seeding mostly takes, nanoseconds.
 const LATE_ONE_IN: u64 = 20;
 const LATE_NS: u64 = 100_000_000;
 
+/// What was told last of a flow's cumulative counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Told {
+    /// Its account.
+    pub account: Account,
+    /// On the way to the peer.
+    pub path: Option<PathFigures>,
+    /// From the peer.
+    pub receiving: Option<Receiving>,
+}
+
+impl Told {
+    /// Of a flow that begins: an accepted one has no account yet.
+    pub(super) fn at_birth(account: Option<Account>) -> Self {
+        Self {
+            account: account.unwrap_or_default(),
+            path: Some(PathFigures::default()),
+            receiving: Some(Receiving::default()),
+        }
+    }
+
+    /// Of a flow that is met; nothing if its account is not known.
+    pub(super) fn of(figures: &Figures) -> Option<Self> {
+        let Figures { account, path, receiving, .. } = *figures;
+        account.map(|account| Self { account, path, receiving })
+    }
+}
+
 /// One flow's.
 #[derive(Debug)]
 pub(super) struct Costs {
-    last: Account,
+    last: Told,
     last_ns: u64,
     /// Since when it is known.
     since_ns: u64,
@@ -36,9 +64,9 @@ pub(super) struct Present {
 
 impl Costs {
     /// Opens the account: what came before is not charged to anything.
-    pub(super) fn new(account: Account, at_ns: u64, interval: u32) -> Self {
+    pub(super) fn new(told: Told, at_ns: u64, interval: u32) -> Self {
         Self {
-            last: account,
+            last: told,
             last_ns: at_ns,
             since_ns: at_ns,
             open_ns: 0,
@@ -49,29 +77,66 @@ impl Costs {
         }
     }
 
-    /// The last account, and when that was.
-    pub(super) fn last(&self) -> (u64, Account) {
+    /// What was told last, and when that was.
+    pub(super) fn last(&self) -> (u64, Told) {
         (self.last_ns, self.last)
     }
 
-    /// Books what has come since the last account as having come in the present state.
-    pub(super) fn charge(&mut self, account: Account, at_ns: u64, now: Present, tick_ns: u64) {
+    /// Books what has come since the last figures as having come in the present state.
+    pub(super) fn charge(&mut self, figures: &Figures, sample: Sample, now: Present, tick_ns: u64) {
         self.enter(now);
+        if let Some(account) = figures.account {
+            self.charge_account(account, sample.at_ns, now.state, tick_ns);
+        }
+        if let Some(path) = figures.path {
+            self.charge_path(&path);
+        }
+        if let Some(receiving) = figures.receiving {
+            self.charge_receiving(&receiving);
+        }
+        let receiving = sample.receiving.or(self.last.receiving);
+        self.stats.last = Some(Sample { receiving, ..sample });
+    }
+
+    fn charge_path(&mut self, path: &PathFigures) {
+        let traffic = &mut self.stats.traffic;
+        if let Some(last) = self.last.path.replace(*path) {
+            traffic.acked_bytes += path.bytes_acked.saturating_sub(last.bytes_acked);
+            traffic.ce += more(path.delivered_ce, last.delivered_ce);
+            traffic.dsacks += more(path.dsack_dups, last.dsack_dups);
+            traffic.overtaken += more(path.reord_seen, last.reord_seen);
+            traffic.kernel_rto_ns +=
+                more(path.total_rto_time_ms, last.total_rto_time_ms) * 1_000_000;
+        }
+    }
+
+    fn charge_receiving(&mut self, receiving: &Receiving) {
+        let traffic = &mut self.stats.traffic;
+        if let Some(last) = self.last.receiving.replace(*receiving) {
+            let received = receiving.bytes_received.saturating_sub(last.bytes_received);
+            traffic.received_bytes += received;
+            traffic.segments_in += more(receiving.data_segs_in, last.data_segs_in);
+            traffic.out_of_order += more(receiving.rcv_ooopack, last.rcv_ooopack);
+        }
+    }
+
+    fn charge_account(&mut self, account: Account, at_ns: u64, state: State, tick_ns: u64) {
+        let last = self.last.account;
         let ticks: [u64; 3] =
-            std::array::from_fn(|kind| more(account.chrono[kind], self.last.chrono[kind]));
+            std::array::from_fn(|kind| more(account.chrono[kind], last.chrono[kind]));
         let [sending_ns, rwnd_ns, sndbuf_ns] = ticks.map(|ticks| ticks * tick_ns);
         let limits =
-            if now.state == State::Open { &mut self.stats.open } else { &mut self.stats.other };
+            if state == State::Open { &mut self.stats.open } else { &mut self.stats.other };
         limits.sending_ns += sending_ns;
         limits.rwnd_ns += rwnd_ns;
         limits.sndbuf_ns += sndbuf_ns;
-        if now.state == State::Open {
+        if state == State::Open {
             self.busy_ns += sending_ns + rwnd_ns + sndbuf_ns;
         }
-        let slot = now.state as usize;
-        self.stats.delivered[slot] += more(account.delivered, self.last.delivered);
-        self.stats.retransmitted[slot] += more(account.retransmitted, self.last.retransmitted);
-        self.last = account;
+        let slot = state as usize;
+        self.stats.delivered[slot] += more(account.delivered, last.delivered);
+        self.stats.retransmitted[slot] += more(account.retransmitted, last.retransmitted);
+        self.last.account = account;
         self.last_ns = at_ns;
     }
 

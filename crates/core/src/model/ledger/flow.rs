@@ -30,6 +30,8 @@ pub(super) struct Flow {
     pub(super) figures: IntervalFigures,
     /// With figures only.
     pub(super) window: Window,
+    /// The last timeout, or the birth.
+    pub(super) last_rto_ns: u64,
     pub(super) costs: Option<Box<Costs>>,
 }
 
@@ -40,6 +42,7 @@ pub(super) struct IntervalFigures {
     pub(super) changes: u32,
     pub(super) rtos: u32,
     pub(super) repeated_rtos: u32,
+    pub(super) waited: StateTimes,
     /// Something that bears on this was learned of only afterwards.
     pub(super) inexact: bool,
     pub(super) uncertain_ns: u64,
@@ -81,6 +84,7 @@ impl Flow {
             changes: self.figures.changes,
             rtos: self.figures.rtos,
             repeated_rtos: self.figures.repeated_rtos,
+            waited: self.figures.waited,
             stats: None,
             spell_ns,
             beginning: self.beginning(),

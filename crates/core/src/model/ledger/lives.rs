@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::Ledger;
-use super::costs::Costs;
+use super::costs::{Costs, Told};
 use super::flow::{Flow, IntervalFigures};
 use super::list::{Links, NONE};
 use crate::model::cause::Window;
@@ -96,10 +96,9 @@ impl Ledger {
         let Some(at) = self.enter(event, state, at_ns, Met::AtBirth) else { return };
         let flow = &mut self.flows[at as usize];
         if self.options.tick_ns.is_some() {
-            // An accepted one begins with nothing.
             let account = event.figures.as_ref().and_then(|figures| figures.account);
-            flow.costs =
-                Some(Box::new(Costs::new(account.unwrap_or_default(), at_ns, self.interval)));
+            let told = Told::at_birth(account);
+            flow.costs = Some(Box::new(Costs::new(told, at_ns, self.interval)));
         }
     }
 
@@ -155,11 +154,9 @@ impl Ledger {
             self.losses.births_missed += 1;
             self.touch(at).inexact = true;
         }
-        if let (Some(_), Some(account)) =
-            (self.options.tick_ns, event.figures.as_ref().and_then(|figures| figures.account))
-        {
-            self.flows[at as usize].costs =
-                Some(Box::new(Costs::new(account, at_ns, self.interval)));
+        let told = event.figures.as_deref().and_then(Told::of);
+        if let (Some(_), Some(told)) = (self.options.tick_ns, told) {
+            self.flows[at as usize].costs = Some(Box::new(Costs::new(told, at_ns, self.interval)));
         }
         Some(at)
     }
@@ -196,6 +193,7 @@ impl Ledger {
             interval: 0,
             figures: IntervalFigures::default(),
             window: Window::default(),
+            last_rto_ns: born_ns,
             costs: None,
         }))
     }

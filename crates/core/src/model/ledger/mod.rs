@@ -18,6 +18,7 @@ use slab::Slab;
 use super::{
     Body, Connection, EndedSpell, Entry, FlowId, Gap, Losses, Row, Sample, SpellLengths, Transition,
 };
+pub use costs::Told;
 use flow::Flow;
 use list::List;
 

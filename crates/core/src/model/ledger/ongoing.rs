@@ -37,7 +37,7 @@ impl Ledger {
             cause: flow.cause,
             found: flow.found,
             found_late: flow.found_late || after_gap,
-            account: flow.costs.as_ref().map(|costs| costs.last()),
+            told: flow.costs.as_ref().map(|costs| costs.last()),
             window: flow.window,
         }
     }
@@ -57,8 +57,8 @@ impl Ledger {
         }
         // The part of the spell that goes on from before this interval was another's.
         let before = self.interval.wrapping_sub(1);
-        let costs = ongoing.account.filter(|_| self.options.tick_ns.is_some());
-        let costs = costs.map(|(at_ns, account)| Box::new(Costs::new(account, at_ns, before)));
+        let costs = ongoing.told.filter(|_| self.options.tick_ns.is_some());
+        let costs = costs.map(|(at_ns, told)| Box::new(Costs::new(told, at_ns, before)));
         let at = self.insert(Flow {
             id: ongoing.id,
             connection: ongoing.connection,
@@ -74,6 +74,7 @@ impl Ledger {
             interval: 0,
             figures: IntervalFigures::default(),
             window: ongoing.window,
+            last_rto_ns: ongoing.id.born_ns,
             costs,
         });
         if ongoing.found_late {

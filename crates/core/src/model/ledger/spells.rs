@@ -1,6 +1,6 @@
 //! Spells: transitions, and what is booked when one spell ends and the next begins.
 
-use super::costs::{Costs, Present};
+use super::costs::{Costs, Present, Told};
 use super::flow::{Flow, IntervalFigures};
 use super::{Ledger, MAX_WAITING};
 use crate::model::{Cause, EndedSpell, Figures, Place, Sample, SocketEvent, State, Transition};
@@ -20,7 +20,7 @@ impl Ledger {
         let flow = &self.flows[at as usize];
         let (since_ns, in_sight) = (flow.since_ns, flow.began_in_sight());
         let mut cause = Cause::Unknown;
-        if let (true, Some(figures)) = (self.options.transitions, figures) {
+        if let Some(figures) = figures {
             let after_gap = self.last_gap.is_some_and(|gap| since_ns < gap.to_ns);
             let exact = in_sight && !after_gap;
             cause = self.explain(at, (from, to), place, figures, at_ns, exact);
@@ -48,6 +48,11 @@ impl Ledger {
     ) -> Cause {
         let flow = &mut self.flows[at as usize];
         let explained = flow.window.explain((from, to), place, flow.cc, figures);
+        let waited_ns = self.wait_for_timeout(at, explained.cause, from, figures, at_ns);
+        if !self.options.transitions {
+            return explained.cause;
+        }
+        let flow = &self.flows[at as usize];
         if self.transitions.len() >= MAX_WAITING {
             self.losses.rows_lost += 1;
             return explained.cause;
@@ -66,10 +71,41 @@ impl Ledger {
             ssthresh: explained.ssthresh,
             srtt_us: figures.srtt_us >> 3,
             in_flight: figures.in_flight(),
+            sacked: figures.sacked_out,
             lost: figures.lost_out,
             retransmitted: figures.retrans_out,
+            waited_ns,
+            path: figures.path,
         });
         explained.cause
+    }
+
+    /// Books for how long nothing had been acknowledged or sent when a timer ran out; in a
+    /// handshake that is since the birth, or the timeout before. Nothing where the kernel
+    /// side did not tell.
+    fn wait_for_timeout(
+        &mut self,
+        at: u32,
+        cause: Cause,
+        state: State,
+        figures: &Figures,
+        at_ns: u64,
+    ) -> Option<u64> {
+        if !matches!(cause, Cause::Rto | Cause::RtoRepeat | Cause::SynTimeout) {
+            return None;
+        }
+        let (tick_ns, path) = (self.options.tick_ns?, figures.path.as_ref()?);
+        let flow = &mut self.flows[at as usize];
+        let since_last_ns = at_ns - std::mem::replace(&mut flow.last_rto_ns, at_ns).min(at_ns);
+        // A retransmission that the device did not take is none, so the wait goes on.
+        let quiet_ns = u64::from(path.quiet) * tick_ns;
+        let waited_ns = match cause {
+            Cause::SynTimeout => since_last_ns,
+            Cause::RtoRepeat => quiet_ns.min(since_last_ns),
+            _ => quiet_ns,
+        };
+        self.touch(at).waited[state] += waited_ns;
+        Some(waited_ns)
     }
 
     /// The flow is in this state, whatever is on record: its time stays with the state on
@@ -153,27 +189,28 @@ impl Ledger {
     /// Keeps what the socket looks like, and books what the kernel's own account has come to.
     pub(super) fn note_figures(&mut self, at: u32, figures: Option<&Figures>, at_ns: u64) {
         let Some(figures) = figures else { return };
+        let sample = Sample::new(self.flows[at as usize].id, at_ns, figures);
         if self.options.samples {
-            let sample = Sample::new(self.flows[at as usize].id, at_ns, figures);
             if self.samples.len() < MAX_WAITING {
                 self.samples.push(sample);
             } else {
                 self.losses.rows_lost += 1;
             }
         }
-        self.charge(at, figures, at_ns);
+        self.charge(at, figures, sample);
     }
 
     /// Books what the kernel's own account has come to.
-    fn charge(&mut self, at: u32, figures: &Figures, at_ns: u64) {
-        let (Some(tick_ns), Some(account)) = (self.options.tick_ns, figures.account) else {
-            return;
-        };
+    fn charge(&mut self, at: u32, figures: &Figures, sample: Sample) {
+        let Some(tick_ns) = self.options.tick_ns else { return };
         let present = self.present(at);
         let costs = &mut self.flows[at as usize].costs;
-        match costs {
-            Some(costs) => costs.charge(account, at_ns, present, tick_ns),
-            None => *costs = Some(Box::new(Costs::new(account, at_ns, self.interval))),
+        if costs.is_none() {
+            let told = Told::of(figures);
+            *costs = told.map(|told| Box::new(Costs::new(told, sample.at_ns, self.interval)));
+        }
+        if let Some(costs) = costs {
+            costs.charge(figures, sample, present, tick_ns);
         }
     }
 

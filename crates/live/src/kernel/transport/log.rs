@@ -22,7 +22,7 @@ const ENTRY_SHIFT: u32 = 44;
 const LINE_NUMBER: u64 = PART_BIT - 1;
 const ENTRY_NUMBERS: u64 = 1 << (u64::BITS - ENTRY_SHIFT);
 /// An entry has no more lines.
-const LINES_MOST_EACH: u64 = 3;
+const LINES_MOST_EACH: u64 = wire::LINES_MOST as u64;
 /// An entry that is being written is complete within so many looks, mostly.
 const SPINS: u32 = 200;
 const UNWRITTEN_PAUSE: Duration = Duration::from_micros(50);
