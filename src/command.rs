@@ -162,6 +162,7 @@ fn plan_why(config: &WhyConfig) -> Plan {
         ledger: LedgerOptions {
             list_quiet: true,
             transitions: true,
+            samples: true,
             tick_ns: Some(LiveSource::tick_ns()),
             ..LedgerOptions::default()
         },

@@ -55,6 +55,7 @@ fn plan_verdicts(filter: &Filter) -> Plan {
         ledger: LedgerOptions {
             list_quiet: true,
             transitions: true,
+            samples: true,
             tick_ns: Some(0),
             ..LedgerOptions::default()
         },

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use tcpcong_core::model::{FlowId, Life, Report, Row, Sample, StateTimes, Timelines};
-use tcpcong_core::why::{Confidence, Evidence, Verdict, Watch, judge};
+use tcpcong_core::why::{Confidence, Judgement, Verdict, Watch, judge};
 
 /// So many intervals are kept at most, ...
 const MAX_INTERVALS: usize = 600;
@@ -130,22 +130,13 @@ impl History {
         let mut watch = Watch::new(self.kept.front()?.report.from_ns);
         let mut kept: Vec<_> = self.back_from(number).collect();
         kept.reverse();
-        let mut sum: Option<Row> = None;
         for kept in kept {
             watch.dropped += kept.report.losses.entries_dropped;
-            kept.report
-                .transitions
-                .iter()
-                .filter(|one| one.id == id)
-                .for_each(|one| watch.note(one));
-            match (&mut sum, kept.row(id)) {
-                (Some(sum), Some(row)) => sum.extend(row),
-                (None, row) => sum = row.cloned(),
-                (Some(_), None) => {}
-            }
+            watch.add(&of_flow(kept, id));
         }
-        let evidence: Evidence = watch.evidence(&sum?);
-        Some(judge(&evidence))
+        let row = watch.rows().next()?;
+        let Judgement { verdict, confidence, .. } = judge(&watch.evidence(&row));
+        Some((verdict, confidence))
     }
 }
 

@@ -9,7 +9,7 @@ use super::csv::cell;
 use super::{JsonView, RunParams, Style, trust};
 use tcpcong_core::model::{Coverage, Group, IDENTITY, Row, Start, State, Summary, Value, field};
 use tcpcong_core::sink::{Output, Sink};
-use tcpcong_core::why::{About, Confidence, Evidence, Finding, Verdict, Verdicts};
+use tcpcong_core::why::{About, Confidence, Evidence, Finding, Judgement, Verdict, Verdicts};
 
 /// One line's subject: a flow or a group, in words and in columns.
 #[derive(Debug, Clone)]
@@ -134,7 +134,8 @@ impl Sink for WhyView {
     }
 
     fn verdicts(&mut self, verdicts: &Verdicts, out: &mut Output<'_>) -> io::Result<()> {
-        for Finding { about, evidence, verdict, confidence } in &verdicts.findings {
+        for Finding { about, evidence, judgement } in &verdicts.findings {
+            let Judgement { verdict, confidence, .. } = judgement;
             let subject = &Subject::new(about);
             match self.style {
                 Style::Json => {

@@ -17,6 +17,11 @@ use crate::why::{About, Evidence, Finding, Verdicts, Watch, judge};
 /// Without another interval one ends so often: so that what nobody asks for is let go.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
+/// A watch for verdicts looks at the flows so often.
+const LOOK: Duration = Duration::from_secs(1);
+/// By so much a look may come before a watch's end, nanoseconds.
+const EARLY_NS: u64 = 50_000_000;
+
 /// What a run is to hand to its sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Product {
@@ -33,12 +38,17 @@ pub enum Product {
 pub struct Plan {
     /// What comes out.
     pub product: Product,
-    /// From one report to the next; without it there is one, at the end.
+    /// From one report, or one look at what is to be judged, to the next; without it there is
+    /// one report, at the end, and a look each second.
     pub interval: Option<Duration>,
     /// How many reports; without it there is no end.
     pub outputs: Option<u64>,
     /// How long it lasts; without it there is no end.
     pub duration: Option<Duration>,
+    /// Verdicts come so often, each of its own watch; without it at the end.
+    pub verdicts_every: Option<Duration>,
+    /// The sink is handed each look at what is to be judged as well.
+    pub each_look: bool,
     /// What is kept of the entries.
     pub ledger: LedgerOptions,
     /// Which rows and transitions stay.
@@ -84,6 +94,8 @@ impl Default for Plan {
             interval: None,
             outputs: None,
             duration: None,
+            verdicts_every: None,
+            each_look: false,
             ledger: LedgerOptions::default(),
             filter: Filter::default(),
             arrangement: Arrangement::default(),
@@ -214,19 +226,11 @@ impl Session<'_> {
         plan: &Plan,
         progress: &mut Progress,
     ) -> Result<()> {
-        if plan.product == Product::Reports {
+        if plan.product != Product::Transitions {
             // They come with the interval's report.
             return Ok(());
         }
         let transitions = progress.ledger.take_transitions();
-        if plan.product == Product::Verdicts {
-            for transition in &transitions {
-                progress.watch.note(transition);
-            }
-        }
-        if plan.product != Product::Transitions {
-            return Ok(());
-        }
         let mut rows: Vec<_> = transitions.iter().map(Row::of_transition).collect();
         self.enrichment.identify(&mut rows, plan.lookups, &progress.ledger)?;
         let mut lines = Vec::with_capacity(transitions.len());
@@ -271,21 +275,36 @@ impl Session<'_> {
                 Ok(self.sink.interval(&report, &mut self.out)?)
             }
             Product::Verdicts => {
-                progress.watch.dropped += report.losses.entries_dropped;
-                if is_last {
+                report.transitions = progress.ledger.take_transitions();
+                progress.watch.add(&report);
+                let (since_ns, _) = progress.watch.window();
+                let is_due = plan.verdicts_every.is_some_and(|every| {
+                    to_ns.saturating_add(EARLY_NS) >= since_ns + nanoseconds(every)
+                });
+                if is_last || is_due {
+                    self.judge(&report, plan, progress)?;
+                }
+                if plan.each_look {
                     self.select(&mut report, plan, progress)?;
-                    let verdicts = verdicts(
-                        std::mem::take(&mut report.rows),
-                        &progress.watch,
-                        &plan.arrangement,
-                    );
-                    self.sink.verdicts(&verdicts, &mut self.out)?;
-                    progress.summary.verdicts = verdicts.in_all;
+                    self.sink.interval(&report, &mut self.out)?;
                 }
                 progress.summary.add(&report);
                 Ok(())
             }
         }
+    }
+
+    /// The verdicts on what was watched up to the report's end, where the next watch begins.
+    fn judge(&mut self, report: &Report, plan: &Plan, progress: &mut Progress) -> Result<()> {
+        let (from_ns, to_ns) = progress.watch.window();
+        let mut whole = Report::of_nothing(report.at, from_ns, to_ns);
+        whole.rows = progress.watch.rows().collect();
+        self.select(&mut whole, plan, progress)?;
+        let verdicts = verdicts(whole, &progress.watch, &plan.arrangement);
+        self.sink.verdicts(&verdicts, &mut self.out)?;
+        progress.summary.verdicts += verdicts.in_all;
+        progress.watch.restart();
+        Ok(())
     }
 
     /// Leaves out the rows that are not wanted: first by what is known of them, then by
@@ -328,7 +347,7 @@ impl Boundaries {
         let interval = match plan.product {
             Product::Reports => plan.interval,
             Product::Transitions => Some(HOUSEKEEPING),
-            Product::Verdicts => None,
+            Product::Verdicts => plan.interval.or(Some(LOOK)),
         };
         let end_ns = plan.duration.map(|duration| started_ns + nanoseconds(duration));
         Self { interval_ns: interval.map(nanoseconds), due_ns: started_ns, end_ns }
@@ -378,17 +397,20 @@ fn count_lengths(report: &mut Report, unit_ns: u64) {
     report.ongoing_spells = OngoingSpells::of(rows);
 }
 
-/// The verdict on each row or group, those most held up first.
-fn verdicts(rows: Vec<Row>, watch: &Watch, arrangement: &Arrangement) -> Verdicts {
-    let mut found = evidence(rows, watch, arrangement.by.as_ref());
-    found.sort_by_key(|(_, evidence)| std::cmp::Reverse(evidence.held_up_ns()));
-    let in_all = found.len();
-    found.truncate(arrangement.top.unwrap_or(usize::MAX));
+/// The verdict on each row or group: those most held up first, then those that send the
+/// most, and the idle and healthy ones last.
+fn verdicts(report: Report, watch: &Watch, arrangement: &Arrangement) -> Verdicts {
+    let found = evidence(report.rows, watch, arrangement.by.as_ref());
     let findings = found.into_iter().map(|(about, evidence)| {
-        let (verdict, confidence) = judge(&evidence);
-        Finding { about, evidence, verdict, confidence }
+        let judgement = judge(&evidence);
+        Finding { about, evidence, judgement }
     });
-    Verdicts { findings: findings.collect(), in_all, dropped: watch.dropped }
+    let mut findings: Vec<_> = findings.collect();
+    findings.sort_by_cached_key(Finding::rank);
+    let in_all = findings.len();
+    findings.truncate(arrangement.top.unwrap_or(usize::MAX));
+    let Report { at, from_ns, to_ns, .. } = report;
+    Verdicts { findings, in_all, at, from_ns, to_ns, dropped: watch.dropped }
 }
 
 fn evidence(rows: Vec<Row>, watch: &Watch, by: Option<&By>) -> Vec<(About, Evidence)> {

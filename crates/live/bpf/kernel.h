@@ -118,6 +118,7 @@ struct sock {
 	__u16 sk_protocol;
 	__u8 sk_userlocks;
 	int sk_rcvbuf;
+	unsigned long sk_max_pacing_rate;
 	int sk_err;
 	int sk_err_soft;
 	struct sock_cgroup_data sk_cgrp_data;

@@ -331,7 +331,8 @@ static __always_inline void read_receiving(struct receiving *r, const struct sub
 	r->flags = (GET(s, inet_conn.icsk_inet.sk.sk_userlocks) & SOCK_RCVBUF_LOCK ?
 			    RECEIVING_BUFFER_LOCKED : 0) |
 		   (nothing_to_send ? RECEIVING_KEEPALIVE : 0);
-	__builtin_memset(r->unused, 0, sizeof(r->unused));
+	r->unused = 0;
+	r->max_pacing_rate = GET(s, inet_conn.icsk_inet.sk.sk_max_pacing_rate);
 }
 
 #endif

@@ -147,7 +147,8 @@ struct receiving {
 	__u8 probes_out;    /* probes of a zero window, or keep-alive ones, not answered */
 	__u8 backoff;
 	__u8 flags; /* RECEIVING_ */
-	__u8 unused[9];
+	__u8 unused;
+	__u64 max_pacing_rate; /* bytes a second, SO_MAX_PACING_RATE; all ones: none */
 };
 
 /* What the log of one CPU has come to. */

@@ -148,8 +148,8 @@ fn flow(life: &Life, run: &Run, began_ns: u64, causes: &mut Causes) -> Flow {
     let since = |at_ns: u64| at_ns.saturating_sub(began_ns);
     let is_repeated = |one: &&Transition| one.from == State::Loss && one.to == State::Loss;
     let verdict = run.collected.verdicts.get(&life.id).map(|finding| Verdict {
-        name: finding.verdict.name(),
-        confidence: finding.confidence.name(),
+        name: finding.judgement.verdict.name(),
+        confidence: finding.judgement.confidence.name(),
         facts: why::facts(&finding.evidence),
     });
     Flow {

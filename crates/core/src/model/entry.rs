@@ -287,6 +287,8 @@ pub struct Receiving {
     pub probes_out: u8,
     /// How often the interval of those, or of timeouts, was doubled.
     pub backoff: u8,
+    /// No more is sent than so many bytes a second (`SO_MAX_PACING_RATE`).
+    pub max_pacing_rate: Option<u64>,
     /// `SO_RCVBUF` was set, so the buffer does not grow.
     pub buffer_locked: bool,
     /// Nothing is on its way or waits to be sent, so probes are keep-alive ones.

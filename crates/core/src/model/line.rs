@@ -163,6 +163,7 @@ entry_line! {
     error_soft: u16,
     probes_out: u8,
     backoff: u8,
+    max_pacing_rate: Option<u64>,
     buffer_locked: bool,
     keepalive: bool,
 
@@ -284,6 +285,7 @@ impl EntryLine {
         self.rcvbuf = receiving.rcvbuf;
         (self.error, self.error_soft) = (receiving.error, receiving.error_soft);
         (self.probes_out, self.backoff) = (receiving.probes_out, receiving.backoff);
+        self.max_pacing_rate = receiving.max_pacing_rate;
         (self.buffer_locked, self.keepalive) = (receiving.buffer_locked, receiving.keepalive);
     }
 
@@ -328,6 +330,7 @@ impl EntryLine {
             error_soft: self.error_soft,
             probes_out: self.probes_out,
             backoff: self.backoff,
+            max_pacing_rate: self.max_pacing_rate,
             buffer_locked: self.buffer_locked,
             keepalive: self.keepalive,
         })

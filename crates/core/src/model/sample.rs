@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::{
-    Account, Body, Connection, Endpoints, Entry, Figures, FlowId, Kind, Name, Owner, Place,
-    Process, Report, Row, SocketEvent, Start, State, StateTimes, SurveyedNamespace, Totals,
+    Account, Body, Cause, Change, Connection, Endpoints, Entry, Figures, FlowId, Kind, Name, Owner,
+    Place, Process, Report, Row, SocketEvent, Start, State, StateTimes, SurveyedNamespace, Totals,
+    Transition,
 };
 
 /// A row in which all that can be unknown is, and nothing has happened.
@@ -163,6 +164,33 @@ pub fn figures(snd_cwnd: u32, prior_cwnd: u32, undo_marker: bool) -> Figures {
 pub fn account(chrono: [u32; 3], delivered: u32, retransmitted: u32) -> Figures {
     let account = Account { chrono, delivered, retransmitted };
     Figures { account: Some(account), ..Figures::default() }
+}
+
+/// A transition of the row of port 1, of which nothing else is known.
+#[must_use]
+pub fn transition(at_ns: u64, from: State, to: State, cause: Cause) -> Transition {
+    let Row { id, connection, .. } = row(1);
+    let unknown = Change { before: None, after: None };
+    Transition {
+        at_ns,
+        id,
+        connection,
+        cc: None,
+        from,
+        to,
+        cause,
+        spell_ns: 0,
+        exact: true,
+        cwnd: unknown,
+        ssthresh: unknown,
+        srtt_us: 0,
+        in_flight: 0,
+        sacked: 0,
+        lost: 0,
+        retransmitted: 0,
+        waited_ns: None,
+        path: None,
+    }
 }
 
 /// A report of these rows, as the ledger makes it.

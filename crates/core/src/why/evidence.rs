@@ -1,125 +1,82 @@
 //! What a watch has seen of a connection.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
-use crate::model::{Cause, FlowId, Limits, Row, SendStats, State, StateTimes, Transition};
+use super::Causes;
+use super::gathered::Gathered;
+use super::looks::Looks;
+use super::outages::Outages;
+use super::reductions::{Reductions, Trigger};
+use crate::model::{FlowId, Limits, Report, Row, SendStats, State, StateTimes};
 
-/// How often each cause came.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Causes {
-    /// Timeouts, first and further ones.
-    pub rto: u32,
-    /// Of those, timeouts of handshakes.
-    pub syn_timeout: u32,
-    /// Packets too big for the path.
-    pub pmtu: u32,
-    /// Data of a SYN that the peer did not take.
-    pub tfo_fail: u32,
-    /// Losses that acknowledgements or RACK's timer showed.
-    pub recovery: u32,
-    /// ECN marks.
-    pub ecn: u32,
-    /// Drops in a local queue.
-    pub local_drop: u32,
-    /// Losses that a tail loss probe repaired.
-    pub tlp: u32,
-    /// Acknowledgements out of order.
-    pub reordering: u32,
-    /// Endpoints of Loss or Recovery with the window restored.
-    pub undo: u32,
-    /// Of those, ends of Loss.
-    pub undo_of_loss: u32,
-    /// Endpoints of Loss or Recovery without.
-    pub recovered: u32,
-    /// Of those, ends of Loss.
-    pub recovered_of_loss: u32,
-    /// What could not be told.
-    pub unknown: u32,
-}
-
-impl Causes {
-    fn add(&mut self, transition: &Transition) {
-        let count = match transition.cause {
-            Cause::Rto | Cause::RtoRepeat => &mut self.rto,
-            Cause::SynTimeout => {
-                self.syn_timeout += 1;
-                &mut self.rto
-            }
-            Cause::Pmtu => &mut self.pmtu,
-            Cause::FastRetransmit | Cause::RackTimer => &mut self.recovery,
-            Cause::Ecn => &mut self.ecn,
-            Cause::LocalDrop => &mut self.local_drop,
-            Cause::Tlp => &mut self.tlp,
-            Cause::Reordering => &mut self.reordering,
-            Cause::TfoFail => &mut self.tfo_fail,
-            Cause::Undo(_) => {
-                self.undo_of_loss += u32::from(transition.from == State::Loss);
-                &mut self.undo
-            }
-            Cause::Recovered if matches!(transition.from, State::Loss | State::Recovery) => {
-                self.recovered_of_loss += u32::from(transition.from == State::Loss);
-                &mut self.recovered
-            }
-            Cause::Recovered => return,
-            Cause::Unknown => &mut self.unknown,
-        };
-        *count += 1;
-    }
-
-    fn merge(&mut self, other: &Self) {
-        let Self {
-            rto,
-            syn_timeout,
-            pmtu,
-            tfo_fail,
-            recovery,
-            ecn,
-            local_drop,
-            tlp,
-            reordering,
-            undo,
-            undo_of_loss,
-            recovered,
-            recovered_of_loss,
-            unknown,
-        } = other;
-        self.rto += rto;
-        self.syn_timeout += syn_timeout;
-        self.pmtu += pmtu;
-        self.tfo_fail += tfo_fail;
-        self.recovery += recovery;
-        self.ecn += ecn;
-        self.local_drop += local_drop;
-        self.tlp += tlp;
-        self.reordering += reordering;
-        self.undo += undo;
-        self.undo_of_loss += undo_of_loss;
-        self.recovered += recovered;
-        self.recovered_of_loss += recovered_of_loss;
-        self.unknown += unknown;
-    }
-}
-
-/// The causes of all flows, while a watch lasts.
+/// All flows, while a watch lasts.
 #[derive(Debug, Default)]
 pub struct Watch {
-    causes: HashMap<FlowId, Causes>,
+    flows: FxHashMap<FlowId, Gathered>,
     /// Entries that were lost, transitions among them perhaps.
     pub dropped: u64,
-    /// When it began, `CLOCK_MONOTONIC` nanoseconds.
+    /// When it began, and until when it has come, `CLOCK_MONOTONIC` nanoseconds.
     since_ns: u64,
+    to_ns: u64,
 }
 
 impl Watch {
     /// One that begins at `since_ns`.
     #[must_use]
     pub fn new(since_ns: u64) -> Self {
-        Self { since_ns, ..Self::default() }
+        Self { since_ns, to_ns: since_ns, ..Self::default() }
     }
 
-    /// Notes one transition.
-    pub fn note(&mut self, transition: &Transition) {
-        self.causes.entry(transition.id).or_default().add(transition);
+    /// Adds an interval. The ledger must have been asked for transitions, samples and quiet
+    /// flows, and the rows be all.
+    pub fn add(&mut self, report: &Report) {
+        self.dropped += report.losses.entries_dropped;
+        for row in &report.rows {
+            let since_ns = self.since_ns;
+            self.flows.entry(row.id).or_insert_with(|| Gathered::new(row, since_ns));
+        }
+        // In the order of their times: a survey's figures bear on the next transition.
+        let mut samples = report.samples.iter().peekable();
+        for transition in &report.transitions {
+            while let Some(sample) = samples.next_if(|sample| sample.at_ns < transition.at_ns) {
+                self.look(sample);
+            }
+            if let Some(flow) = self.flows.get_mut(&transition.id) {
+                flow.note(transition);
+            }
+        }
+        samples.for_each(|sample| self.look(sample));
+        for row in &report.rows {
+            if let Some(flow) = self.flows.get_mut(&row.id) {
+                flow.add_row(row);
+            }
+        }
+        self.to_ns = report.to_ns;
+    }
+
+    fn look(&mut self, sample: &crate::model::Sample) {
+        if let Some(flow) = self.flows.get_mut(&sample.id) {
+            flow.look(sample);
+        }
+    }
+
+    /// When it began, and until when it has come, `CLOCK_MONOTONIC` nanoseconds.
+    #[must_use]
+    pub fn window(&self) -> (u64, u64) {
+        (self.since_ns, self.to_ns)
+    }
+
+    /// The row of each flow over all intervals.
+    pub fn rows(&self) -> impl Iterator<Item = Row> {
+        self.flows.values().map(|flow| {
+            let stats = (flow.measured()).then(|| Box::new(flow.stats));
+            Row { stats, ..flow.row.clone() }
+        })
+    }
+
+    /// Begins another one where this has ended.
+    pub fn restart(&mut self) {
+        *self = Self::new(self.to_ns);
     }
 
     /// Whether its SYN was not acknowledged, which counts as delivered
@@ -129,30 +86,23 @@ impl Watch {
         born_in_sight && row.stats.as_ref().is_some_and(|stats| stats.delivered_in_all() == 0)
     }
 
-    /// What was seen of the flow that the row is about.
+    /// What was seen of the flow that the row is about, which is one of [`Self::rows`].
     #[must_use]
     pub fn evidence(&self, row: &Row) -> Evidence {
-        let mut stats = row.stats.as_deref().copied().unwrap_or_default();
-        let mut unanswered_ns = 0;
+        let Some(flow) = self.flows.get(&row.id) else { return Evidence::default() };
+        let mut evidence = flow.evidence(self.to_ns);
         if self.is_unanswered(row) {
-            (stats.open_idle_ns, unanswered_ns) = (0, row.times[State::Open]);
+            evidence.unanswered_ns = row.times[State::Open];
+            evidence.stats.open_idle_ns = 0;
         }
-        Evidence {
-            flows: 1,
-            times: row.times,
-            stats,
-            unanswered_ns,
-            measured_ns: if row.stats.is_some() { row.times.total_ns() } else { 0 },
-            causes: self.causes.get(&row.id).copied().unwrap_or_default(),
-            uncertain_ns: row.uncertain_ns,
-            all_told: self.dropped == 0,
-            exact: row.exact && self.dropped == 0,
-        }
+        evidence.all_told = self.dropped == 0;
+        evidence.exact &= self.dropped == 0;
+        evidence
     }
 }
 
 /// What was seen of one flow, or of several together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Evidence {
     /// How many flows.
     pub flows: usize,
@@ -173,6 +123,29 @@ pub struct Evidence {
     pub all_told: bool,
     /// Whether nothing that bears on it went unseen.
     pub exact: bool,
+    /// For how long nothing had been acknowledged or sent before timeouts, by state.
+    pub waited: StateTimes,
+    /// What it looked like.
+    pub looks: Looks,
+    /// What reductions of the window cost.
+    pub reductions: Reductions,
+    /// Timeouts in a row without an answer.
+    pub outages: Outages,
+    /// Time in Disorder before Recovery: until a loss counted as one; nanoseconds.
+    pub detection_ns: u64,
+    /// Time in Recovery: until it was repaired; nanoseconds.
+    pub repair_ns: u64,
+    /// Repeated timeouts for a segment while ones after it had arrived.
+    pub passed_by: u32,
+    /// How often segments became smaller after timeouts, or for an ICMP message.
+    pub shrunk: u32,
+    /// For how long nothing had come from the peer at the end, nanoseconds.
+    pub still_ns: u64,
+    /// What ended it, or what an ICMP message said: an `errno`; 0: nothing; of several flows,
+    /// what is the same for all.
+    pub errno: u16,
+    /// Keep-alive probes that were not answered.
+    pub probes: u32,
 }
 
 impl Evidence {
@@ -190,6 +163,19 @@ impl Evidence {
             sum.uncertain_ns += one.uncertain_ns;
             sum.all_told &= one.all_told;
             sum.exact &= one.exact;
+            sum.waited.add(&one.waited);
+            sum.looks.merge(&one.looks);
+            for (sum, one) in sum.reductions.iter_mut().zip(&one.reductions) {
+                sum.merge(one);
+            }
+            sum.outages.merge(&one.outages);
+            sum.detection_ns += one.detection_ns;
+            sum.repair_ns += one.repair_ns;
+            sum.passed_by += one.passed_by;
+            sum.shrunk += one.shrunk;
+            sum.still_ns += one.still_ns;
+            sum.errno = if sum.flows == 1 || sum.errno == one.errno { one.errno } else { 0 };
+            sum.probes += one.probes;
         }
         sum
     }
@@ -224,6 +210,46 @@ impl Evidence {
     pub fn retransmitted_share(&self) -> f64 {
         let again = self.stats.retransmitted_in_all();
         again as f64 / (self.stats.delivered_in_all().max(again)).max(1) as f64
+    }
+
+    /// Which reductions a trigger brought about, and what they cost.
+    #[must_use]
+    pub fn reduced(&self, trigger: Trigger) -> &super::Reduced {
+        &self.reductions[trigger as usize]
+    }
+
+    /// Bits a second that the peer acknowledged while it was watched.
+    #[must_use]
+    pub fn rate_bits(&self) -> f64 {
+        self.bits(self.stats.traffic.acked_bytes)
+    }
+
+    /// Bits a second that came from the peer while it was watched.
+    #[must_use]
+    pub fn recv_rate_bits(&self) -> f64 {
+        self.bits(self.stats.traffic.received_bytes)
+    }
+
+    /// Of several flows that is all together: each was watched for a part of the time.
+    fn bits(&self, bytes: u64) -> f64 {
+        let each_ns = self.measured_ns / self.flows.max(1) as u64;
+        bytes as f64 * 8e9 / each_ns.max(1) as f64
+    }
+
+    /// Whether it is the receiving end: most came from the peer, and more than a request.
+    #[must_use]
+    pub fn receives(&self) -> bool {
+        let traffic = &self.stats.traffic;
+        traffic.received_bytes >= 10_000 && traffic.received_bytes / 4 >= traffic.acked_bytes
+    }
+
+    /// Time that timeouts took: what was waited before the first of each, and Loss after it;
+    /// without outages; nanoseconds.
+    #[must_use]
+    pub fn timeouts_ns(&self) -> u64 {
+        let waited_ns = self.waited.total_ns() - self.waited[State::Loss];
+        let all_ns = waited_ns + self.times[State::Loss];
+        all_ns.saturating_sub(self.outages.total_ns)
     }
 
     /// Time in which something other than itself kept it from sending, by which

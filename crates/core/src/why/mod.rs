@@ -2,10 +2,22 @@
 //! or of several together, and the verdict on it. Not here: the rules, which
 //! are a table in `rules`, nor how any of it is printed.
 
+mod because;
+mod causes;
 mod evidence;
 mod finding;
+mod gathered;
+mod looks;
+mod outages;
+mod reductions;
 mod rules;
+mod verdict;
 
-pub use evidence::{Causes, Evidence, Watch};
+pub use causes::Causes;
+pub use evidence::{Evidence, Watch};
 pub use finding::{About, Finding, Verdicts};
-pub use rules::{Confidence, RULES, Rule, Verdict, judge};
+pub use looks::Looks;
+pub use outages::Outages;
+pub use reductions::{Reduced, Reductions, Trigger};
+pub use rules::{Judgement, RULES, Rule, judge};
+pub use verdict::{Confidence, End, Verdict};

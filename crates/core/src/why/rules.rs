@@ -1,6 +1,6 @@
-//! The rules by which evidence becomes a verdict: one table, tried in its order,
-//! each with its threshold and where that comes from. A rule looks at shares of
-//! the watched time, or at counts; the first that holds gives the verdict.
+//! The rules by which evidence becomes a verdict: one table, each with its threshold and
+//! where that comes from, and with what it costs. Of those that hold the costliest gives the
+//! verdict, and the one after it a second cause.
 //!
 //! The classes are those of T-RAT (Zhang, Breslau, Paxson, Shenker: On the
 //! Characteristics and Origins of Internet Flow Rates, SIGCOMM 2002), whose
@@ -9,83 +9,9 @@
 //! receiver, buffer and application come from the kernel's chronograph
 //! (net/ipv4/tcp.c). The thresholds are ours where no source is named.
 
-use std::fmt;
-
-use super::Evidence;
+use super::because;
+use super::{Confidence, Evidence, Trigger, Verdict};
 use crate::model::State;
-
-/// Who or what is to blame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Verdict {
-    /// Only timeouts, and nothing was acknowledged.
-    BlackHole,
-    /// Timeouts, or losses, that were none.
-    SpuriousTimeouts,
-    /// The path lost packets.
-    PathLoss,
-    /// Drops in this machine's own queue.
-    LocalQueue,
-    /// The path marked packets.
-    EcnMarking,
-    /// Packets overtook each other.
-    Reordering,
-    /// The receiver's window was full.
-    ReceiverWindow,
-    /// The send buffer was too small.
-    SendBuffer,
-    /// There was nothing to send.
-    ApplicationIdle,
-    /// Nothing held it up.
-    Healthy,
-}
-
-impl Verdict {
-    /// As it is printed.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::BlackHole => "black hole",
-            Self::SpuriousTimeouts => "spurious timeouts",
-            Self::PathLoss => "path loss",
-            Self::LocalQueue => "local queue",
-            Self::EcnMarking => "ECN marking",
-            Self::Reordering => "reordering",
-            Self::ReceiverWindow => "receiver window",
-            Self::SendBuffer => "send buffer",
-            Self::ApplicationIdle => "application idle",
-            Self::Healthy => "healthy",
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// How far a verdict can be relied on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Confidence {
-    /// The watch was short, or much went unseen or is unknown.
-    Low,
-    /// The rule holds, by less than twice its threshold.
-    Medium,
-    /// It holds by twice its threshold or more.
-    High,
-}
-
-impl Confidence {
-    /// As it is printed.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-        }
-    }
-}
 
 /// One line of the table.
 pub struct Rule {
@@ -95,42 +21,223 @@ pub struct Rule {
     pub when: &'static str,
     /// How far beyond its threshold the evidence is; it holds from 1 on.
     strength: fn(&Evidence) -> f64,
+    /// What it costs, in words.
+    pub cost: &'static str,
+    /// The same, nanoseconds.
+    cost_ns: fn(&Evidence) -> u64,
+    /// Where one of these holds, this is a part of that.
+    unless: &'static [Verdict],
+}
+
+/// What the rules say of evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// Who or what is to blame.
+    pub verdict: Verdict,
+    /// How far that can be relied on.
+    pub confidence: Confidence,
+    /// What it costs, nanoseconds of the time that was watched.
+    pub cost_ns: u64,
+    /// What costs a quarter of that at least.
+    pub second: Option<Verdict>,
+    /// What it is that costs, and how much: a sentence.
+    pub because: String,
 }
 
 /// Full for such a share of the time, window or buffer hold a connection up.
 const LIMITED: f64 = 0.2;
+/// `errno` of a connection that nobody took, and of one to which no way led
+/// (include/uapi/asm-generic/errno.h).
+const ECONNREFUSED: u16 = 111;
+const UNREACHABLE: [u16; 4] = [100, 101, 112, 113];
+const ETIMEDOUT: u16 = 110;
+/// What ends or prevents a connection costs more than anything else.
+const ALL: fn(&Evidence) -> u64 = |_| u64::MAX;
+const ALL_OF_IT: &str = "all of the time";
 
 /// A strength of `value` where the threshold is `threshold`.
 fn beyond(value: f64, threshold: f64) -> f64 {
     value / threshold
 }
 
-/// All, in the order in which they are tried.
+fn holds(condition: bool) -> f64 {
+    f64::from(u8::from(condition))
+}
+
+/// Whether it is known that nothing was acknowledged.
+fn is_dead(evidence: &Evidence) -> bool {
+    evidence.all_measured() && evidence.stats.delivered_in_all() == 0
+}
+
+/// Time in Recovery and Loss, outages apart.
+fn lossy_ns(evidence: &Evidence) -> u64 {
+    let loss_ns = evidence.times[State::Loss].saturating_sub(evidence.outages.total_ns);
+    evidence.times[State::Recovery] + loss_ns
+}
+
+/// How much of the time in Recovery was lost: by how much less was delivered in it than in
+/// Open, while there was something to send.
+fn recovery_lost_ns(evidence: &Evidence) -> u64 {
+    let recovery_ns = evidence.times[State::Recovery];
+    let rate = |state, ns: u64| {
+        let delivered = evidence.stats.delivered_in(state);
+        (ns > 0).then(|| delivered as f64 / ns as f64)
+    };
+    let in_open = rate(State::Open, evidence.stats.open.busy_ns());
+    let ratio = match (rate(State::Recovery, recovery_ns), in_open) {
+        (Some(rate), Some(open)) if open > 0.0 => (rate / open).min(1.0),
+        _ => 0.0,
+    };
+    part(recovery_ns, 1.0 - ratio)
+}
+
+/// A part of a time.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // of a time, from 0 to 1
+fn part(time_ns: u64, of: f64) -> u64 {
+    (time_ns as f64 * of) as u64
+}
+
+/// What losses cost: Recovery as far as it was slower, timeouts, and the smaller window after
+/// losses that no full queue brought about.
+pub(super) fn losses_cost_ns(evidence: &Evidence) -> u64 {
+    let deficit_ns = evidence.reduced(Trigger::Loss).deficit_ns;
+    let timeouts_ns = evidence.timeouts_ns();
+    (recovery_lost_ns(evidence) + timeouts_ns + deficit_ns).min(evidence.watched_ns())
+}
+
+/// What CWR for this costs: it, or the smaller window during and after it.
+fn cwr_cost_ns(evidence: &Evidence, trigger: Trigger) -> u64 {
+    evidence.times[State::Cwr].max(evidence.reduced(trigger).deficit_ns)
+}
+
+/// What is left of the time in which data was on its way.
+fn sending_cost_ns(evidence: &Evidence) -> u64 {
+    evidence.stats.limits().sending_ns.saturating_sub(losses_cost_ns(evidence))
+}
+
+/// What passed at the peer's pace: it reads no faster, or the window allows no more.
+pub(super) fn window_used(evidence: &Evidence) -> f64 {
+    let looks = &evidence.looks;
+    let rtt_us = f64::from(if looks.rcv_rtt_us > 0 { looks.rcv_rtt_us } else { looks.rtt_min_us });
+    let in_a_round_trip = evidence.recv_rate_bits() / 8.0 * rtt_us / 1e6;
+    in_a_round_trip / f64::from(looks.window_most.max(1))
+}
+
+/// Such a part of the looks at a flow that sends as much as it can.
+fn path_full(evidence: &Evidence) -> f64 {
+    const SENDING: f64 = 0.8;
+    let looks = &evidence.looks;
+    let sending = evidence.share_of_measured(evidence.stats.limits().sending_ns) >= SENDING;
+    let wants_more = looks.share_of_sending(looks.app_limited) <= 0.2;
+    // Held to a rate by its application, it would not fill anything.
+    let paced =
+        looks.max_pacing_rate.is_some_and(|bytes| evidence.rate_bits() >= 0.7 * 8.0 * bytes as f64);
+    if looks.sending < 2 || !sending || !wants_more || paced {
+        return 0.0;
+    }
+    let queued = beyond(looks.share_of_sending(looks.queued), 0.5);
+    // A congestion control that goes by the rate finds the path full before there is a queue.
+    let by_rate = looks.share_of_sending(looks.cwnd_limited) <= 0.3 && looks.rtt_min_us >= 1000;
+    let steady = by_rate && looks.rate_variation().is_some_and(|variation| variation <= 0.2);
+    queued.max(if steady { 1.5 } else { 0.0 })
+}
+
+/// All, in the order in which they are tried: of two that cost the same the first is given.
 pub static RULES: &[Rule] = &[
+    Rule {
+        verdict: Verdict::Refused,
+        when: "nothing was acknowledged, and it ended by `ECONNREFUSED`: a RST, or an ICMP message",
+        strength: |evidence| {
+            holds(evidence.errno == ECONNREFUSED && evidence.stats.delivered_in_all() == 0) * 2.0
+        },
+        cost: ALL_OF_IT,
+        cost_ns: ALL,
+        unless: &[],
+    },
+    Rule {
+        verdict: Verdict::Unreachable,
+        when: "an ICMP message, or this machine's own, said that network or host cannot be reached \
+               (`sk_err`, and `sk_err_soft`, which the next acknowledgement clears)",
+        strength: |evidence| holds(UNREACHABLE.contains(&evidence.errno)) * 2.0,
+        cost: ALL_OF_IT,
+        cost_ns: ALL,
+        unless: &[],
+    },
+    Rule {
+        verdict: Verdict::NotAnswered,
+        when: "nothing was acknowledged, and the SYN timed out or had no answer for half of the \
+               time, and for half a second",
+        strength: |evidence| {
+            let silent = evidence.unanswered_ns >= SHORT_NS
+                && 2 * evidence.unanswered_ns >= evidence.watched_ns();
+            let timeouts = beyond(evidence.causes.syn_timeout.into(), 0.5);
+            // That no timer has run out yet makes it likely, and no more.
+            if is_dead(evidence) { timeouts.max(holds(silent)) } else { 0.0 }
+        },
+        cost: ALL_OF_IT,
+        cost_ns: ALL,
+        unless: &[],
+    },
     Rule {
         verdict: Verdict::BlackHole,
         when: "nothing was acknowledged, and there were two timeouts or more (one may be chance: \
                RFC 6298 backs off from the second on) or half of the time was in Loss, as the \
-               next timeout may be minutes away; or there was no answer to a SYN for half of \
-               the time, and for half a second",
+               next timeout may be minutes away",
         strength: |evidence| {
-            let dead = evidence.all_measured() && evidence.stats.delivered_in_all() == 0;
             let in_time = beyond(evidence.share(evidence.times[State::Loss]), 0.5);
-            let silent = evidence.unanswered_ns >= SHORT_NS
-                && 2 * evidence.unanswered_ns >= evidence.watched_ns();
             let strength = beyond(evidence.causes.rto.into(), 2.0).max(in_time);
-            // That no timer has run out yet makes it likely, and no more.
-            if dead { strength.max(f64::from(u8::from(silent))) } else { 0.0 }
+            if is_dead(evidence) { strength } else { 0.0 }
         },
+        cost: ALL_OF_IT,
+        cost_ns: ALL,
+        unless: &[],
+    },
+    Rule {
+        verdict: Verdict::PeerSilent,
+        when: "two keep-alive probes or more had no answer at the end, or the connection ended by \
+               `ETIMEDOUT` without a timeout (RFC 9293, 3.8.4)",
+        strength: |evidence| {
+            let timed_out = evidence.errno == ETIMEDOUT && evidence.causes.rto == 0;
+            let timed_out = timed_out && evidence.times[State::Loss] == 0;
+            beyond(evidence.probes.into(), 2.0).max(holds(timed_out))
+        },
+        cost: ALL_OF_IT,
+        cost_ns: ALL,
+        unless: &[],
+    },
+    Rule {
+        verdict: Verdict::PacketsTooBig,
+        when: "timeouts repeated, twice or more, for a segment while ones after it had arrived; or \
+               segments became smaller after timeouts or by an ICMP message (RFC 4821, RFC 1191); \
+               and outages and Loss were 1 % of the time or more",
+        strength: |evidence| {
+            let stuck = beyond(evidence.passed_by.into(), 2.0).max(evidence.shrunk.into());
+            let stood_ns = evidence.outages.total_ns.max(evidence.times[State::Loss]);
+            if evidence.share(stood_ns) >= 0.01 { stuck } else { 0.0 }
+        },
+        cost: "outages, what was waited before timeouts, and Loss",
+        cost_ns: |evidence| evidence.outages.total_ns + evidence.timeouts_ns() + 1,
+        unless: &[],
+    },
+    Rule {
+        verdict: Verdict::Outage,
+        when: "two timeouts or more in a row had no answer, for 5 % of the time or more",
+        strength: |evidence| beyond(evidence.share(evidence.outages.total_ns), 0.05),
+        cost: "the outages, from what came last before them on",
+        cost_ns: |evidence| evidence.outages.total_ns,
+        unless: &[Verdict::PacketsTooBig],
     },
     Rule {
         verdict: Verdict::SpuriousTimeouts,
         when: "more than half of the ends of Loss restored the window (RFC 5682, RFC 3522), and \
-               it was 1 % of the time or more",
+               timeouts took 1 % of the time or more, outages apart",
         strength: |evidence| {
             let undone = evidence.causes.undo_of_loss > evidence.causes.recovered_of_loss;
-            if undone { beyond(evidence.share(evidence.times[State::Loss]), 0.01) } else { 0.0 }
+            if undone { beyond(evidence.share(evidence.timeouts_ns()), 0.01) } else { 0.0 }
         },
+        cost: "what was waited before timeouts, and Loss",
+        cost_ns: Evidence::timeouts_ns,
+        unless: &[],
     },
     Rule {
         verdict: Verdict::Reordering,
@@ -151,6 +258,9 @@ pub static RULES: &[Rule] = &[
                 0.0
             }
         },
+        cost: "Disorder, Recovery and Loss",
+        cost_ns: |evidence| evidence.times[State::Disorder] + lossy_ns(evidence),
+        unless: &[],
     },
     Rule {
         verdict: Verdict::LocalQueue,
@@ -158,20 +268,38 @@ pub static RULES: &[Rule] = &[
                it began with a drop in a local queue: a queue that drops a part of what the \
                device was to cut into segments does not tell, so such drops show as losses",
         strength: |evidence| {
-            let mine = evidence.causes.local_drop > evidence.causes.ecn + evidence.causes.tlp;
             let cwr = evidence.times[State::Cwr];
-            let mine = mine && cwr >= evidence.times[State::Recovery] + evidence.times[State::Loss];
+            let causes = &evidence.causes;
+            let mine = causes.local_drop > causes.ecn + causes.tlp;
+            let mine = mine && cwr >= lossy_ns(evidence);
             if mine { beyond(evidence.share(cwr), 0.02) } else { 0.0 }
         },
+        cost: "CWR, or the smaller window after local drops",
+        cost_ns: |evidence| cwr_cost_ns(evidence, Trigger::LocalDrop),
+        unless: &[],
+    },
+    Rule {
+        verdict: Verdict::TimeoutWaits,
+        when: "two timeouts or more took 5 % of the time, and half of what losses cost: nothing \
+               came after what was lost that could have told sooner (a tail loss, RFC 8985)",
+        strength: |evidence| {
+            let timeouts_ns = evidence.timeouts_ns();
+            let most = evidence.causes.rto >= 2 && 2 * timeouts_ns >= losses_cost_ns(evidence);
+            if most { beyond(evidence.share(timeouts_ns), 0.05) } else { 0.0 }
+        },
+        cost: "as path loss",
+        cost_ns: losses_cost_ns,
+        unless: &[Verdict::SpuriousTimeouts, Verdict::PacketsTooBig],
     },
     Rule {
         verdict: Verdict::PathLoss,
-        when: "Recovery and Loss take 5 % of the time or more (and not for packets that were too \
-               big, or came with a SYN); or 1 % of the segments, and ten at least, were \
-               retransmitted after losses (at 1 % loss TCP gives up most of a long path's rate, \
-               RFC 3649), and neither window nor buffer was full for 20 % of the time",
+        when: "Recovery and Loss, outages apart, take 5 % of the time or more (and not for packets \
+               that were too big, or came with a SYN); or 1 % of the segments, and ten at least, \
+               were retransmitted after losses (at 1 % loss TCP gives up most of a long path's \
+               rate, RFC 3649), and neither window nor buffer was full for 20 % of the time; or \
+               the window was smaller after two losses or more that no full queue brought about, \
+               by 10 % over all of the time",
         strength: |evidence| {
-            let lossy = evidence.times[State::Recovery] + evidence.times[State::Loss];
             let causes = evidence.causes.recovery
                 + evidence.causes.rto
                 + evidence.causes.tlp
@@ -179,7 +307,7 @@ pub static RULES: &[Rule] = &[
             match causes {
                 0 if evidence.causes.pmtu + evidence.causes.tfo_fail > 0 => 0.0,
                 // It has been there since before the watch.
-                0 => beyond(evidence.share(lossy), 0.05),
+                0 => beyond(evidence.share(lossy_ns(evidence)), 0.05),
                 _ => {
                     let few = evidence.stats.retransmitted_in_all() < 10;
                     let limits = evidence.stats.limits();
@@ -187,10 +315,19 @@ pub static RULES: &[Rule] = &[
                     let limited = evidence.share_of_measured(full_ns) >= LIMITED;
                     let retransmitted =
                         if few || limited { 0.0 } else { evidence.retransmitted_share() };
-                    beyond(evidence.share(lossy), 0.05).max(beyond(retransmitted, 0.01))
+                    let reduced = evidence.reduced(Trigger::Loss);
+                    let smaller = if reduced.count < 2 || limited { 0 } else { reduced.deficit_ns };
+                    beyond(evidence.share(lossy_ns(evidence)), 0.05)
+                        .max(beyond(retransmitted, 0.01))
+                        .max(beyond(evidence.share(smaller), 0.1))
                 }
             }
         },
+        cost: "Recovery as far as it delivered less than Open, what was waited before timeouts and \
+               Loss, and by how much the window was smaller after losses that no full queue \
+               brought about",
+        cost_ns: losses_cost_ns,
+        unless: &[Verdict::SpuriousTimeouts, Verdict::Reordering, Verdict::LocalQueue],
     },
     Rule {
         verdict: Verdict::EcnMarking,
@@ -200,6 +337,9 @@ pub static RULES: &[Rule] = &[
             let marked = marked && evidence.causes.ecn > 0;
             if marked { beyond(evidence.share(evidence.times[State::Cwr]), 0.02) } else { 0.0 }
         },
+        cost: "CWR, or the smaller window after marks",
+        cost_ns: |evidence| cwr_cost_ns(evidence, Trigger::Mark),
+        unless: &[],
     },
     Rule {
         verdict: Verdict::ReceiverWindow,
@@ -208,6 +348,9 @@ pub static RULES: &[Rule] = &[
         strength: |evidence| {
             beyond(evidence.share_of_measured(evidence.stats.limits().rwnd_ns), LIMITED)
         },
+        cost: "that time",
+        cost_ns: |evidence| evidence.stats.limits().rwnd_ns,
+        unless: &[],
     },
     Rule {
         verdict: Verdict::SendBuffer,
@@ -216,15 +359,112 @@ pub static RULES: &[Rule] = &[
         strength: |evidence| {
             beyond(evidence.share_of_measured(evidence.stats.limits().sndbuf_ns), LIMITED)
         },
+        cost: "that time",
+        cost_ns: |evidence| evidence.stats.limits().sndbuf_ns,
+        unless: &[],
+    },
+    Rule {
+        verdict: Verdict::StandingQueue,
+        when: "at half of the looks or more the smoothed round-trip time was three times the least \
+               one, and 25 ms longer: packets wait in a queue that does not drain (RFC 8033)",
+        strength: |evidence| {
+            let looks = &evidence.looks;
+            let enough = looks.sending >= 2;
+            if enough { beyond(looks.share_of_sending(looks.bloated), 0.5) } else { 0.0 }
+        },
+        cost: "the time in which data was on its way, without what losses cost",
+        cost_ns: sending_cost_ns,
+        unless: &[Verdict::LocalQueue],
+    },
+    Rule {
+        verdict: Verdict::PathFull,
+        when: "data was on its way for 80 % of the time or more, with more to send, and no pacing \
+               asked for; and packets waited in a queue at half of the looks or more (a quarter of \
+               the least round trip, and a millisecond), or, where the congestion window was not \
+               the limit, the rate was steady within 20 %",
+        strength: path_full,
+        cost: "the time in which data was on its way, without what losses cost",
+        cost_ns: sending_cost_ns,
+        unless: &[Verdict::LocalQueue],
+    },
+    Rule {
+        verdict: Verdict::SlowReader,
+        when: "at half of the looks or more the application here had left unread three times what \
+               might still come, or more",
+        strength: |evidence| {
+            let looks = &evidence.looks;
+            if looks.count < 2 { 0.0 } else { beyond(looks.share(looks.full), 0.5) }
+        },
+        cost: "such a part of the time",
+        cost_ns: |evidence| part(evidence.watched_ns(), evidence.looks.share(evidence.looks.full)),
+        unless: &[],
+    },
+    Rule {
+        verdict: Verdict::ReceiveBuffer,
+        when: "this end receives: in each round trip there came 70 % or more of the largest window \
+               that it offered, and its application left little unread",
+        strength: |evidence| {
+            let looks = &evidence.looks;
+            let reads = looks.share(looks.full) < 0.25 && looks.window_most > 0;
+            let used = beyond(window_used(evidence), 0.7);
+            if !evidence.receives() || !reads || used < 1.0 {
+                0.0
+            } else if looks.buffer_locked {
+                2.0
+            } else {
+                used.min(1.9)
+            }
+        },
+        cost: "all of the time",
+        cost_ns: Evidence::watched_ns,
+        unless: &[],
+    },
+    Rule {
+        verdict: Verdict::InboundLoss,
+        when: "this end receives: 0.5 % of the segments, and ten at least, came while others \
+               before them were missing",
+        strength: |evidence| {
+            let traffic = &evidence.stats.traffic;
+            let share = traffic.out_of_order as f64 / traffic.segments_in.max(1) as f64;
+            let enough = evidence.receives() && traffic.out_of_order >= 10;
+            if enough { beyond(share, 0.005) } else { 0.0 }
+        },
+        cost: "such a part of the time",
+        cost_ns: |evidence| {
+            let traffic = &evidence.stats.traffic;
+            let share = traffic.out_of_order as f64 / traffic.segments_in.max(1) as f64;
+            part(evidence.watched_ns(), share.min(1.0))
+        },
+        unless: &[],
+    },
+    Rule {
+        verdict: Verdict::SenderIdle,
+        when: "this end received: nothing came any more for half of the time, and for a second, \
+               though it had read all and offered a window",
+        strength: |evidence| {
+            let looks = &evidence.looks;
+            let open = looks.share(looks.unread) < 0.25 && looks.window_most > 0;
+            let enough = evidence.receives() && open && evidence.still_ns >= 1_000_000_000;
+            if enough { beyond(evidence.share(evidence.still_ns), 0.5) } else { 0.0 }
+        },
+        cost: "that time",
+        cost_ns: |evidence| evidence.still_ns,
+        unless: &[],
     },
     Rule {
         verdict: Verdict::ApplicationIdle,
         when: "it was app-limited (nothing to send) in Open for half of the time or more (the kernel's \
-               chronograph)",
+               chronograph), and is not the end that receives",
         // The other way round, as there is no twice of more than half.
         strength: |evidence| {
+            if evidence.receives() {
+                return 0.0;
+            }
             0.5 / (1.0 - evidence.share_of_measured(evidence.stats.open_idle_ns)).max(f64::EPSILON)
         },
+        cost: "nothing",
+        cost_ns: |_| 0,
+        unless: &[],
     },
 ];
 
@@ -236,32 +476,55 @@ const UNCERTAIN: f64 = 0.01;
 const UNKNOWN: f64 = 0.2;
 /// From so many times its threshold on the confidence in a rule's verdict is high.
 const CLEAR: f64 = 2.0;
+/// What costs such a part of what costs most is a second cause.
+const SECOND: u64 = 4;
 
-/// The verdict on the evidence, and the confidence in it.
+/// The verdict on the evidence.
 #[must_use]
-pub fn judge(evidence: &Evidence) -> (Verdict, Confidence) {
-    let found = RULES.iter().find_map(|rule| {
-        let strength = (rule.strength)(evidence);
-        (strength >= 1.0).then_some((rule.verdict, strength))
+pub fn judge(evidence: &Evidence) -> Judgement {
+    let strengths: Vec<_> = RULES.iter().map(|rule| (rule, (rule.strength)(evidence))).collect();
+    let holding: Vec<_> = strengths.into_iter().filter(|(_, strength)| *strength >= 1.0).collect();
+    let is_there = |verdict: &Verdict| holding.iter().any(|(rule, _)| rule.verdict == *verdict);
+    let mut own: Vec<_> = holding
+        .iter()
+        .filter(|(rule, _)| !rule.unless.iter().any(is_there))
+        .map(|(rule, strength)| (rule.verdict, *strength, (rule.cost_ns)(evidence)))
+        .collect();
+    own.sort_by_key(|(.., cost_ns)| std::cmp::Reverse(*cost_ns));
+    let mut own = own.into_iter();
+    let (verdict, strength, cost_ns) = own.next().unwrap_or((Verdict::Healthy, 1.0, 0));
+    let second = own.find(|(_, _, second_ns)| {
+        cost_ns < u64::MAX && *second_ns > 0 && *second_ns >= cost_ns / SECOND
     });
+    Judgement {
+        verdict,
+        confidence: if is_uncertain(evidence) {
+            Confidence::Low
+        } else if strength >= CLEAR && verdict != Verdict::Healthy {
+            Confidence::High
+        } else {
+            Confidence::Medium
+        },
+        cost_ns: cost_ns.min(evidence.watched_ns()),
+        second: second.map(|(verdict, ..)| verdict),
+        because: because::of(verdict, evidence),
+    }
+}
+
+fn is_uncertain(evidence: &Evidence) -> bool {
     let told = evidence.causes.recovery
         + evidence.causes.rto
         + evidence.causes.ecn
         + evidence.causes.local_drop;
     let in_doubt = evidence.share(evidence.uncertain_ns) >= UNCERTAIN
         && 2 * evidence.uncertain_ns >= evidence.held_up_ns();
-    let uncertain = !evidence.all_told
+    let unknown = evidence.causes.unknown;
+    !evidence.all_told
         || in_doubt
-        || evidence.watched_ns() < SHORT_NS
+        // What was refused was so at once.
+        || (evidence.watched_ns() < SHORT_NS && evidence.errno == 0)
         || evidence.share(evidence.measured_ns) < 1.0 - UNKNOWN
-        || f64::from(evidence.causes.unknown) > UNKNOWN * f64::from(told + evidence.causes.unknown);
-    match found {
-        Some((verdict, _)) if uncertain => (verdict, Confidence::Low),
-        Some((verdict, strength)) if strength >= CLEAR => (verdict, Confidence::High),
-        Some((verdict, _)) => (verdict, Confidence::Medium),
-        None if uncertain => (Verdict::Healthy, Confidence::Low),
-        None => (Verdict::Healthy, Confidence::Medium),
-    }
+        || f64::from(unknown) > UNKNOWN * f64::from(told + unknown)
 }
 
 #[cfg(test)]

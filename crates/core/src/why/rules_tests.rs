@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::model::{Limits, SendStats, StateTimes};
-use crate::why::Causes;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -23,16 +22,19 @@ fn evidence(disorder: u64, cwr: u64, recovery: u64, loss: u64) -> Evidence {
         times,
         stats: SendStats { open, delivered, ..SendStats::default() },
         measured_ns: 10 * SECOND,
-        unanswered_ns: 0,
-        causes: Causes::default(),
-        uncertain_ns: 0,
         all_told: true,
         exact: true,
+        ..Evidence::default()
     }
 }
 
+fn judged(case: &Evidence) -> (Verdict, Confidence) {
+    let Judgement { verdict, confidence, .. } = judge(case);
+    (verdict, confidence)
+}
+
 fn verdict(case: &Evidence) -> Verdict {
-    judge(case).0
+    judge(case).verdict
 }
 
 /// What is left of Open is idle.
@@ -42,7 +44,7 @@ fn leave_the_rest_idle(case: &mut Evidence) {
 
 #[test]
 fn sending_in_open_is_healthy() {
-    assert_eq!(judge(&evidence(0, 0, 0, 0)), (Verdict::Healthy, Confidence::Medium));
+    assert_eq!(judged(&evidence(0, 0, 0, 0)), (Verdict::Healthy, Confidence::Medium));
 }
 
 #[test]
@@ -50,9 +52,9 @@ fn timeouts_alone_are_a_black_hole_until_something_is_delivered() {
     let mut case = evidence(0, 0, 0, 9_000);
     case.causes.rto = 4;
     case.stats.delivered = [0; 5];
-    assert_eq!(judge(&case), (Verdict::BlackHole, Confidence::High));
+    assert_eq!(judged(&case), (Verdict::BlackHole, Confidence::High));
     case.stats.delivered[0] = 1;
-    assert_eq!(verdict(&case), Verdict::PathLoss);
+    assert_eq!(verdict(&case), Verdict::TimeoutWaits);
     case.stats.delivered[0] = 0;
     case.causes.rto = 1;
     case.times = evidence(0, 0, 0, 4_900).times;
@@ -63,10 +65,10 @@ fn timeouts_alone_are_a_black_hole_until_something_is_delivered() {
 fn loss_since_before_the_watch_needs_no_timeout_in_it() {
     let mut case = evidence(0, 0, 0, 10_000);
     case.stats.delivered = [0; 5];
-    assert_eq!(judge(&case), (Verdict::BlackHole, Confidence::High));
+    assert_eq!(judged(&case), (Verdict::BlackHole, Confidence::High));
     case.stats.delivered[4] = 1;
-    assert_eq!(judge(&case), (Verdict::PathLoss, Confidence::High));
-    assert_eq!(judge(&evidence(0, 0, 600, 0)), (Verdict::PathLoss, Confidence::Medium));
+    assert_eq!(judged(&case), (Verdict::PathLoss, Confidence::High));
+    assert_eq!(judged(&evidence(0, 0, 600, 0)), (Verdict::PathLoss, Confidence::Medium));
 }
 
 #[test]
@@ -80,18 +82,18 @@ fn segments_retransmitted_without_a_loss_are_none() {
 }
 
 #[test]
-fn undone_timeouts_are_spurious_and_others_are_loss() {
+fn undone_timeouts_are_spurious_and_others_are_waits() {
     let mut case = evidence(0, 0, 0, 600);
     case.causes.rto = 2;
     (case.causes.undo, case.causes.undo_of_loss) = (2, 2);
-    assert_eq!(judge(&case), (Verdict::SpuriousTimeouts, Confidence::High));
+    assert_eq!(judged(&case), (Verdict::SpuriousTimeouts, Confidence::High));
     (case.causes.recovered, case.causes.recovered_of_loss) = (1, 1);
     assert_eq!(verdict(&case), Verdict::SpuriousTimeouts);
     (case.causes.recovered, case.causes.recovered_of_loss) = (2, 2);
-    assert_eq!(verdict(&case), Verdict::PathLoss);
+    assert_eq!(verdict(&case), Verdict::TimeoutWaits);
     // Undone recoveries say nothing of the timeouts.
     (case.causes.recovery, case.causes.undo) = (4, 6);
-    assert_eq!(verdict(&case), Verdict::PathLoss);
+    assert_eq!(verdict(&case), Verdict::TimeoutWaits);
 }
 
 #[test]
@@ -99,13 +101,13 @@ fn a_twentieth_in_recovery_is_path_loss() {
     let mut case = evidence(0, 0, 500, 0);
     case.causes.recovery = 3;
     case.causes.recovered = 3;
-    assert_eq!(judge(&case), (Verdict::PathLoss, Confidence::Medium));
+    assert_eq!(judged(&case), (Verdict::PathLoss, Confidence::Medium));
     let mut less = evidence(0, 0, 490, 0);
     less.causes.recovery = 3;
     less.causes.recovered = 3;
     assert_eq!(verdict(&less), Verdict::Healthy);
     less.stats.retransmitted[3] = 200;
-    assert_eq!(judge(&less), (Verdict::PathLoss, Confidence::High));
+    assert_eq!(judged(&less), (Verdict::PathLoss, Confidence::High));
 }
 
 #[test]
@@ -116,13 +118,13 @@ fn losses_that_hold_up_less_than_something_else_are_not_to_blame() {
     case.stats.retransmitted[0] = 1;
     case.stats.open = Limits { sending_ns: SECOND / 10, ..Limits::default() };
     leave_the_rest_idle(&mut case);
-    assert_eq!(judge(&case), (Verdict::ApplicationIdle, Confidence::High), "one is chance");
+    assert_eq!(judged(&case), (Verdict::ApplicationIdle, Confidence::High), "one is chance");
     let mut case = evidence(0, 0, 20, 0);
     case.causes.recovery = 3;
     case.stats.retransmitted[3] = 300;
-    assert_eq!(judge(&case), (Verdict::PathLoss, Confidence::High));
+    assert_eq!(judged(&case), (Verdict::PathLoss, Confidence::High));
     case.stats.open = Limits { rwnd_ns: 7 * SECOND, sending_ns: 2 * SECOND, sndbuf_ns: 0 };
-    assert_eq!(judge(&case), (Verdict::ReceiverWindow, Confidence::High));
+    assert_eq!(judged(&case), (Verdict::ReceiverWindow, Confidence::High));
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn cwr_goes_to_whom_most_of_it_is_due() {
     let mut case = evidence(0, 200, 0, 0);
     case.causes.ecn = 2;
     case.causes.local_drop = 1;
-    assert_eq!(judge(&case), (Verdict::EcnMarking, Confidence::Medium));
+    assert_eq!(judged(&case), (Verdict::EcnMarking, Confidence::Medium));
     case.causes.local_drop = 3;
     assert_eq!(verdict(&case), Verdict::LocalQueue);
     let mut less = evidence(0, 199, 0, 0);
@@ -155,7 +157,7 @@ fn disorder_without_loss_is_reordering() {
     let mut case = evidence(400, 0, 100, 0);
     case.causes.recovery = 1;
     case.causes.recovered = 1;
-    assert_eq!(judge(&case), (Verdict::Reordering, Confidence::High));
+    assert_eq!(judged(&case), (Verdict::Reordering, Confidence::High));
     case.times[State::Recovery] = 101_000_000;
     assert_ne!(verdict(&case), Verdict::Reordering);
     case.causes.undo = 1;
@@ -175,7 +177,7 @@ fn the_chronograph_blames_receiver_buffer_and_application() {
         let mut case = evidence(0, 0, 0, 0);
         case.stats.open = limits;
         leave_the_rest_idle(&mut case);
-        judge(&case)
+        judged(&case)
     };
     let rwnd = Limits { rwnd_ns: 2 * SECOND, sending_ns: 8 * SECOND, sndbuf_ns: 0 };
     assert_eq!(limited(rwnd), (Verdict::ReceiverWindow, Confidence::Medium));
@@ -188,40 +190,40 @@ fn the_chronograph_blames_receiver_buffer_and_application() {
 }
 
 #[test]
-fn a_syn_without_an_answer_is_likely_a_black_hole_once_that_is_long_enough() {
+fn a_syn_without_an_answer_is_likely_not_answered_once_that_is_long_enough() {
     let mut case = evidence(0, 0, 0, 0);
     case.stats = SendStats::default();
     assert_eq!(verdict(&case), Verdict::Healthy, "it is not idle either");
     case.unanswered_ns = 10 * SECOND;
-    assert_eq!(judge(&case), (Verdict::BlackHole, Confidence::Medium));
+    assert_eq!(judged(&case), (Verdict::NotAnswered, Confidence::Medium));
     let among_others = Evidence::sum([&case, &evidence(0, 0, 0, 0)]);
     assert_eq!(verdict(&among_others), Verdict::Healthy, "something was delivered");
     case.times = StateTimes([SHORT_NS - 1, 0, 0, 0, 0]);
     (case.unanswered_ns, case.measured_ns) = (SHORT_NS - 1, SHORT_NS - 1);
-    assert_eq!(judge(&case), (Verdict::Healthy, Confidence::Low));
+    assert_eq!(judged(&case), (Verdict::Healthy, Confidence::Low));
 }
 
 #[test]
 fn what_was_not_seen_makes_it_unsure() {
     let mut case = evidence(0, 0, 2_000, 0);
     case.causes.recovery = 3;
-    assert_eq!(judge(&case).1, Confidence::High);
+    assert_eq!(judge(&case).confidence, Confidence::High);
     case.causes.unknown = 1;
-    assert_eq!(judge(&case).1, Confidence::Low);
+    assert_eq!(judge(&case).confidence, Confidence::Low);
     case.causes.unknown = 0;
     case.exact = false;
     case.uncertain_ns = SECOND / 10 - 1;
-    assert_eq!(judge(&case).1, Confidence::High, "too little to matter");
+    assert_eq!(judge(&case).confidence, Confidence::High, "too little to matter");
     case.uncertain_ns = SECOND - 1;
-    assert_eq!(judge(&case).1, Confidence::High, "less than half of what held it up");
+    assert_eq!(judge(&case).confidence, Confidence::High, "less than half of what held it up");
     case.uncertain_ns = SECOND;
-    assert_eq!(judge(&case).1, Confidence::Low);
+    assert_eq!(judge(&case).confidence, Confidence::Low);
     let mut calm = evidence(0, 0, 0, 0);
     calm.uncertain_ns = SECOND / 10;
-    assert_eq!(judge(&calm), (Verdict::Healthy, Confidence::Low));
+    assert_eq!(judged(&calm), (Verdict::Healthy, Confidence::Low));
     case.uncertain_ns = 0;
     case.all_told = false;
-    assert_eq!(judge(&case).1, Confidence::Low);
+    assert_eq!(judge(&case).confidence, Confidence::Low);
 }
 
 #[test]
@@ -238,10 +240,10 @@ fn evidence_of_several_is_their_sum() {
 fn what_was_not_measured_blames_nobody() {
     let mut case = evidence(0, 0, 0, 0);
     (case.stats, case.measured_ns) = (SendStats::default(), 0);
-    assert_eq!(judge(&case), (Verdict::Healthy, Confidence::Low), "idle is not known");
+    assert_eq!(judged(&case), (Verdict::Healthy, Confidence::Low), "idle is not known");
     case = evidence(0, 0, 0, 9_000);
     (case.stats, case.measured_ns, case.causes.rto) = (SendStats::default(), 0, 4);
-    assert_eq!(judge(&case), (Verdict::PathLoss, Confidence::Low), "nor whether anything arrived");
+    assert_eq!(judged(&case), (Verdict::TimeoutWaits, Confidence::Low), "nor whether anything arrived");
 }
 
 #[test]
@@ -251,7 +253,7 @@ fn what_was_measured_is_not_diluted_by_what_was_not() {
     let mut unknown = evidence(0, 0, 0, 0);
     (unknown.stats, unknown.measured_ns) = (SendStats::default(), 0);
     let sum = Evidence::sum([&full, &unknown, &unknown]);
-    assert_eq!(judge(&sum), (Verdict::ReceiverWindow, Confidence::Low));
+    assert_eq!(judged(&sum), (Verdict::ReceiverWindow, Confidence::Low));
     let sum = Evidence::sum([&full, &full, &full, &full, &unknown]);
-    assert_eq!(judge(&sum), (Verdict::ReceiverWindow, Confidence::High), "one in five");
+    assert_eq!(judged(&sum), (Verdict::ReceiverWindow, Confidence::High), "one in five");
 }

@@ -299,6 +299,8 @@ fn receiving(line: &Line) -> Receiving {
         };
     }
     let flags = line[offset_of!(layout::receiving, flags)];
+    let max_pacing_rate = u64_at(line, offset_of!(layout::receiving, max_pacing_rate));
+    let max_pacing_rate = Some(max_pacing_rate).filter(|rate| *rate < u64::MAX);
     Receiving {
         bytes_received: u64_at(line, offset_of!(layout::receiving, bytes_received)),
         rcv_ooopack: at!(rcv_ooopack),
@@ -313,6 +315,7 @@ fn receiving(line: &Line) -> Receiving {
         error_soft: u16_at(line, offset_of!(layout::receiving, err_soft)),
         probes_out: line[offset_of!(layout::receiving, probes_out)],
         backoff: line[offset_of!(layout::receiving, backoff)],
+        max_pacing_rate,
         buffer_locked: flags & RECEIVING_BUFFER_LOCKED != 0,
         keepalive: flags & RECEIVING_KEEPALIVE != 0,
     }

@@ -1,0 +1,193 @@
+//! Why a verdict is given: what it is that costs, and how much, in a sentence. Not here:
+//! the rest of the evidence, which views have.
+
+use super::rules::{losses_cost_ns, window_used};
+use super::{Evidence, Reduced, Trigger, Verdict};
+use crate::model::State;
+
+/// The sentence for this verdict on this evidence.
+pub(super) fn of(verdict: Verdict, evidence: &Evidence) -> String {
+    let looks = &evidence.looks;
+    let limits = evidence.stats.limits();
+    let rate = rate(evidence.rate_bits());
+    match verdict {
+        Verdict::Refused => "the peer's machine refused the connection".to_owned(),
+        Verdict::Unreachable => {
+            "network or host cannot be reached, said an ICMP message".to_owned()
+        }
+        Verdict::NotAnswered => match evidence.causes.syn_timeout {
+            0 => format!("no answer to the SYN in {}", time(evidence.unanswered_ns)),
+            1 => "no answer to the SYN, nor to another one".to_owned(),
+            more => format!("no answer to the SYN, nor to {more} others"),
+        },
+        Verdict::BlackHole => match evidence.causes.rto {
+            0 => format!("nothing was acknowledged in {}", time(evidence.watched_ns())),
+            1 => "nothing was acknowledged, after one timeout".to_owned(),
+            more => format!("nothing was acknowledged, after {more} timeouts"),
+        },
+        Verdict::PeerSilent if evidence.probes == 0 => {
+            "keep-alive probes had no answer until it ended".to_owned()
+        }
+        Verdict::PeerSilent => format!("{} keep-alive probes had no answer", evidence.probes),
+        Verdict::PacketsTooBig => {
+            let stood_ns = evidence.outages.total_ns + evidence.timeouts_ns();
+            if evidence.shrunk > 0 {
+                format!("it stood for {} until segments became smaller", time(stood_ns))
+            } else {
+                format!("it stood for {} on one segment while later ones arrived", time(stood_ns))
+            }
+        }
+        Verdict::Outage => outage(evidence),
+        Verdict::SpuriousTimeouts => format!(
+            "{} of {} timeouts were for nothing, and took {}",
+            evidence.causes.undo_of_loss,
+            evidence.causes.rto,
+            time(evidence.timeouts_ns())
+        ),
+        Verdict::Reordering => {
+            let taken_ns = evidence.times[State::Disorder] + evidence.times[State::Recovery];
+            format!("segments overtaken kept it in Disorder and Recovery for {}", time(taken_ns))
+        }
+        Verdict::LocalQueue => smaller(
+            evidence,
+            evidence.reduced(Trigger::LocalDrop),
+            ["a drop", "drops"],
+            "in this machine's queue",
+        ),
+        Verdict::TimeoutWaits => format!(
+            "{} timeouts: {} waited before them, {} in Loss after",
+            evidence.causes.rto,
+            time(evidence.waited.total_ns() - evidence.waited[State::Loss]),
+            time(evidence.times[State::Loss])
+        ),
+        Verdict::PathLoss => path_loss(evidence),
+        Verdict::EcnMarking => {
+            smaller(evidence, evidence.reduced(Trigger::Mark), ["a mark", "marks"], "on the way")
+        }
+        Verdict::ReceiverWindow => format!(
+            "the receiver's window was full for {}: {rate}",
+            percent(evidence.share_of_measured(limits.rwnd_ns))
+        ),
+        Verdict::SendBuffer => format!(
+            "the send buffer was full for {}: {rate}",
+            percent(evidence.share_of_measured(limits.sndbuf_ns))
+        ),
+        Verdict::StandingQueue => format!(
+            "packets wait {} in a queue, and need {} without: {rate}",
+            us(looks.queueing_us()),
+            us(looks.rtt_min_us)
+        ),
+        Verdict::PathFull if looks.queueing_us() >= 1000 => {
+            format!("it carries {rate}, and packets wait {} in a queue", us(looks.queueing_us()))
+        }
+        Verdict::PathFull => format!("it carries {rate}, steadily, and no more"),
+        Verdict::SlowReader => format!(
+            "the application here left up to {} unread, at {} of the looks most of its room",
+            bytes(looks.unread_most),
+            percent(looks.share(looks.full))
+        ),
+        Verdict::ReceiveBuffer => format!(
+            "{} came: {} of the window of {} in each round trip of {}",
+            self::rate(evidence.recv_rate_bits()),
+            percent(window_used(evidence).min(1.0)),
+            bytes(looks.window_most),
+            us(if looks.rcv_rtt_us > 0 { looks.rcv_rtt_us } else { looks.rtt_min_us })
+        ),
+        Verdict::InboundLoss => format!(
+            "{} of {} segments came while others before them were missing",
+            evidence.stats.traffic.out_of_order, evidence.stats.traffic.segments_in
+        ),
+        Verdict::SenderIdle => format!(
+            "nothing has come for {}, though all is read and the window is open",
+            time(evidence.still_ns)
+        ),
+        Verdict::ApplicationIdle => format!(
+            "there was nothing to send for {}",
+            percent(evidence.share_of_measured(evidence.stats.open_idle_ns))
+        ),
+        Verdict::Healthy if evidence.receives() => {
+            format!("nothing here held it up: {} came", self::rate(evidence.recv_rate_bits()))
+        }
+        Verdict::Healthy => format!("nothing held it up: {rate}"),
+    }
+}
+
+fn outage(evidence: &Evidence) -> String {
+    let outages = &evidence.outages;
+    let direction = match outages.of_acks {
+        0 => "data was lost",
+        all if all == outages.count => "data had arrived, and acknowledgements had not",
+        _ => "data was lost, or acknowledgements were",
+    };
+    let still = if outages.goes_on { ", and still is not" } else { "" };
+    match outages.count {
+        1 => format!(
+            "for {} nothing was answered, by {} timeouts{still}; {direction}",
+            time(outages.total_ns),
+            outages.timeouts
+        ),
+        more => format!(
+            "{more} times nothing was answered, for {} together{still}; {direction}",
+            time(outages.total_ns)
+        ),
+    }
+}
+
+fn path_loss(evidence: &Evidence) -> String {
+    let reduced = evidence.reduced(Trigger::Loss);
+    let cost = percent(evidence.share(losses_cost_ns(evidence)));
+    let retransmitted = evidence.stats.retransmitted_in_all();
+    if reduced.deficit_ns > evidence.times[State::Recovery] + evidence.times[State::Loss] {
+        let smaller = smaller(evidence, reduced, ["a loss", "losses"], "on the way");
+        return format!("{smaller}: {}", rate(evidence.rate_bits()));
+    }
+    format!("{retransmitted} segments were retransmitted, and losses cost {cost} of the time")
+}
+
+fn smaller(evidence: &Evidence, reduced: &Reduced, [one, many]: [&str; 2], place: &str) -> String {
+    let Reduced { count, below_ns, before, after, .. } = *reduced;
+    let what = if count == 1 { one.to_owned() } else { format!("{count} {many}") };
+    let share = percent(evidence.share(below_ns));
+    if count == 0 || after == 0 {
+        return format!("{what} {place} made it slow down");
+    }
+    format!(
+        "after {what} {place} the window was smaller for {share} ({before} to {after} segments)"
+    )
+}
+
+/// Bits a second, with three digits.
+fn rate(bits: f64) -> String {
+    let (number, unit) = match bits {
+        bits if bits >= 1e9 => (bits / 1e9, "Gbit/s"),
+        bits if bits >= 1e6 => (bits / 1e6, "Mbit/s"),
+        bits => (bits / 1e3, "kbit/s"),
+    };
+    let digits = if number >= 99.95 {
+        0
+    } else if number >= 9.995 {
+        1
+    } else {
+        2
+    };
+    format!("{number:.digits$} {unit}")
+}
+
+fn time(ns: u64) -> String {
+    let seconds = ns as f64 / 1e9;
+    if seconds < 1.0 { format!("{:.0} ms", seconds * 1e3) } else { format!("{seconds:.1} s") }
+}
+
+fn us(us: u32) -> String {
+    let ms = f64::from(us) / 1e3;
+    if ms >= 10.0 { format!("{ms:.0} ms") } else { format!("{ms:.1} ms") }
+}
+
+fn bytes(bytes: u32) -> String {
+    let kb = f64::from(bytes) / 1e3;
+    if kb >= 1e3 { format!("{:.1} MB", kb / 1e3) } else { format!("{kb:.0} kB") }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
+}

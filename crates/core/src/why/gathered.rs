@@ -1,0 +1,135 @@
+//! What a watch gathers of one flow, interval by interval.
+
+use super::looks::Looks;
+use super::outages::TimeoutsFollowed;
+use super::reductions::WindowFollowed;
+use super::{Causes, Evidence};
+use crate::model::{Cause, Row, Sample, SendStats, State, Transition};
+
+/// Of one flow.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    /// Its intervals together; what came of it is in `stats`.
+    pub(super) row: Row,
+    pub(super) stats: SendStats,
+    measured_ns: u64,
+    pub(super) causes: Causes,
+    window: WindowFollowed,
+    timeouts: TimeoutsFollowed,
+    looks: Looks,
+    detection_ns: u64,
+    repair_ns: u64,
+    passed_by: u32,
+    shrunk: u32,
+    /// As it was last: bytes acknowledged, bytes received and since when, segment size.
+    acked: Option<u64>,
+    received: Option<u64>,
+    received_ns: u64,
+    mss: u32,
+}
+
+impl Gathered {
+    pub(super) fn new(row: &Row, from_ns: u64) -> Self {
+        let mut first = Row::new(row.id, row.connection);
+        first.exact = true;
+        Self {
+            row: first,
+            stats: SendStats::default(),
+            measured_ns: 0,
+            causes: Causes::default(),
+            window: WindowFollowed::default(),
+            timeouts: TimeoutsFollowed::default(),
+            looks: Looks::default(),
+            detection_ns: 0,
+            repair_ns: 0,
+            passed_by: 0,
+            shrunk: 0,
+            acked: None,
+            received: None,
+            received_ns: row.id.born_ns.max(from_ns),
+            mss: 0,
+        }
+    }
+
+    pub(super) fn add_row(&mut self, row: &Row) {
+        if let Some(stats) = &row.stats {
+            self.stats.add(stats);
+            self.measured_ns += row.times.total_ns();
+        }
+        self.looks.add_rate(row);
+        self.row.extend(row);
+    }
+
+    /// Whether it was measured what came of it.
+    pub(super) fn measured(&self) -> bool {
+        self.measured_ns > 0
+    }
+
+    pub(super) fn note(&mut self, transition: &Transition) {
+        self.causes.add(transition);
+        self.window.note(transition);
+        self.timeouts.note(transition);
+        let spell_ns = transition.spell_ns;
+        match (transition.from, transition.to) {
+            (State::Disorder, State::Recovery) => self.detection_ns += spell_ns,
+            (State::Recovery, _) => self.repair_ns += spell_ns,
+            _ => {}
+        }
+        // What was lost was lost again, and what came after it had arrived.
+        let passed_by = transition.cause == Cause::RtoRepeat && transition.sacked > 0;
+        self.passed_by += u32::from(passed_by);
+    }
+
+    /// What it looked like, at a transition or to a survey.
+    pub(super) fn look(&mut self, sample: &Sample) {
+        self.window.look(sample.at_ns, sample.cwnd);
+        let Some(path) = &sample.path else { return };
+        // Smaller segments than before, after timeouts: the kernel has found, by probing or by
+        // ICMP, that larger ones do not arrive.
+        if self.mss > 0 && path.mss < self.mss && self.causes.rto + self.causes.pmtu > 0 {
+            self.shrunk += 1;
+        }
+        self.mss = path.mss;
+        let Some(receiving) = &sample.receiving else { return };
+        let sending =
+            self.acked.replace(path.bytes_acked).is_none_or(|acked| path.bytes_acked > acked);
+        if self.received.replace(receiving.bytes_received) != Some(receiving.bytes_received) {
+            let is_first_of_none = receiving.bytes_received == 0;
+            if !is_first_of_none {
+                self.received_ns = sample.at_ns;
+            }
+        }
+        self.looks.add(sample, sending && path.bytes_acked > 1);
+    }
+
+    /// All of it, up to this instant.
+    pub(super) fn evidence(&self, to_ns: u64) -> Evidence {
+        let row = &self.row;
+        let last = self.stats.last.and_then(|last| last.receiving);
+        let errno =
+            last.map_or(0, |last| if last.error == 0 { last.error_soft } else { last.error });
+        let ended_ns = if row.ended { self.received_ns } else { to_ns };
+        Evidence {
+            flows: 1,
+            times: row.times,
+            stats: self.stats,
+            unanswered_ns: 0,
+            measured_ns: self.measured_ns,
+            causes: self.causes,
+            uncertain_ns: row.uncertain_ns,
+            all_told: true,
+            exact: row.exact,
+            waited: row.waited,
+            looks: self.looks,
+            reductions: self.window.sums,
+            outages: self.timeouts.until(to_ns),
+            detection_ns: self.detection_ns,
+            repair_ns: self.repair_ns,
+            passed_by: self.passed_by,
+            shrunk: self.shrunk,
+            still_ns: ended_ns.saturating_sub(self.received_ns),
+            errno,
+            probes: last.filter(|last| last.keepalive).map_or(0, |last| last.probes_out.into()),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What a flow looked like whenever it was looked at: sums over the surveys of a watch. Not
+//! here: what follows from them.
+
+use super::reductions::has_queue;
+use crate::model::{Row, Sample};
+
+/// Sums over the looks at one flow, or at several.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Looks {
+    /// How often it was looked at.
+    pub count: u32,
+    /// How often something had been acknowledged since the look before: of these are the
+    /// figures down to `app_limited`.
+    pub sending: u32,
+    /// Smoothed round-trip times, added up, microseconds.
+    pub srtt_sum_us: u64,
+    /// The shortest of them, microseconds; 0: none.
+    pub srtt_least_us: u32,
+    /// The longest, microseconds.
+    pub srtt_most_us: u32,
+    /// The least round-trip time that the kernel has, microseconds; 0: none.
+    pub rtt_min_us: u32,
+    /// How often packets waited in a queue.
+    pub queued: u32,
+    /// How often they waited for twice the least round trip, and for 25 ms.
+    pub bloated: u32,
+    /// How often the congestion window was the limit.
+    pub cwnd_limited: u32,
+    /// How often there was too little to send for the rate sample.
+    pub app_limited: u32,
+    /// Congestion windows, added up, segments.
+    pub cwnd_sum: u64,
+    /// How often the application had left something unread.
+    pub unread: u32,
+    /// How often that was three times what might still come, or more.
+    pub full: u32,
+    /// The most that was unread, bytes.
+    pub unread_most: u32,
+    /// The largest window that was offered, bytes.
+    pub window_most: u32,
+    /// The round-trip time as the receiver sees it, microseconds; 0: not known.
+    pub rcv_rtt_us: u32,
+    /// The receive buffer, bytes.
+    pub rcvbuf: u32,
+    /// It was set by `SO_RCVBUF`.
+    pub buffer_locked: bool,
+    /// What `SO_MAX_PACING_RATE` allows, bytes a second.
+    pub max_pacing_rate: Option<u64>,
+    /// Intervals in which something was acknowledged, the rates in them added up, and their
+    /// squares, Mbit/s.
+    pub rates: [f64; 3],
+}
+
+impl Looks {
+    /// Adds what a survey has found. `sending`: something was acknowledged since the last.
+    pub(super) fn add(&mut self, sample: &Sample, sending: bool) {
+        self.count += 1;
+        if let (true, Some(path)) = (sending, &sample.path) {
+            self.sending += 1;
+            self.cwnd_sum += u64::from(sample.cwnd);
+            self.cwnd_limited += u32::from(path.cwnd_limited);
+            self.app_limited += u32::from(path.app_limited);
+            let least = path.rtt_min().unwrap_or(0);
+            self.rtt_min_us = least_known(self.rtt_min_us, least);
+            let srtt = sample.srtt_us.unwrap_or(0);
+            self.srtt_sum_us += u64::from(srtt);
+            self.srtt_least_us = least_known(self.srtt_least_us, srtt);
+            self.srtt_most_us = self.srtt_most_us.max(srtt);
+            self.queued += u32::from(least > 0 && has_queue(srtt, least));
+            let waits_us = srtt.saturating_sub(least);
+            self.bloated += u32::from(least > 0 && waits_us >= (2 * least).max(25_000));
+        }
+        if let Some(receiving) = &sample.receiving {
+            self.unread += u32::from(receiving.unread > 0);
+            let full = receiving.unread > 0 && receiving.unread / 3 >= receiving.window;
+            self.full += u32::from(full);
+            self.unread_most = self.unread_most.max(receiving.unread);
+            self.window_most = self.window_most.max(receiving.window);
+            self.rcv_rtt_us = least_known(self.rcv_rtt_us, receiving.rcv_rtt_us / 8);
+            self.rcvbuf = receiving.rcvbuf;
+            self.buffer_locked = receiving.buffer_locked;
+            self.max_pacing_rate = receiving.max_pacing_rate;
+        }
+    }
+
+    /// Adds how fast it was in an interval.
+    pub(super) fn add_rate(&mut self, row: &Row) {
+        let lived_ns = row.times.total_ns();
+        let acked = row.stats.as_ref().map_or(0, |stats| stats.traffic.acked_bytes);
+        // A SYN counts as one.
+        if acked > 1 && lived_ns > 0 {
+            let rate = acked as f64 * 8000.0 / lived_ns as f64;
+            self.rates = [self.rates[0] + 1.0, self.rates[1] + rate, self.rates[2] + rate * rate];
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sending += other.sending;
+        self.srtt_sum_us += other.srtt_sum_us;
+        self.srtt_least_us = least_known(self.srtt_least_us, other.srtt_least_us);
+        self.srtt_most_us = self.srtt_most_us.max(other.srtt_most_us);
+        self.rtt_min_us = least_known(self.rtt_min_us, other.rtt_min_us);
+        self.queued += other.queued;
+        self.bloated += other.bloated;
+        self.cwnd_limited += other.cwnd_limited;
+        self.app_limited += other.app_limited;
+        self.cwnd_sum += other.cwnd_sum;
+        self.unread += other.unread;
+        self.full += other.full;
+        self.unread_most = self.unread_most.max(other.unread_most);
+        self.window_most = self.window_most.max(other.window_most);
+        self.rcv_rtt_us = least_known(self.rcv_rtt_us, other.rcv_rtt_us);
+        self.rcvbuf = self.rcvbuf.max(other.rcvbuf);
+        self.buffer_locked |= other.buffer_locked;
+        self.max_pacing_rate = self.max_pacing_rate.max(other.max_pacing_rate);
+        for (sum, more) in self.rates.iter_mut().zip(other.rates) {
+            *sum += more;
+        }
+    }
+
+    /// The mean smoothed round-trip time, microseconds; 0: not known.
+    #[must_use]
+    pub fn srtt_mean_us(&self) -> u32 {
+        let mean = self.srtt_sum_us.checked_div(self.sending.into()).unwrap_or(0);
+        u32::try_from(mean).unwrap_or(u32::MAX)
+    }
+
+    /// How long packets waited in queues on the mean, microseconds.
+    #[must_use]
+    pub fn queueing_us(&self) -> u32 {
+        if self.rtt_min_us == 0 { 0 } else { self.srtt_mean_us().saturating_sub(self.rtt_min_us) }
+    }
+
+    /// How much the rate went up and down: its standard deviation in parts of its mean;
+    /// nothing of fewer than three intervals.
+    #[must_use]
+    pub fn rate_variation(&self) -> Option<f64> {
+        let [count, sum, squares] = self.rates;
+        let mean = sum / count;
+        (count >= 3.0 && mean > 0.0).then(|| (squares / count - mean * mean).max(0.0).sqrt() / mean)
+    }
+
+    /// Which part of the looks that is, of those while something was sent.
+    #[must_use]
+    pub fn share_of_sending(&self, count: u32) -> f64 {
+        f64::from(count) / f64::from(self.sending.max(1))
+    }
+
+    /// Which part of all looks that is.
+    #[must_use]
+    pub fn share(&self, count: u32) -> f64 {
+        f64::from(count) / f64::from(self.count.max(1))
+    }
+}
+
+/// The less of two, where 0 is not known.
+fn least_known(one: u32, other: u32) -> u32 {
+    match (one, other) {
+        (0, known) | (known, 0) => known,
+        (one, other) => one.min(other),
+    }
+}

@@ -1,0 +1,127 @@
+//! What reductions of the congestion window cost: how much smaller it was, and for how
+//! long, until it was back. Not here: why they were made, which transitions tell.
+
+use crate::model::{Cause, Transition};
+
+/// What brought a reduction about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// A loss while packets hardly waited in a queue: the path's own.
+    Loss,
+    /// A loss while they did: a queue that had filled up.
+    FullQueue,
+    /// An ECN mark.
+    Mark,
+    /// A drop in a queue of this machine.
+    LocalDrop,
+}
+
+impl Trigger {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Loss, Self::FullQueue, Self::Mark, Self::LocalDrop];
+
+    fn of(transition: &Transition) -> Option<Self> {
+        match transition.cause {
+            Cause::FastRetransmit | Cause::RackTimer | Cause::Tlp | Cause::Rto => {
+                let waits = transition
+                    .path
+                    .and_then(|path| path.rtt_min())
+                    .is_some_and(|least| has_queue(transition.srtt_us, least));
+                Some(if waits { Self::FullQueue } else { Self::Loss })
+            }
+            Cause::Ecn => Some(Self::Mark),
+            Cause::LocalDrop => Some(Self::LocalDrop),
+            _ => None,
+        }
+    }
+}
+
+/// Whether packets waited in queues for a quarter of the least round trip, and for a
+/// millisecond: both microseconds.
+pub(super) fn has_queue(srtt_us: u32, least_us: u32) -> bool {
+    srtt_us.saturating_sub(least_us) >= (least_us / 4).max(1000)
+}
+
+/// Reductions of one trigger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reduced {
+    /// How many.
+    pub count: u32,
+    /// How long the window was smaller than before, nanoseconds.
+    pub below_ns: u64,
+    /// That time by how much smaller it was: a second at half of the window is half a
+    /// second, nanoseconds.
+    pub deficit_ns: u64,
+    /// The largest window before, and the smallest after, segments.
+    pub before: u32,
+    /// See `before`; 0: none.
+    pub after: u32,
+}
+
+impl Reduced {
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.below_ns += other.below_ns;
+        self.deficit_ns += other.deficit_ns;
+        self.before = self.before.max(other.before);
+        self.after = match (self.after, other.after) {
+            (0, after) | (after, 0) => after,
+            (one, other) => one.min(other),
+        };
+    }
+}
+
+/// All reductions of a flow, by trigger, in the order of [`Trigger::ALL`].
+pub type Reductions = [Reduced; 4];
+
+/// The window of one flow, followed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct WindowFollowed {
+    pub(super) sums: Reductions,
+    cwnd: u32,
+    at_ns: u64,
+    /// The window that is not back yet, and what took it away.
+    wanted: Option<(u32, Trigger)>,
+}
+
+impl WindowFollowed {
+    /// It was so large at this instant, and stays so until the next one.
+    pub(super) fn look(&mut self, at_ns: u64, cwnd: u32) {
+        if let Some((wanted, trigger)) = self.wanted {
+            let lasted_ns = at_ns.saturating_sub(self.at_ns);
+            let sum = &mut self.sums[trigger as usize];
+            sum.below_ns += lasted_ns;
+            let missing = u64::from(wanted.saturating_sub(self.cwnd));
+            sum.deficit_ns += lasted_ns / u64::from(wanted) * missing;
+            if cwnd >= wanted {
+                self.wanted = None;
+            } else if cwnd > 0 && (sum.after == 0 || cwnd < sum.after) {
+                sum.after = cwnd;
+            }
+        }
+        (self.cwnd, self.at_ns) = (cwnd, at_ns);
+    }
+
+    pub(super) fn note(&mut self, transition: &Transition) {
+        let cwnd = transition.cwnd.after.unwrap_or(self.cwnd);
+        self.look(transition.at_ns, cwnd);
+        let Some(trigger) = Trigger::of(transition) else {
+            if matches!(transition.cause, Cause::Undo(_)) {
+                // It was for nothing, and is back.
+                self.wanted = None;
+            }
+            return;
+        };
+        let before = transition.cwnd.before.unwrap_or(cwnd).max(cwnd);
+        let sum = &mut self.sums[trigger as usize];
+        sum.count += 1;
+        sum.before = sum.before.max(before);
+        // What is not back yet is still wanted.
+        let wanted = self.wanted.map_or(before, |(wanted, _)| wanted.max(before));
+        self.wanted = (wanted > 0).then_some((wanted, trigger));
+    }
+}
+
+#[cfg(test)]
+#[path = "reductions_tests.rs"]
+mod tests;

@@ -1,0 +1,65 @@
+use super::*;
+use crate::model::sample::transition;
+use crate::model::{PathFigures, State};
+
+const MS: u64 = 1_000_000;
+
+/// At this instant the window goes from so many segments to so many, with such a smoothed and
+/// a least round-trip time of 40 ms.
+fn reduced(at_ms: u64, cause: Cause, [before, after]: [u32; 2], srtt_ms: u32) -> Transition {
+    let mut one = transition(at_ms * MS, State::Open, State::Recovery, cause);
+    (one.cwnd.before, one.cwnd.after) = (Some(before), Some(after));
+    one.srtt_us = srtt_ms * 1000;
+    one.path = Some(PathFigures { rtt_min_us: 40_000, ..PathFigures::default() });
+    one
+}
+
+#[test]
+fn a_window_that_comes_back_step_by_step_costs_what_was_missing() {
+    let mut window = WindowFollowed::default();
+    window.note(&reduced(1000, Cause::FastRetransmit, [100, 50], 42));
+    window.look(2000 * MS, 75);
+    window.look(4000 * MS, 100);
+    window.look(9000 * MS, 80);
+    let Reduced { count, below_ns, deficit_ns, before, after } =
+        window.sums[Trigger::Loss as usize];
+    assert_eq!((count, below_ns, deficit_ns), (1, 3000 * MS, 500 * MS + 500 * MS));
+    assert_eq!((before, after), (100, 75), "50 was known only at the transition");
+}
+
+#[test]
+fn losses_while_packets_wait_are_a_full_queues() {
+    let of = |cause, srtt_ms| {
+        let mut window = WindowFollowed::default();
+        window.note(&reduced(0, cause, [10, 5], srtt_ms));
+        window.look(MS, 5);
+        Trigger::ALL.into_iter().find(|trigger| window.sums[*trigger as usize].count > 0)
+    };
+    assert_eq!(of(Cause::RackTimer, 49), Some(Trigger::Loss));
+    assert_eq!(of(Cause::RackTimer, 50), Some(Trigger::FullQueue));
+    assert_eq!(of(Cause::Ecn, 90), Some(Trigger::Mark));
+    assert_eq!(of(Cause::LocalDrop, 40), Some(Trigger::LocalDrop));
+    assert_eq!(of(Cause::Reordering, 40), None);
+}
+
+#[test]
+fn a_second_reduction_still_wants_what_the_first_took() {
+    let mut window = WindowFollowed::default();
+    window.note(&reduced(0, Cause::FastRetransmit, [100, 50], 40));
+    window.note(&reduced(1000, Cause::FastRetransmit, [60, 30], 40));
+    window.look(2000 * MS, 60);
+    window.look(3000 * MS, 100);
+    let sum = window.sums[Trigger::Loss as usize];
+    assert_eq!((sum.below_ns, sum.deficit_ns), (3000 * MS, 500 * MS + 700 * MS + 400 * MS));
+}
+
+#[test]
+fn what_was_undone_is_back_at_once() {
+    let mut window = WindowFollowed::default();
+    window.note(&reduced(0, Cause::FastRetransmit, [100, 50], 40));
+    let mut undo = transition(10 * MS, State::Recovery, State::Open, Cause::Undo(None));
+    undo.cwnd.after = Some(90);
+    window.note(&undo);
+    window.look(1000 * MS, 90);
+    assert_eq!(window.sums[Trigger::Loss as usize].below_ns, 10 * MS);
+}
