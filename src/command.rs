@@ -191,7 +191,6 @@ fn plan_reports(config: &Config) -> Plan {
         product: Product::Reports,
         interval: config.pace.interval,
         outputs: config.pace.outputs,
-        duration: None,
         ledger: LedgerOptions {
             list_quiet: config.list_quiet,
             spells: config.extras.any() || of_rows,
@@ -203,6 +202,7 @@ fn plan_reports(config: &Config) -> Plan {
         arrangement: config.arrangement.clone(),
         lookups: config.lookups,
         lengths_of_rows: lengths_unit_ns.filter(|_| of_rows),
+        ..Plan::default()
     }
 }
 

@@ -92,7 +92,8 @@ fn worst(run: &Run) -> Option<String> {
     let life = run.collected.lives.first().filter(|life| life.times.outside_open_ns() > 0)?;
     let whose = process(life).map_or(String::new(), |process| format!(" ({process})"));
     let verdict = run.collected.verdicts.get(&life.id);
-    let verdict = verdict.map_or(String::new(), |found| format!(", verdict: {}", found.verdict));
+    let verdict =
+        verdict.map_or(String::new(), |found| format!(", verdict: {}", found.judgement.verdict));
     Some(format!(
         "Longest outside Open was {}{whose}: {} of {}{verdict}.",
         connection(life),
@@ -104,7 +105,7 @@ fn worst(run: &Run) -> Option<String> {
 fn verdicts(run: &Run) -> Option<String> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for finding in run.collected.verdicts.values() {
-        *counts.entry(finding.verdict.name()).or_default() += 1;
+        *counts.entry(finding.judgement.verdict.name()).or_default() += 1;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
@@ -188,7 +189,7 @@ fn row(run: &Run, life: &Life) -> String {
         connection(life),
         process(life).unwrap_or_default(),
         life.cc.map_or(String::new(), |cc| cc.to_string()),
-        verdict.map_or(String::new(), |found| found.verdict.to_string()),
+        verdict.map_or(String::new(), |found| found.judgement.verdict.to_string()),
     ];
     cells.extend(life.times.0.map(time));
     cells.extend([life.changes.to_string(), life.rtos.to_string()]);

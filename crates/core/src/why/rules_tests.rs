@@ -243,7 +243,11 @@ fn what_was_not_measured_blames_nobody() {
     assert_eq!(judged(&case), (Verdict::Healthy, Confidence::Low), "idle is not known");
     case = evidence(0, 0, 0, 9_000);
     (case.stats, case.measured_ns, case.causes.rto) = (SendStats::default(), 0, 4);
-    assert_eq!(judged(&case), (Verdict::TimeoutWaits, Confidence::Low), "nor whether anything arrived");
+    assert_eq!(
+        judged(&case),
+        (Verdict::TimeoutWaits, Confidence::Low),
+        "nor whether anything arrived"
+    );
 }
 
 #[test]
