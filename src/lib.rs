@@ -1,4 +1,4 @@
-//! The command line, what a run prints, and the demonstration. Not here: what the figures
+//! The command line, what a run prints, and the demonstration on a path of its own. Not here: what the figures
 //! are, which is `tcpcong-core`'s, nor where events come from, which is `tcpcong-live`'s.
 
 pub mod cli;
@@ -7,6 +7,7 @@ pub mod demo;
 pub mod hindsight;
 pub mod interrupt;
 pub mod output;
+pub mod path;
 pub mod progress;
 pub mod recordings;
 pub mod rotation;

@@ -4,33 +4,24 @@
 //! Everything hangs on descriptors and threads of this process: nothing is left
 //! behind, however it ends.
 
-mod error;
-mod link;
-mod netns;
 mod pace;
-mod packet;
-mod router;
 mod script;
 mod sender;
 mod sink;
-mod stop;
-mod tun;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-pub use error::StageError;
-use netns::NetNs;
-use router::{LINK, MTU_BYTES};
-use stop::Stopper;
+pub use crate::path::PathError as StageError;
+use crate::path::stop::{self, Stopper};
+use crate::path::{Path, PathSpec};
+use script::{LINK, LINK_BITS_PER_S, SCRIPT};
 
-/// From the block for benchmarks (RFC 2544, 198.18.0.0/15), which no real
-/// network has. The netmask covers both, so that neither needs a route.
+/// As a path has them where nobody says otherwise.
 const SENDERS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 18, 1, 1), 7009);
-const NETMASK: Ipv4Addr = Ipv4Addr::new(255, 254, 0, 0);
 
 /// A handshake takes 16 ms; so long it takes only if something is in the way.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -41,6 +32,7 @@ pub struct Stage {
     /// Taken by the drop.
     stopper: Option<Stopper>,
     threads: Vec<JoinHandle<()>>,
+    path: Path,
     ecn: bool,
 }
 
@@ -56,27 +48,23 @@ impl Stage {
     /// told to use ECN; the stage stands nevertheless and
     /// [`describe`](Self::describe) says so.
     pub fn raise() -> Result<Self, StageError> {
-        let near = NetNs::create()?;
-        let far = NetNs::create()?;
-        let near_tun = near.run(|| tun::open(SENDERS, NETMASK, MTU_BYTES))?;
-        let far_tun = far.run(|| tun::open(*SERVER.ip(), NETMASK, MTU_BYTES))?;
-        let ecn = near.run(|| Ok(enable_ecn()))? && far.run(|| Ok(enable_ecn()))?;
-        let listener = far.run(|| sink::listen(SERVER))?;
+        let link = || script::script(&SCRIPT);
+        let spec = PathSpec { name: "demo", ..PathSpec::new(link(), link()) };
+        let path = Path::raise(PathSpec { near: SENDERS, far: *SERVER.ip(), ..spec })?;
+        let ecn = path.enable_ecn().is_ok();
+        let listener = path.far().run(|| sink::listen(SERVER))?;
 
         let (stopper, stop) = stop::stop_pair()
             .map_err(|error| StageError::refused("make a pipe for the demo's threads", error))?;
         // From here on an early return drops the stage, which ends the threads.
-        let mut stage = Self { stopper: Some(stopper), threads: Vec::new(), ecn };
+        let mut stage = Self { stopper: Some(stopper), threads: Vec::new(), path, ecn };
         let (accepted, first_accepted) = mpsc::channel();
-        let stop_router = stop.clone();
-        stage.spawn("demo-router", move || {
-            router::route(&near_tun, &far_tun, &stop_router);
-        })?;
         let stop_sink = stop.clone();
         stage.spawn("demo-sink", move || {
             sink::serve(&listener, &accepted, &stop_sink);
         })?;
-        let senders = near.spawn("demo-senders", move || sender::send(SERVER, &stop))?;
+        let senders =
+            stage.path.near().spawn("demo-senders", move || sender::send(SERVER, &stop))?;
         stage.threads.push(senders);
 
         first_accepted
@@ -99,11 +87,11 @@ impl Stage {
              The router between them passes {} Mbit/s, {} ms each way, with a queue of {} kB.\n\
              In turn it {}; {:.1} s a round{ecn}.",
             pace::HABITS.len(),
-            LINK.rate_bits_per_s / 1_000_000,
+            LINK_BITS_PER_S / 1_000_000,
             LINK.delay.as_millis(),
             LINK.queue_bytes / 1_000,
-            script::summary(&script::SCRIPT),
-            script::period(&script::SCRIPT).as_secs_f64(),
+            script::summary(&SCRIPT),
+            script::period(&SCRIPT).as_secs_f64(),
         )
     }
 
@@ -129,13 +117,6 @@ impl Drop for Stage {
             let _ = thread.join();
         }
     }
-}
-
-/// Makes connections of the calling thread's namespace ask for ECN, which by
-/// default they only grant. `/proc/sys/net` shows the namespace of the thread
-/// that opens a file in it.
-fn enable_ecn() -> bool {
-    std::fs::write("/proc/sys/net/ipv4/tcp_ecn", "1").is_ok()
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! What the router does to the traffic, and when: a table that repeats for ever.
-//! It only looks up and describes; `link` carries the effects out.
+//! It only describes; the path carries the effects out.
 
 use std::fmt;
 use std::time::Duration;
+
+use crate::path::{self, LinkSpec, Loss, Marks, Overtaking, Script};
 
 /// What happens to packets while a phase lasts. It concerns only packets with
 /// payload, so that handshakes and acknowledgements stay whole.
@@ -74,6 +76,34 @@ const MARK: Effect = Effect::MarkCe { one_in: 37 };
 const LATE: Effect = Effect::Delay { one_in: 13, late: Duration::from_millis(3) };
 const DROP: Effect = Effect::Drop { one_in: 61 };
 
+/// The bottleneck, the same in both directions. Without queue the round trip
+/// takes 16 ms, and a full queue adds 19 ms; six connections share 53 to 117
+/// packets in flight, enough each for fast retransmissions.
+pub(super) const LINK: LinkSpec =
+    LinkSpec::bottleneck(LINK_BITS_PER_S, Duration::from_millis(8), 96_000);
+pub(super) const LINK_BITS_PER_S: u64 = 40_000_000;
+
+impl Effect {
+    /// The bottleneck while this lasts.
+    fn link(self) -> LinkSpec {
+        match self {
+            Self::Clean => LINK,
+            Self::MarkCe { one_in } => LinkSpec { marks: Marks::Every(one_in), ..LINK },
+            Self::Delay { one_in, late } => {
+                LinkSpec { overtaking: Some(Overtaking { one_in, late }), ..LINK }
+            }
+            Self::Drop { one_in } => LinkSpec { loss: Loss::Every(one_in), ..LINK },
+            Self::Silence { class } => LinkSpec { silent_dscp: Some(class.dscp), ..LINK },
+        }
+    }
+}
+
+/// The bottleneck as `phases` have it, again and again.
+pub(super) fn script(phases: &[Phase]) -> Script {
+    let of_link = |phase: &Phase| path::Phase { spec: phase.effect.link(), lasts: phase.lasts };
+    Script::repeating(phases.iter().map(of_link).collect())
+}
+
 /// How long one run through `script` takes.
 pub(super) fn period(script: &[Phase]) -> Duration {
     script.iter().map(|phase| phase.lasts).sum()
@@ -89,21 +119,6 @@ pub(super) fn summary(script: &[Phase]) -> String {
         }
     }
     words.join(", ")
-}
-
-/// The effect that is on at `elapsed` after the start of `script`, which starts
-/// again each time it ends.
-pub(super) fn effect_at(script: &[Phase], elapsed: Duration) -> Effect {
-    let period_ns = period(script).as_nanos().max(1);
-    let mut left_ns = elapsed.as_nanos() % period_ns;
-    for phase in script {
-        let lasts_ns = phase.lasts.as_nanos();
-        if left_ns < lasts_ns {
-            return phase.effect;
-        }
-        left_ns -= lasts_ns;
-    }
-    Effect::Clean
 }
 
 impl fmt::Display for Effect {
@@ -124,36 +139,11 @@ impl fmt::Display for Effect {
 mod tests {
     use super::*;
 
-    const TWO: [Phase; 2] = [phase(100, Effect::Clean), phase(50, MARK)];
-
-    fn at(elapsed_ms: u64) -> Effect {
-        effect_at(&TWO, Duration::from_millis(elapsed_ms))
-    }
-
-    #[test]
-    fn a_phase_ends_where_the_next_starts() {
-        assert_eq!(at(0), Effect::Clean);
-        assert_eq!(at(99), Effect::Clean);
-        assert_eq!(at(100), MARK);
-        assert_eq!(at(149), MARK);
-    }
-
-    #[test]
-    fn the_script_repeats() {
-        assert_eq!(period(&TWO), Duration::from_millis(150));
-        assert_eq!(at(150), Effect::Clean);
-        assert_eq!(at(150 * 1_000_000 + 120), MARK);
-    }
-
-    #[test]
-    fn an_empty_script_does_nothing() {
-        assert_eq!(effect_at(&[], Duration::from_secs(5)), Effect::Clean);
-    }
-
     /// How long `wanted` is on within 4 s from `from_ms`.
-    fn share_ms(from_ms: u64, wanted: fn(&Effect) -> bool) -> usize {
+    fn share_ms(from_ms: u64, wanted: fn(&LinkSpec) -> bool) -> usize {
+        let script = script(&SCRIPT);
         (from_ms..from_ms + 4_000)
-            .filter(|at_ms| wanted(&effect_at(&SCRIPT, Duration::from_millis(*at_ms))))
+            .filter(|at_ms| wanted(&script.at(Duration::from_millis(*at_ms))))
             .count()
     }
 
@@ -161,10 +151,19 @@ mod tests {
     fn any_four_seconds_have_every_effect() {
         let period_ms = u64::try_from(period(&SCRIPT).as_millis()).unwrap();
         for from_ms in (0..period_ms).step_by(50) {
-            assert!(share_ms(from_ms, |e| matches!(e, Effect::MarkCe { .. })) >= 600);
-            assert!(share_ms(from_ms, |e| matches!(e, Effect::Delay { .. })) >= 600);
-            assert!(share_ms(from_ms, |e| matches!(e, Effect::Drop { .. })) >= 600);
-            assert!(share_ms(from_ms, |e| matches!(e, Effect::Silence { .. })) >= 600);
+            assert!(share_ms(from_ms, |link| link.marks != Marks::None) >= 600);
+            assert!(share_ms(from_ms, |link| link.overtaking.is_some()) >= 600);
+            assert!(share_ms(from_ms, |link| link.loss != Loss::None) >= 600);
+            assert!(share_ms(from_ms, |link| link.silent_dscp.is_some()) >= 600);
+        }
+    }
+
+    #[test]
+    fn what_lasts_does_not_change_the_bottleneck() {
+        for phase in SCRIPT {
+            let LinkSpec { rate_bits_per_s, delay, queue_bytes, .. } = phase.effect.link();
+            assert_eq!((rate_bits_per_s, delay), (LINK.rate_bits_per_s, LINK.delay));
+            assert_eq!(queue_bytes, LINK.queue_bytes);
         }
     }
 

@@ -15,7 +15,7 @@ use nix::sys::socket::{
 };
 
 use super::pace::{HABITS, Habit, Pace};
-use super::stop::{Interest, StopSignal};
+use crate::path::stop::{Interest, StopSignal};
 
 /// What is sent.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];

@@ -9,9 +9,9 @@ use std::sync::mpsc::Sender;
 use nix::poll::PollFlags;
 use nix::sys::socket::{setsockopt, sockopt};
 
-use super::error::StageError;
+use super::StageError;
 use super::sender::ABORT_ON_CLOSE;
-use super::stop::{Interest, StopSignal};
+use crate::path::stop::{Interest, StopSignal};
 
 const READ_BYTES: usize = 256 * 1024;
 

@@ -18,6 +18,7 @@ const NAMES: &str = "/run/netns";
 /// A namespace that lasts as long as this value.
 #[derive(Debug)]
 pub(crate) struct Netns {
+    /// Or the path of one that somebody else keeps.
     name: String,
 }
 
@@ -33,6 +34,12 @@ impl Netns {
         let netns = Self { name: name.to_owned() };
         netns.run("ip", &["link", "set", "lo", "up"])?;
         Ok(netns)
+    }
+
+    /// One that somebody else keeps, as `/proc/PID/fd/N`; when this value goes, its
+    /// connections end, and no more.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { name: path.to_string_lossy().into_owned() }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -98,6 +105,9 @@ impl Drop for Netns {
     fn drop(&mut self) {
         // Best effort: a panic may be under way, and there is nobody to tell.
         let _ = self.end_connections();
+        if Path::new(&self.name).is_absolute() {
+            return;
+        }
         let _ = run("ip", &["netns", "del", &self.name]);
     }
 }

@@ -1,7 +1,7 @@
-//! What the router needs to know of an IPv4 packet, and the one field it rewrites.
-//! It knows nothing of queues, time or TCP.
+//! What the router needs to know of an IPv4 packet, the one field it rewrites, and the one
+//! packet it makes. It knows nothing of queues, time or TCP.
 
-/// The length of a header without options; options never occur on the stage.
+/// The length of a header without options; options never occur on a path.
 const MIN_HEADER_BYTES: usize = 20;
 
 /// A TCP segment without payload is at most 120 bytes: 20 of IPv4, 60 of TCP
@@ -15,26 +15,32 @@ const ECN_MASK: u8 = 0b11;
 const ECN_NOT_CAPABLE: u8 = 0b00;
 const ECN_CE: u8 = 0b11;
 
+/// The protocol, type and code of what the router says.
+const ICMP: u8 = 1;
+const ICMP_UNREACHABLE: u8 = 3;
+const ICMP_HOST: u8 = 1;
+const TTL: u8 = 64;
+
 /// Whether this is IPv4 at all: the kernel also sends IPv6 router
 /// solicitations out of a new device.
-pub(super) fn is_ipv4(packet: &[u8]) -> bool {
+pub(crate) fn is_ipv4(packet: &[u8]) -> bool {
     packet.len() >= MIN_HEADER_BYTES && packet[0] >> 4 == 4
 }
 
 /// Whether a TCP segment carries payload, and is not only an acknowledgement
 /// or part of a handshake.
-pub(super) fn carries_data(packet: &[u8]) -> bool {
+pub(crate) fn carries_data(packet: &[u8]) -> bool {
     packet.len() > MAX_BARE_SEGMENT_BYTES
 }
 
 /// The service class that the sender chose (RFC 2474). `packet` has to be IPv4.
-pub(super) fn dscp(packet: &[u8]) -> u8 {
+pub(crate) fn dscp(packet: &[u8]) -> u8 {
     packet[1] >> ECN_BITS
 }
 
 /// Sets "congestion experienced" if the sender declared the packet ECN-capable,
 /// and says whether it carries the mark now. `packet` has to be IPv4.
-pub(super) fn mark_ce(packet: &mut [u8]) -> bool {
+pub(crate) fn mark_ce(packet: &mut [u8]) -> bool {
     if packet[1] & ECN_MASK == ECN_NOT_CAPABLE {
         return false;
     }
@@ -46,6 +52,38 @@ pub(super) fn mark_ce(packet: &mut [u8]) -> bool {
     packet[10] = high;
     packet[11] = low;
     true
+}
+
+/// The ICMP message "host unreachable" (RFC 792) about `packet`, which has to be IPv4, from
+/// the address that it was sent to: as a router that has no other would say it.
+pub(crate) fn host_unreachable(packet: &[u8]) -> Vec<u8> {
+    // Its header and the first 8 bytes behind: the ports, by which a socket is found.
+    let quoted = &packet[..packet.len().min(MIN_HEADER_BYTES + 8)];
+    let mut message = vec![ICMP_UNREACHABLE, ICMP_HOST, 0, 0, 0, 0, 0, 0];
+    message.extend(quoted);
+    let checksum = checksum(&message);
+    message[2..4].copy_from_slice(&checksum.to_be_bytes());
+
+    let mut answer = vec![0x45, 0, 0, 0, 0, 0, 0, 0, TTL, ICMP, 0, 0];
+    answer.extend(&packet[16..20]);
+    answer.extend(&packet[12..16]);
+    let length = u16::try_from(answer.len() + message.len()).unwrap_or(u16::MAX);
+    answer[2..4].copy_from_slice(&length.to_be_bytes());
+    let checksum = self::checksum(&answer);
+    answer[10..12].copy_from_slice(&checksum.to_be_bytes());
+    answer.extend(message);
+    answer
+}
+
+/// The checksum of RFC 791 and 792, where the field itself is still zero.
+fn checksum(bytes: &[u8]) -> u16 {
+    let words =
+        bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)]));
+    let mut sum: u32 = words.map(u32::from).sum();
+    while sum > 0xffff {
+        sum = (sum >> 16) + (sum & 0xffff);
+    }
+    u16::try_from(!sum & 0xffff).unwrap_or(0)
 }
 
 /// The header checksum after one 16-bit word of the header changed
@@ -125,5 +163,21 @@ mod tests {
     fn an_acknowledgement_carries_no_data() {
         assert!(!carries_data(&[0; 52]));
         assert!(carries_data(&[0; 1500]));
+    }
+
+    #[test]
+    fn unreachable_is_said_to_the_sender_and_names_the_packet() {
+        let mut syn = packet(0, 7);
+        syn.extend([0xc0, 0x01, 0x1b, 0x61, 1, 2, 3, 4, 0, 0, 0, 0]);
+        let answer = host_unreachable(&syn);
+        assert_eq!(answer.len(), 20 + 8 + 28);
+        assert_eq!(usize::from(u16::from_be_bytes([answer[2], answer[3]])), answer.len());
+        assert_eq!((&answer[12..16], &answer[16..20]), (&syn[16..20], &syn[12..16]));
+        assert_eq!(answer[20..22], [3, 1]);
+        assert_eq!(answer[28..], syn[..28]);
+        // A checksum over what has its own in it is zero.
+        assert_eq!(checksum(&answer[..20]), 0);
+        assert_eq!(checksum(&answer[20..]), 0);
+        assert_eq!(checksum(&syn[..20]), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! A TUN device with its address, by the classic ioctls; the demo's one unsafe module.
+//! A TUN device with its address, by the classic ioctls; the path's one unsafe module.
 //! It moves no packets; the router reads and writes the descriptor.
 
 #![allow(unsafe_code)]
@@ -13,26 +13,30 @@ use std::os::unix::fs::OpenOptionsExt;
 use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
-use super::error::StageError;
+use super::error::PathError;
 
 /// The device's name; each namespace holds one, so the name can be the same.
-const DEVICE: &str = "demo0";
+pub(crate) const DEVICE: &str = "demo0";
+
+/// Packets that wait until the router reads them; a busy machine may keep it for a while.
+const QUEUE_PACKETS: libc::c_int = 10_000;
 
 nix::ioctl_write_ptr_bad!(tun_set_iff, libc::TUNSETIFF, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_address, libc::SIOCSIFADDR, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_netmask, libc::SIOCSIFNETMASK, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_mtu, libc::SIOCSIFMTU, libc::ifreq);
+nix::ioctl_write_ptr_bad!(set_queue, libc::SIOCSIFTXQLEN, libc::ifreq);
 nix::ioctl_write_ptr_bad!(set_flags, libc::SIOCSIFFLAGS, libc::ifreq);
 
 /// Makes a TUN device in the calling thread's namespace, gives it `address`
 /// and brings it up. The netmask is the only route: `netmask` must cover the
 /// other end. The device lives as long as the returned descriptor, which reads
 /// and writes one bare IP packet a call and never blocks.
-pub(super) fn open(
+pub(crate) fn open(
     address: Ipv4Addr,
     netmask: Ipv4Addr,
     mtu_bytes: u16,
-) -> Result<File, StageError> {
+) -> Result<File, PathError> {
     let device = OpenOptions::new()
         .read(true)
         .write(true)
@@ -44,7 +48,7 @@ pub(super) fn open(
     request.ifr_ifru.ifru_flags = short_flags(libc::IFF_TUN | libc::IFF_NO_PI);
     // SAFETY: `device` is open and TUNSETIFF reads one ifreq, which `request` is.
     unsafe { tun_set_iff(device.as_raw_fd(), &raw const request) }
-        .map_err(|errno| StageError::refused("make a TUN device", errno))?;
+        .map_err(|errno| PathError::refused("make a TUN device", errno))?;
 
     configure(address, netmask, mtu_bytes)?;
     Ok(device)
@@ -53,18 +57,18 @@ pub(super) fn open(
 /// Without a driver the node is missing (ENOENT), or it is there and leads
 /// nowhere (ENODEV, ENXIO); a container's device policy answers EPERM, also to
 /// root.
-fn cannot_open(answer: io::Error) -> StageError {
+fn cannot_open(answer: io::Error) -> PathError {
     match answer.raw_os_error() {
-        Some(libc::EACCES) => StageError::refused("open /dev/net/tun", answer),
-        _ => StageError::NoTun { answer },
+        Some(libc::EACCES) => PathError::refused("open /dev/net/tun", answer),
+        _ => PathError::NoTun { answer },
     }
 }
 
-fn configure(address: Ipv4Addr, netmask: Ipv4Addr, mtu_bytes: u16) -> Result<(), StageError> {
+fn configure(address: Ipv4Addr, netmask: Ipv4Addr, mtu_bytes: u16) -> Result<(), PathError> {
     // Interface ioctls go to any socket of the namespace.
     let any: OwnedFd =
         socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
-            .map_err(|errno| StageError::refused("open a socket", errno))?;
+            .map_err(|errno| PathError::refused("open a socket", errno))?;
     let any = any.as_raw_fd();
     let mut request = request();
 
@@ -72,22 +76,28 @@ fn configure(address: Ipv4Addr, netmask: Ipv4Addr, mtu_bytes: u16) -> Result<(),
     // SAFETY: `any` is open for the whole function and SIOCSIFADDR reads one
     // ifreq, whose address member was just set.
     unsafe { set_address(any, &raw const request) }
-        .map_err(|errno| StageError::refused("give the TUN device an address", errno))?;
+        .map_err(|errno| PathError::refused("give the TUN device an address", errno))?;
 
     request.ifr_ifru.ifru_netmask = socket_address(netmask);
     // SAFETY: as above, with SIOCSIFNETMASK and the netmask member.
     unsafe { set_netmask(any, &raw const request) }
-        .map_err(|errno| StageError::refused("give the TUN device a netmask", errno))?;
+        .map_err(|errno| PathError::refused("give the TUN device a netmask", errno))?;
 
     request.ifr_ifru.ifru_mtu = libc::c_int::from(mtu_bytes);
     // SAFETY: as above, with SIOCSIFMTU and the MTU member.
     unsafe { set_mtu(any, &raw const request) }
-        .map_err(|errno| StageError::refused("set the TUN device's MTU", errno))?;
+        .map_err(|errno| PathError::refused("set the TUN device's MTU", errno))?;
+
+    request.ifr_ifru.ifru_metric = QUEUE_PACKETS;
+    // SAFETY: as above, with SIOCSIFTXQLEN and the queue's length, which the kernel reads
+    // where ifru_metric is (`ifr_qlen` is `ifru_ivalue`, an int at the same place).
+    unsafe { set_queue(any, &raw const request) }
+        .map_err(|errno| PathError::refused("set the length of the TUN device's queue", errno))?;
 
     request.ifr_ifru.ifru_flags = short_flags(libc::IFF_UP | libc::IFF_RUNNING);
     // SAFETY: as above, with SIOCSIFFLAGS and the flags member.
     unsafe { set_flags(any, &raw const request) }
-        .map_err(|errno| StageError::refused("bring the TUN device up", errno))?;
+        .map_err(|errno| PathError::refused("bring the TUN device up", errno))?;
     Ok(())
 }
 

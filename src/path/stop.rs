@@ -1,4 +1,4 @@
-//! One signal that ends every thread of the stage, and the wait that hears it.
+//! One signal that ends every thread of a path, and the wait that hears it.
 //! What is waited for, and what is done then, is each thread's own.
 
 use std::io::{self, PipeReader, PipeWriter};
@@ -7,26 +7,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 
-/// Held by the stage; dropping it tells every [`StopSignal`].
-pub(super) struct Stopper {
+/// Held by what started the threads; dropping it tells every [`StopSignal`].
+pub(crate) struct Stopper {
     _writer: PipeWriter,
 }
 
 /// Held by each thread. A pipe whose last writer is gone polls as hung up, for
 /// any number of readers and for ever: no byte to consume, no wake-up to lose.
 #[derive(Clone)]
-pub(super) struct StopSignal {
+pub(crate) struct StopSignal {
     reader: Arc<PipeReader>,
 }
 
 /// A descriptor, and what to wait for on it; errors and hang-ups are always
 /// waited for.
-pub(super) type Interest<'a> = (BorrowedFd<'a>, PollFlags);
+pub(crate) type Interest<'a> = (BorrowedFd<'a>, PollFlags);
 
 /// Makes the two ends.
-pub(super) fn stop_pair() -> io::Result<(Stopper, StopSignal)> {
+pub(crate) fn stop_pair() -> io::Result<(Stopper, StopSignal)> {
     let (reader, writer) = io::pipe()?;
     let signal = StopSignal { reader: Arc::new(reader) };
     Ok((Stopper { _writer: writer }, signal))
@@ -34,11 +35,11 @@ pub(super) fn stop_pair() -> io::Result<(Stopper, StopSignal)> {
 
 impl StopSignal {
     /// Waits until an interest has something to report or `timeout` is over
-    /// (`None`: no limit; rounded up to whole milliseconds, poll(2)'s unit).
+    /// (`None`: no limit), to the nanosecond, as far as the thread's timer slack goes.
     ///
     /// Returns for each interest, in order, whether it reported anything, or
     /// `None` when the thread has to end.
-    pub(super) fn wait(
+    pub(crate) fn wait(
         &self,
         interests: &[Interest<'_>],
         timeout: Option<Duration>,
@@ -47,7 +48,7 @@ impl StopSignal {
             interests.iter().map(|&(fd, flags)| PollFd::new(fd, flags)).collect();
         fds.push(PollFd::new(self.reader.as_fd(), PollFlags::POLLIN));
 
-        match poll(&mut fds, poll_timeout(timeout)) {
+        match ppoll(&mut fds, timeout.map(TimeSpec::from_duration), None) {
             // After a signal no descriptor reports anything: the caller looks
             // at its clock and waits again.
             Ok(_) | Err(Errno::EINTR) => {}
@@ -58,12 +59,6 @@ impl StopSignal {
         let stopped = ready.pop().unwrap_or(true);
         (!stopped).then_some(ready)
     }
-}
-
-fn poll_timeout(timeout: Option<Duration>) -> PollTimeout {
-    timeout.map_or(PollTimeout::NONE, |timeout| {
-        PollTimeout::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(PollTimeout::MAX)
-    })
 }
 
 #[cfg(test)]
@@ -93,10 +88,9 @@ mod tests {
 
     #[test]
     fn a_part_of_a_millisecond_is_waited_for() {
-        let timeout = |nanos| poll_timeout(Some(Duration::from_nanos(nanos)));
-        assert_eq!(timeout(0), PollTimeout::ZERO);
-        assert_eq!(timeout(1), PollTimeout::from(1_u8));
-        assert_eq!(timeout(2_000_000), PollTimeout::from(2_u8));
-        assert_eq!(poll_timeout(None), PollTimeout::NONE);
+        let (_stopper, signal) = stop_pair().unwrap();
+        let started = std::time::Instant::now();
+        signal.wait(&[], Some(Duration::from_micros(300)));
+        assert!(started.elapsed() >= Duration::from_micros(300));
     }
 }

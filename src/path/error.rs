@@ -1,17 +1,17 @@
-//! Why a stage could not be raised: one error type for the whole demo.
+//! Why a path could not be raised: one error type, also for the demo on it.
 //! It does not decide what happens then; the caller prints it and ends.
 
 use std::io;
 use std::time::Duration;
 
-/// A step of raising the stage that failed.
+/// A step of raising a path, or what runs on it, that failed.
 ///
 /// Each message says what was tried, what the system answered and what the
 /// person at the keyboard can do. The answer is part of the message and is
 /// therefore not repeated as `source()`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StageError {
+pub enum PathError {
     /// The caller lacks `CAP_SYS_ADMIN` or `CAP_NET_ADMIN`.
     #[error(
         "could not {tried}: {answer}; the demo builds its own network, which needs \
@@ -65,14 +65,14 @@ pub enum StageError {
         waited.as_secs()
     )]
     NoConnection {
-        /// How long the stage waited.
+        /// How long it was waited for.
         waited: Duration,
     },
 }
 
-impl StageError {
+impl PathError {
     /// Sorts a refusal by what the person can do about it.
-    pub(super) fn refused(tried: &'static str, answer: impl Into<io::Error>) -> Self {
+    pub(crate) fn refused(tried: &'static str, answer: impl Into<io::Error>) -> Self {
         let answer = answer.into();
         match answer.kind() {
             io::ErrorKind::PermissionDenied => Self::NotPermitted { tried, answer },
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_missing_privilege_asks_for_root() {
-        let error = StageError::refused("make a network namespace", Errno::EPERM);
+        let error = PathError::refused("make a network namespace", Errno::EPERM);
         let text = error.to_string();
         assert!(text.starts_with("could not make a network namespace: "));
         assert!(text.contains("Operation not permitted"), "{text}");
@@ -97,8 +97,8 @@ mod tests {
 
     #[test]
     fn any_other_answer_is_passed_on() {
-        let error = StageError::refused("start a thread", Errno::EAGAIN);
-        assert!(matches!(error, StageError::Refused { .. }));
+        let error = PathError::refused("start a thread", Errno::EAGAIN);
+        assert!(matches!(error, PathError::Refused { .. }));
         assert!(error.to_string().contains("temporarily unavailable"));
     }
 }
