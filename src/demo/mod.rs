@@ -4,7 +4,10 @@
 //! Everything hangs on descriptors and threads of this process: nothing is left
 //! behind, however it ends.
 
+pub mod cases;
+mod ends;
 mod pace;
+mod running;
 mod script;
 mod sender;
 mod sink;

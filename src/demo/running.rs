@@ -1,0 +1,273 @@
+//! A case that runs: its path, its two ends on it, and where they are.
+//! Not what is said of them; that is the tracer's part.
+
+use std::io;
+use std::net::SocketAddrV4;
+use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::StageError;
+use super::cases::{self, Case, USUAL, UnknownCase};
+use super::ends::{Dial, Reads, Sends, try_congestion_control};
+use crate::path::stop::{self, StopSignal, Stopper};
+use crate::path::{Direction, Path, PathSpec};
+
+/// A handshake takes 40 ms; so long it takes only if something is in the way.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Of the near end. It is alone in its namespace.
+const NEAR_PORT: u16 = 40_000;
+
+/// A case that runs, until it is dropped; then nothing of it is left.
+pub struct Running {
+    case: &'static Case,
+    near: SocketAddrV4,
+    far: SocketAddrV4,
+    /// Taken by the drop, before the path goes.
+    stopper: Option<Stopper>,
+    threads: Vec<JoinHandle<()>>,
+    path: Path,
+}
+
+/// Why a case does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaseError {
+    /// There is none of this name.
+    #[error(transparent)]
+    Unknown(#[from] UnknownCase),
+    /// Its path could not be raised.
+    #[error(transparent)]
+    Path(#[from] StageError),
+}
+
+/// The kernel does not have a congestion control.
+#[derive(Debug, thiserror::Error)]
+#[error("--cc {name}: this kernel has no congestion control of that name; it has {}", known())]
+pub struct NoCongestionControl {
+    name: String,
+}
+
+/// Whether cases can be run with the congestion control of this name; it is loaded where
+/// that is possible.
+pub fn check_congestion_control(name: &str) -> Result<(), NoCongestionControl> {
+    match try_congestion_control(name) {
+        Err(Errno::ENOENT | Errno::EINVAL) => Err(NoCongestionControl { name: name.to_owned() }),
+        // Without privilege something else fails first, and says so.
+        _ => Ok(()),
+    }
+}
+
+/// Those that are loaded.
+fn known() -> String {
+    let known = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control");
+    known.map_or_else(|_| "-".to_owned(), |known| known.trim().replace(' ', ", "))
+}
+
+/// A part of the addresses that no other case of this process has, and hardly any of another.
+#[must_use]
+pub fn next_number() -> u8 {
+    static NEXT: AtomicU8 = AtomicU8::new(0);
+    let [.., low] = std::process::id().to_be_bytes();
+    low.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Runs the case of this name with this congestion control, at addresses of its own.
+pub fn run(name: &str, congestion_control: &str) -> Result<Running, CaseError> {
+    Ok(Running::start(cases::find(name)?, congestion_control, next_number())?)
+}
+
+impl Running {
+    /// The port on which the far end listens.
+    pub const PORT: u16 = 7010;
+
+    /// Raises the path at 198.19.`number`.0/24 and begins; returns when the connection is
+    /// there, where there is to be one.
+    ///
+    /// Needs what [`Path::raise`] needs, and `local-queue` needs `tc` and `ip`.
+    pub fn start(
+        case: &'static Case,
+        congestion_control: &str,
+        number: u8,
+    ) -> Result<Self, StageError> {
+        let (forth, back) = (case.ways)();
+        let attempts = match case.sender.sends {
+            Sends::Attempts { every } => Some(every),
+            _ => None,
+        };
+        // What befalls connections shall befall none that is not there yet.
+        let spec = match attempts {
+            Some(_) => PathSpec::new(forth, back),
+            None => PathSpec::new(USUAL, USUAL),
+        };
+        let path = Path::raise(PathSpec { name: "case", ..spec.numbered(number) })?;
+        if case.ecn {
+            path.enable_ecn()?;
+        }
+        if case.local_queue {
+            narrow_own_device(&path)?;
+        }
+        let near = SocketAddrV4::new(path.spec().near, NEAR_PORT);
+        let far = SocketAddrV4::new(path.spec().far, Self::PORT);
+        let dial = Dial { from: near, to: far, congestion_control: congestion_control.to_owned() };
+        let (stopper, stop) = stop::stop_pair()
+            .map_err(|error| StageError::refused("make a pipe for the demo's threads", error))?;
+        // From here on an early return drops it, which ends the threads.
+        let mut running =
+            Self { case, near, far, stopper: Some(stopper), threads: Vec::new(), path };
+        match attempts {
+            Some(every) => running.attempt(dial, every, stop)?,
+            None => {
+                running.connect(&dial, stop)?;
+            }
+        }
+        Ok(running)
+    }
+
+    fn attempt(&mut self, dial: Dial, every: Duration, stop: StopSignal) -> Result<(), StageError> {
+        // Nobody is accepted, so nobody is told.
+        self.listen(mpsc::channel().0, stop.clone())?;
+        let sender = self.case.sender;
+        let body = move || sender.attempt(&dial, every, &stop);
+        let thread = self.path.near().spawn("case-sender", body)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Makes the connection on the usual path, and then the path what it is to be.
+    fn connect(&mut self, dial: &Dial, stop: StopSignal) -> Result<(), StageError> {
+        let (accepted, has_accepted) = mpsc::channel();
+        self.listen(accepted, stop.clone())?;
+        let sender = self.case.sender;
+        let stream = self.path.near().run(|| sender.connect(dial, CONNECT_TIMEOUT))?;
+        has_accepted
+            .recv_timeout(CONNECT_TIMEOUT)
+            .map_err(|_| StageError::NoConnection { waited: CONNECT_TIMEOUT })?;
+        let (forth, back) = (self.case.ways)();
+        self.path.play(Direction::Forth, forth);
+        self.path.play(Direction::Back, back);
+        let body = move || sender.write(stream, &stop);
+        let thread = self.path.near().spawn("case-sender", body)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    fn listen(&mut self, accepted: mpsc::Sender<()>, stop: StopSignal) -> Result<(), StageError> {
+        let receiver = self.case.receiver;
+        if matches!(receiver.reads, Reads::Nobody) {
+            return Ok(());
+        }
+        let far = self.far;
+        let listener = self.path.far().run(|| receiver.listen(far))?;
+        let body = move || receiver.serve(&listener, &accepted, &stop);
+        let thread = self.path.far().spawn("case-receiver", body)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Which case it is.
+    #[must_use]
+    pub fn case(&self) -> &'static Case {
+        self.case
+    }
+
+    /// Local and remote address of the connection at the end that connects. An attempt after
+    /// another has the same.
+    #[must_use]
+    pub fn near_endpoints(&self) -> (SocketAddrV4, SocketAddrV4) {
+        (self.near, self.far)
+    }
+
+    /// The same at the other end.
+    #[must_use]
+    pub fn far_endpoints(&self) -> (SocketAddrV4, SocketAddrV4) {
+        (self.far, self.near)
+    }
+
+    /// The path, to be looked at or changed.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A few lines a person can read: what is made, where, and what is to be expected.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let Case { name, makes, near, far, .. } = self.case;
+        format!(
+            "{name}: {makes}.\n\
+             {} connects to {}, each side in its own network namespace.\n\
+             To be expected: {near} at the sender; {far} at the receiver.",
+            self.near, self.far
+        )
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stopper.take());
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has said so; there is nothing to add.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Makes the near end's own device the tight place, by a token bucket. A queue that drops
+/// a part of what the device was to cut into segments does not tell TCP so; hence no such.
+fn narrow_own_device(path: &Path) -> Result<(), StageError> {
+    let device = Path::DEVICE;
+    let segments = ["ip", "link", "set", device, "gso_max_segs", "1"];
+    let shape = ["tbf", "rate", "20mbit", "burst", "8k", "limit", "30k"];
+    let bucket = [&["tc", "qdisc", "replace", "dev", device, "root"][..], &shape[..]].concat();
+    for words in [&segments[..], &bucket[..]] {
+        let run = || Command::new(words[0]).args(&words[1..]).output();
+        let output = path.near().enter(run)?;
+        let failed = |answer| StageError::refused("run ip and tc of iproute2", answer);
+        let output = output.map_err(failed)?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(failed(io::Error::other(said.trim().to_owned())));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cases::CASES;
+    use super::*;
+
+    #[test]
+    fn every_case_begins_and_ends() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("skipped: needs root (cases build network namespaces)");
+            return;
+        }
+        for case in &CASES {
+            let running = run(case.name, "reno").unwrap();
+            let (near, far) = running.near_endpoints();
+            assert_eq!(running.far_endpoints(), (far, near));
+            assert!(running.describe().contains(case.makes));
+            let ended = std::time::Instant::now();
+            drop(running);
+            assert!(ended.elapsed() < Duration::from_secs(1), "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        assert!(matches!(run("none", "reno"), Err(CaseError::Unknown(_))));
+        if nix::unistd::geteuid().is_root() {
+            let error = check_congestion_control("nonesuch").unwrap_err().to_string();
+            assert!(error.starts_with("--cc nonesuch: this kernel has no"), "{error}");
+            assert!(error.contains("reno"), "{error}");
+        }
+        assert!(check_congestion_control("reno").is_ok());
+    }
+}
