@@ -223,7 +223,7 @@ impl Drop for Running {
 fn narrow_own_device(path: &Path) -> Result<(), StageError> {
     let device = Path::DEVICE;
     let segments = ["ip", "link", "set", device, "gso_max_segs", "1"];
-    let shape = ["tbf", "rate", "20mbit", "burst", "8k", "limit", "30k"];
+    let shape = ["tbf", "rate", "20mbit", "burst", "8k", "limit", "1600"];
     let bucket = [&["tc", "qdisc", "replace", "dev", device, "root"][..], &shape[..]].concat();
     for words in [&segments[..], &bucket[..]] {
         let run = || Command::new(words[0]).args(&words[1..]).output();

@@ -1,7 +1,7 @@
 //! Why a verdict is given: what it is that costs, and how much, in a sentence. Not here:
 //! the rest of the evidence, which views have.
 
-use super::rules::{losses_cost_ns, window_used};
+use super::rules::{losses_cost_ns, smaller_window_ns, window_used};
 use super::{Evidence, Reduced, Trigger, Verdict};
 use crate::model::State;
 
@@ -82,9 +82,9 @@ pub(super) fn of(verdict: Verdict, evidence: &Evidence) -> String {
         }
         Verdict::PathFull => format!("it carries {rate}, steadily, and no more"),
         Verdict::SlowReader => format!(
-            "the application here left up to {} unread, at {} of the looks most of its room",
-            bytes(looks.unread_most),
-            percent(looks.share(looks.full))
+            "the application here had not read all at {} of the looks, up to {}",
+            percent(looks.share(looks.unread)),
+            bytes(looks.unread_most)
         ),
         Verdict::ReceiveBuffer => format!(
             "{} came: {} of the window of {} in each round trip of {}",
@@ -137,7 +137,7 @@ fn path_loss(evidence: &Evidence) -> String {
     let reduced = evidence.reduced(Trigger::Loss);
     let cost = percent(evidence.share(losses_cost_ns(evidence)));
     let retransmitted = evidence.stats.retransmitted_in_all();
-    if reduced.deficit_ns > evidence.times[State::Recovery] + evidence.times[State::Loss] {
+    if smaller_window_ns(evidence) > evidence.times[State::Recovery] + evidence.times[State::Loss] {
         let smaller = smaller(evidence, reduced, ["a loss", "losses"], "on the way");
         return format!("{smaller}: {}", rate(evidence.rate_bits()));
     }

@@ -108,7 +108,8 @@ impl Gathered {
         let last = self.stats.last.and_then(|last| last.receiving);
         let errno =
             last.map_or(0, |last| if last.error == 0 { last.error_soft } else { last.error });
-        let ended_ns = if row.ended { self.received_ns } else { to_ns };
+        let last_ns = self.stats.last.map_or(self.received_ns, |last| last.at_ns);
+        let ended_ns = if row.ended { last_ns } else { to_ns };
         Evidence {
             flows: 1,
             times: row.times,

@@ -69,7 +69,8 @@ impl TimeoutsFollowed {
     pub(super) fn note(&mut self, transition: &Transition) {
         let at_ns = transition.at_ns;
         match transition.cause {
-            Cause::Rto | Cause::RtoRepeat | Cause::SynTimeout => {
+            // In a handshake there is nothing yet that could be out.
+            Cause::Rto | Cause::RtoRepeat => {
                 let from_ns = at_ns.saturating_sub(transition.waited_ns.unwrap_or(0));
                 self.run.get_or_insert(Run { from_ns, timeouts: 0 }).timeouts += 1;
             }

@@ -1,7 +1,7 @@
 //! What reductions of the congestion window cost: how much smaller it was, and for how
 //! long, until it was back. Not here: why they were made, which transitions tell.
 
-use crate::model::{Cause, Transition};
+use crate::model::{Cause, State, Transition};
 
 /// What brought a reduction about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,23 +80,32 @@ pub(super) struct WindowFollowed {
     pub(super) sums: Reductions,
     cwnd: u32,
     at_ns: u64,
-    /// The window that is not back yet, and what took it away.
-    wanted: Option<(u32, Trigger)>,
+    wanted: Option<Wanted>,
+}
+
+/// A window that is not back yet.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    cwnd: u32,
+    trigger: Trigger,
+    /// It has been smaller since: it shrinks step by step (RFC 6937).
+    is_missing: bool,
 }
 
 impl WindowFollowed {
     /// It was so large at this instant, and stays so until the next one.
     pub(super) fn look(&mut self, at_ns: u64, cwnd: u32) {
-        if let Some((wanted, trigger)) = self.wanted {
+        if let Some(wanted) = &mut self.wanted {
             let lasted_ns = at_ns.saturating_sub(self.at_ns);
-            let sum = &mut self.sums[trigger as usize];
-            sum.below_ns += lasted_ns;
-            let missing = u64::from(wanted.saturating_sub(self.cwnd));
-            sum.deficit_ns += lasted_ns / u64::from(wanted) * missing;
-            if cwnd >= wanted {
+            let sum = &mut self.sums[wanted.trigger as usize];
+            let missing = wanted.cwnd.saturating_sub(self.cwnd);
+            sum.below_ns += if missing > 0 { lasted_ns } else { 0 };
+            sum.deficit_ns += lasted_ns / u64::from(wanted.cwnd) * u64::from(missing);
+            if cwnd < wanted.cwnd {
+                wanted.is_missing = true;
+                sum.after = if sum.after == 0 { cwnd } else { cwnd.min(sum.after) };
+            } else if wanted.is_missing {
                 self.wanted = None;
-            } else if cwnd > 0 && (sum.after == 0 || cwnd < sum.after) {
-                sum.after = cwnd;
             }
         }
         (self.cwnd, self.at_ns) = (cwnd, at_ns);
@@ -106,8 +115,10 @@ impl WindowFollowed {
         let cwnd = transition.cwnd.after.unwrap_or(self.cwnd);
         self.look(transition.at_ns, cwnd);
         let Some(trigger) = Trigger::of(transition) else {
-            if matches!(transition.cause, Cause::Undo(_)) {
-                // It was for nothing, and is back.
+            // What was for nothing is back, and what did not shrink until the end will not.
+            let is_over = transition.cause == Cause::Recovered && transition.to == State::Open;
+            let stayed = is_over && self.wanted.is_some_and(|wanted| cwnd >= wanted.cwnd);
+            if stayed || matches!(transition.cause, Cause::Undo(_)) {
                 self.wanted = None;
             }
             return;
@@ -116,9 +127,11 @@ impl WindowFollowed {
         let sum = &mut self.sums[trigger as usize];
         sum.count += 1;
         sum.before = sum.before.max(before);
-        // What is not back yet is still wanted.
-        let wanted = self.wanted.map_or(before, |(wanted, _)| wanted.max(before));
-        self.wanted = (wanted > 0).then_some((wanted, trigger));
+        // What is not back yet is still wanted, but what no queue took does not want room in one.
+        let former = self.wanted.filter(|former| former.trigger == trigger);
+        let is_missing = former.is_some_and(|former| former.cwnd > before && former.is_missing);
+        let cwnd = former.map_or(before, |former| former.cwnd.max(before));
+        self.wanted = (cwnd > 0).then_some(Wanted { cwnd, trigger, is_missing });
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
+use crate::model::PathFigures;
 use crate::model::sample::transition;
-use crate::model::{PathFigures, State};
 
 const MS: u64 = 1_000_000;
 
@@ -24,7 +24,7 @@ fn a_window_that_comes_back_step_by_step_costs_what_was_missing() {
     let Reduced { count, below_ns, deficit_ns, before, after } =
         window.sums[Trigger::Loss as usize];
     assert_eq!((count, below_ns, deficit_ns), (1, 3000 * MS, 500 * MS + 500 * MS));
-    assert_eq!((before, after), (100, 75), "50 was known only at the transition");
+    assert_eq!((before, after), (100, 75));
 }
 
 #[test]
@@ -51,6 +51,27 @@ fn a_second_reduction_still_wants_what_the_first_took() {
     window.look(3000 * MS, 100);
     let sum = window.sums[Trigger::Loss as usize];
     assert_eq!((sum.below_ns, sum.deficit_ns), (3000 * MS, 500 * MS + 700 * MS + 400 * MS));
+}
+
+#[test]
+fn a_window_that_shrinks_step_by_step_is_missed_from_then_on() {
+    let mut window = WindowFollowed::default();
+    window.note(&reduced(1000, Cause::FastRetransmit, [100, 100], 40));
+    window.look(1000 * MS, 100);
+    window.look(1040 * MS, 60);
+    window.look(1140 * MS, 100);
+    let sum = window.sums[Trigger::Loss as usize];
+    assert_eq!((sum.below_ns, sum.deficit_ns, sum.after), (100 * MS, 40 * MS, 60));
+    window.note(&reduced(2000, Cause::FastRetransmit, [100, 100], 40));
+    let mut over = transition(2040 * MS, State::Recovery, State::Open, Cause::Recovered);
+    over.cwnd.after = Some(100);
+    window.note(&over);
+    window.look(3000 * MS, 20);
+    assert_eq!(
+        window.sums[Trigger::Loss as usize].below_ns,
+        100 * MS,
+        "it did not shrink for that"
+    );
 }
 
 #[test]

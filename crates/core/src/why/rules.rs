@@ -64,9 +64,16 @@ fn holds(condition: bool) -> f64 {
     f64::from(u8::from(condition))
 }
 
-/// Whether it is known that nothing was acknowledged.
+/// Whether it is known that nothing was acknowledged, not even a SYN.
 fn is_dead(evidence: &Evidence) -> bool {
     evidence.all_measured() && evidence.stats.delivered_in_all() == 0
+}
+
+/// The same, but that a SYN may have been.
+fn no_data_arrived(evidence: &Evidence) -> bool {
+    let syn_alone =
+        evidence.stats.delivered_in_all() == 1 && evidence.stats.traffic.acked_bytes == 1;
+    is_dead(evidence) || (evidence.all_measured() && syn_alone)
 }
 
 /// Time in Recovery and Loss, outages apart.
@@ -100,9 +107,16 @@ fn part(time_ns: u64, of: f64) -> u64 {
 /// What losses cost: Recovery as far as it was slower, timeouts, and the smaller window after
 /// losses that no full queue brought about.
 pub(super) fn losses_cost_ns(evidence: &Evidence) -> u64 {
-    let deficit_ns = evidence.reduced(Trigger::Loss).deficit_ns;
     let timeouts_ns = evidence.timeouts_ns();
-    (recovery_lost_ns(evidence) + timeouts_ns + deficit_ns).min(evidence.watched_ns())
+    let all_ns = recovery_lost_ns(evidence) + timeouts_ns + smaller_window_ns(evidence);
+    all_ns.min(evidence.watched_ns())
+}
+
+/// By how much the window was smaller after losses that no full queue brought about, as far as
+/// it was the limit.
+pub(super) fn smaller_window_ns(evidence: &Evidence) -> u64 {
+    let limited = evidence.looks.share_of_sending(evidence.looks.cwnd_limited);
+    part(evidence.reduced(Trigger::Loss).deficit_ns, limited)
 }
 
 /// What CWR for this costs: it, or the smaller window during and after it.
@@ -112,7 +126,8 @@ fn cwr_cost_ns(evidence: &Evidence, trigger: Trigger) -> u64 {
 
 /// What is left of the time in which data was on its way.
 fn sending_cost_ns(evidence: &Evidence) -> u64 {
-    evidence.stats.limits().sending_ns.saturating_sub(losses_cost_ns(evidence))
+    let elsewhere_ns = losses_cost_ns(evidence) + evidence.outages.total_ns;
+    evidence.stats.limits().sending_ns.saturating_sub(elsewhere_ns)
 }
 
 /// What passed at the peer's pace: it reads no faster, or the window allows no more.
@@ -180,13 +195,13 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         verdict: Verdict::BlackHole,
-        when: "nothing was acknowledged, and there were two timeouts or more (one may be chance: \
+        when: "no data was acknowledged, and there were two timeouts or more (one may be chance: \
                RFC 6298 backs off from the second on) or half of the time was in Loss, as the \
                next timeout may be minutes away",
         strength: |evidence| {
             let in_time = beyond(evidence.share(evidence.times[State::Loss]), 0.5);
             let strength = beyond(evidence.causes.rto.into(), 2.0).max(in_time);
-            if is_dead(evidence) { strength } else { 0.0 }
+            if no_data_arrived(evidence) { strength } else { 0.0 }
         },
         cost: ALL_OF_IT,
         cost_ns: ALL,
@@ -280,12 +295,13 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         verdict: Verdict::TimeoutWaits,
-        when: "two timeouts or more took 5 % of the time, and half of what losses cost: nothing \
-               came after what was lost that could have told sooner (a tail loss, RFC 8985)",
+        when: "two timeouts or more, and no fewer than recoveries, took 5 % of the time, outages \
+               apart: nothing came after what was lost that could have told sooner (a tail loss, \
+               RFC 8985)",
         strength: |evidence| {
-            let timeouts_ns = evidence.timeouts_ns();
-            let most = evidence.causes.rto >= 2 && 2 * timeouts_ns >= losses_cost_ns(evidence);
-            if most { beyond(evidence.share(timeouts_ns), 0.05) } else { 0.0 }
+            let causes = &evidence.causes;
+            let most = causes.rto >= 2 && causes.rto >= causes.recovery;
+            if most { beyond(evidence.share(evidence.timeouts_ns()), 0.05) } else { 0.0 }
         },
         cost: "as path loss",
         cost_ns: losses_cost_ns,
@@ -297,8 +313,8 @@ pub static RULES: &[Rule] = &[
                that were too big, or came with a SYN); or 1 % of the segments, and ten at least, \
                were retransmitted after losses (at 1 % loss TCP gives up most of a long path's \
                rate, RFC 3649), and neither window nor buffer was full for 20 % of the time; or \
-               the window was smaller after two losses or more that no full queue brought about, \
-               by 10 % over all of the time",
+               the window, which was the limit, was smaller after two losses or more that no full \
+               queue brought about, by 10 % over all of the time",
         strength: |evidence| {
             let causes = evidence.causes.recovery
                 + evidence.causes.rto
@@ -315,8 +331,8 @@ pub static RULES: &[Rule] = &[
                     let limited = evidence.share_of_measured(full_ns) >= LIMITED;
                     let retransmitted =
                         if few || limited { 0.0 } else { evidence.retransmitted_share() };
-                    let reduced = evidence.reduced(Trigger::Loss);
-                    let smaller = if reduced.count < 2 || limited { 0 } else { reduced.deficit_ns };
+                    let once = evidence.reduced(Trigger::Loss).count < 2;
+                    let smaller = if once || limited { 0 } else { smaller_window_ns(evidence) };
                     beyond(evidence.share(lossy_ns(evidence)), 0.05)
                         .max(beyond(retransmitted, 0.01))
                         .max(beyond(evidence.share(smaller), 0.1))
@@ -327,7 +343,12 @@ pub static RULES: &[Rule] = &[
                Loss, and by how much the window was smaller after losses that no full queue \
                brought about",
         cost_ns: losses_cost_ns,
-        unless: &[Verdict::SpuriousTimeouts, Verdict::Reordering, Verdict::LocalQueue],
+        unless: &[
+            Verdict::PacketsTooBig,
+            Verdict::SpuriousTimeouts,
+            Verdict::Reordering,
+            Verdict::LocalQueue,
+        ],
     },
     Rule {
         verdict: Verdict::EcnMarking,
@@ -390,13 +411,20 @@ pub static RULES: &[Rule] = &[
     Rule {
         verdict: Verdict::SlowReader,
         when: "at half of the looks or more the application here had left unread three times what \
-               might still come, or more",
+               might still come, or more; or it had left something unread then, and in each round \
+               trip there came half or more of the largest window that it offered, which grows \
+               only as fast as it reads",
         strength: |evidence| {
             let looks = &evidence.looks;
-            if looks.count < 2 { 0.0 } else { beyond(looks.share(looks.full), 0.5) }
+            let keeps_up = window_used(evidence) < 0.5;
+            let behind = if keeps_up { 0.0 } else { beyond(looks.share(looks.unread), 0.5) };
+            let full = beyond(looks.share(looks.full), 0.5);
+            if looks.count < 2 { 0.0 } else { full.max(behind) }
         },
         cost: "such a part of the time",
-        cost_ns: |evidence| part(evidence.watched_ns(), evidence.looks.share(evidence.looks.full)),
+        cost_ns: |evidence| {
+            part(evidence.watched_ns(), evidence.looks.share(evidence.looks.unread))
+        },
         unless: &[],
     },
     Rule {
@@ -405,7 +433,7 @@ pub static RULES: &[Rule] = &[
                that it offered, and its application left little unread",
         strength: |evidence| {
             let looks = &evidence.looks;
-            let reads = looks.share(looks.full) < 0.25 && looks.window_most > 0;
+            let reads = looks.share(looks.unread) < 0.25 && looks.window_most > 0;
             let used = beyond(window_used(evidence), 0.7);
             if !evidence.receives() || !reads || used < 1.0 {
                 0.0
@@ -476,6 +504,8 @@ const UNCERTAIN: f64 = 0.01;
 const UNKNOWN: f64 = 0.2;
 /// From so many times its threshold on the confidence in a rule's verdict is high.
 const CLEAR: f64 = 2.0;
+/// What costs a smaller part of the time is not to blame.
+const MATTERS: f64 = 0.01;
 /// What costs such a part of what costs most is a second cause.
 const SECOND: u64 = 4;
 
@@ -489,6 +519,7 @@ pub fn judge(evidence: &Evidence) -> Judgement {
         .iter()
         .filter(|(rule, _)| !rule.unless.iter().any(is_there))
         .map(|(rule, strength)| (rule.verdict, *strength, (rule.cost_ns)(evidence)))
+        .filter(|(verdict, _, cost_ns)| verdict.is_calm() || evidence.share(*cost_ns) >= MATTERS)
         .collect();
     own.sort_by_key(|(.., cost_ns)| std::cmp::Reverse(*cost_ns));
     let mut own = own.into_iter();

@@ -93,7 +93,7 @@ fn undone_timeouts_are_spurious_and_others_are_waits() {
     assert_eq!(verdict(&case), Verdict::TimeoutWaits);
     // Undone recoveries say nothing of the timeouts.
     (case.causes.recovery, case.causes.undo) = (4, 6);
-    assert_eq!(verdict(&case), Verdict::TimeoutWaits);
+    assert_eq!(verdict(&case), Verdict::PathLoss);
 }
 
 #[test]
@@ -122,6 +122,8 @@ fn losses_that_hold_up_less_than_something_else_are_not_to_blame() {
     let mut case = evidence(0, 0, 20, 0);
     case.causes.recovery = 3;
     case.stats.retransmitted[3] = 300;
+    assert_eq!(verdict(&case), Verdict::Healthy, "they cost 0.2 % of the time");
+    case.times = evidence(0, 0, 120, 0).times;
     assert_eq!(judged(&case), (Verdict::PathLoss, Confidence::High));
     case.stats.open = Limits { rwnd_ns: 7 * SECOND, sending_ns: 2 * SECOND, sndbuf_ns: 0 };
     assert_eq!(judged(&case), (Verdict::ReceiverWindow, Confidence::High));
