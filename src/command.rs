@@ -8,6 +8,7 @@ mod replay;
 #[cfg(feature = "page")]
 mod report;
 
+use std::any::Any;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -18,17 +19,20 @@ use thiserror::Error;
 pub use diff::diff;
 pub use export::export;
 
-use crate::cli::{Config, Format, Origin, Range, Request, TopConfig, TransitionsConfig, WhyConfig};
-use crate::demo::Stage;
+use crate::cli::{
+    CaseConfig, Config, Format, Origin, Range, Request, TopConfig, TransitionsConfig, WhyConfig,
+};
+use crate::demo::{Stage, cases};
 use crate::interrupt::Interrupts;
 use crate::output::{Spool, SpoolBacklog, Unwritten};
+use crate::path::PathSpec;
 use crate::recordings::NewFile;
 use crate::screen::ScreenView;
 use crate::view::{
     ColumnsView, CsvView, HistogramView, JsonView, RunParams, Style, TableView, TransitionsView,
     WhyView, WithExtras,
 };
-use tcpcong_core::model::{LedgerOptions, Lookups, PortRange, RejectedMethod};
+use tcpcong_core::model::{AddressPrefix, LedgerOptions, Lookups, PortRange, RejectedMethod};
 use tcpcong_core::recording::Recorder;
 use tcpcong_core::session::{Backlog, Ending, Plan, Product, Session};
 use tcpcong_core::sink::{Output, Sink};
@@ -64,6 +68,7 @@ pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
         | Request::Diff(_)
         | Request::Export(_)
         | Request::Demo(_)
+        | Request::Case(_)
         | Request::Print(_) => {
             return Ok(());
         }
@@ -89,14 +94,32 @@ pub fn demo(config: &Config) -> Result<()> {
     config.filter.rport = Some(PortRange { first: Stage::PORT, last: Stage::PORT });
     config.options.selection = Selection::of(&config.filter);
     // First the source, so that it sees the connections begin.
-    let how = How { raise: Some(raise), ..How::of(&config.origin, &config.options) };
+    let how = How { raise: Some(&raise), ..How::of(&config.origin, &config.options) };
     run(&how, &mut plan_reports(&config), view(&config).as_mut())
 }
 
-fn raise() -> Result<Stage> {
+fn raise() -> Result<Box<dyn Any>> {
     let stage = Stage::raise()?;
     _ = writeln!(io::stderr(), "{}", stage.describe());
-    Ok(stage)
+    Ok(Box::new(stage))
+}
+
+/// `tcpcong demo --case`: verdicts on a connection of its own making.
+pub fn case(config: &CaseConfig) -> Result<()> {
+    let case = cases::find(config.case)?;
+    cases::check_congestion_control(&config.congestion_control)?;
+    let number = cases::next_number();
+    let raise = || -> Result<Box<dyn Any>> {
+        let running = cases::Running::start(case, &config.congestion_control, number)?;
+        _ = writeln!(io::stderr(), "{}", running.describe());
+        Ok(Box::new(running))
+    };
+    let mut why = config.why.clone();
+    // Both ends have an address of these.
+    why.filter.laddr = Some(AddressPrefix::of(PathSpec::network(number).into(), 24));
+    why.options.selection = Selection::of(&why.filter);
+    let how = How { raise: Some(&raise), ..How::of(&why.origin, &why.options) };
+    run(&how, &mut plan_why(&why), &mut why_view(&why))
 }
 
 /// `tcpcong trace`: transitions one by one.
@@ -220,7 +243,7 @@ struct How<'c> {
     /// Tells whether what is shown keeps up, where that is not stdout's reader.
     reader: Option<&'c dyn Backlog>,
     /// Makes connections of our own, once the programs are attached.
-    raise: Option<fn() -> Result<Stage>>,
+    raise: Option<&'c dyn Fn() -> Result<Box<dyn Any>>>,
 }
 
 impl<'c> How<'c> {

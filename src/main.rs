@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Request::Diff(config) => command::diff(&config),
         Request::Export(config) => command::export(&config),
         Request::Demo(config) => command::demo(&config),
+        Request::Case(config) => command::case(&config),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Err(error) if error.is::<Missing>() || error.is::<demo::StageError>() => {
             failed(&format_args!("{error:#}"), 3)
         }
+        Err(error) if error.is::<demo::cases::NoCongestionControl>() => failed(&error, 2),
         Err(error) if error.is::<FileError>() || error.is::<command::NoTerminal>() => {
             failed(&error, 2)
         }

@@ -150,7 +150,7 @@ fn output(line: &str, width: usize) -> String {
             String::from_utf8(file.0.take()).expect("text") + &said
         }
         Request::Print(text) => text,
-        Request::Demo(_) | Request::Report(_) | Request::Top(_) => {
+        Request::Demo(_) | Request::Case(_) | Request::Report(_) | Request::Top(_) => {
             panic!("it is not a command that prints")
         }
     }
@@ -267,6 +267,7 @@ fn every_command_on_terminals_of_80_and_of_200_columns() {
         ("why_help", "why --help"),
         ("top_help", "top --help"),
         ("demo_help", "demo --help"),
+        ("demo_list", "demo --list"),
     ] {
         for width in WIDTHS {
             let text = screen(&output(line, width), width);

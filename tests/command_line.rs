@@ -357,6 +357,32 @@ fn the_demo_shows_all_five_states() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_case_of_the_demo_has_verdicts_at_both_ends() -> Result<()> {
+    let name = "a_case_of_the_demo_has_verdicts_at_both_ends";
+    let tun = std::path::Path::new("/dev/net/tun").exists();
+    if !need_root(name) || !need(name, tun, "/dev/net/tun") {
+        return Ok(());
+    }
+    let arguments = "demo --case stopped-reader --cc reno --seconds 4";
+    let output = run(&arguments.split(' ').collect::<Vec<_>>())?;
+    ensure!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout)?;
+    let heads: Vec<_> = text.lines().filter(|line| line.contains(" 198.19.")).collect();
+    let is_near = |line: &&&str| line.contains(":7010 pid") && line.ends_with(" reno");
+    ensure!(heads.len() == 2 && heads.iter().filter(is_near).count() == 1, "{text}");
+    ensure!(heads.iter().any(|line| line.starts_with("receiver window")), "{text}");
+    let remarks = String::from_utf8(output.stderr)?;
+    ensure!(remarks.contains("To be expected: receiver window at the sender;"), "{remarks}");
+
+    let unknown = run(&["demo", "--case", "ecn", "--cc", "nonesuch"])?;
+    ensure!(unknown.status.code() == Some(2) && unknown.stdout.is_empty(), "{unknown:?}");
+    let message = String::from_utf8(unknown.stderr)?;
+    ensure!(message.starts_with("tcpcong: --cc nonesuch: "), "{message}");
+    ensure!(message.lines().count() == 1, "{message}");
+    Ok(())
+}
+
 /// Where each of a row's words begins and ends.
 fn words(line: &str) -> Vec<(usize, usize)> {
     let begins = |word: &str| word.as_ptr() as usize - line.as_ptr() as usize;

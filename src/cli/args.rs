@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand};
 
 use super::completions::Completions;
+use super::demo::Demo;
 use super::diff::Diff;
 use super::export::Export;
 use super::moment::Part;
@@ -433,17 +434,10 @@ pub enum Command {
     ///
     /// Makes two network namespaces and a router between them that drops, reorders
     /// and ECN-marks packets and at times drops everything, sends TCP traffic through
-    /// it, and shows the table every second. Needs root and /dev/net/tun. Nothing of it
+    /// it, and shows the table every second; with --case, one connection to which one thing
+    /// happens, and the verdicts on both its ends. Needs root and /dev/net/tun. Nothing of it
     /// touches the machine's own network, and nothing of it is left behind.
-    Demo {
-        /// How long
-        #[arg(long, value_name = "N", default_value = "10", allow_hyphen_values = true)]
-        seconds: String,
-
-        /// Print times in microseconds instead of milliseconds
-        #[arg(short = 'u', long)]
-        microseconds: bool,
-    },
+    Demo(Demo),
     /// Print a script that has a shell complete options and commands
     ///
     /// bash, for this shell alone: `source <(tcpcong completions bash)`; for good, with

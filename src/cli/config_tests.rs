@@ -83,6 +83,8 @@ fn counts_are_whole_numbers_from_one_up() {
         );
     }
     assert_eq!(config("demo --seconds 3").pace.outputs, Some(3));
+    assert!(refusal("demo --case ecn --seconds 0").starts_with("--seconds 0: not a whole number"));
+    assert!(refusal("demo --case nothing").starts_with("--case: no case is called nothing"));
     assert!(refusal("demo --seconds 0").starts_with("--seconds 0: not a whole number"));
 }
 

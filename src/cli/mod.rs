@@ -5,6 +5,7 @@ mod args;
 mod choice;
 mod completions;
 mod config;
+mod demo;
 mod diff;
 mod export;
 mod moment;
@@ -21,6 +22,7 @@ use thiserror::Error;
 
 pub use args::{Args, Command};
 pub use config::{Config, Format, Origin, Pace, TransitionsConfig, WhyConfig};
+pub use demo::{CaseConfig, Demo};
 pub use diff::{Diff, DiffConfig};
 pub use export::{ExportConfig, ExportFormat};
 pub use moment::{Moment, Range};
@@ -50,6 +52,8 @@ pub enum Request {
     Export(ExportConfig),
     /// Trace connections of our own making.
     Demo(Config),
+    /// Watch one connection of our own making, and say what holds it up.
+    Case(CaseConfig),
     /// Print a text to stdout: help, version, or the kernel program's source.
     Print(String),
 }
@@ -77,9 +81,7 @@ where
         Err(error) => return reported(&error, &line),
     };
     match args.command {
-        Some(Command::Demo { seconds, microseconds }) => {
-            config::demo(&seconds, microseconds).map(Request::Demo)
-        }
+        Some(Command::Demo(args)) => demo::demo(&args),
         Some(Command::Completions(args)) => Ok(Request::Print(completions::script(args.shell))),
         Some(Command::Why(args)) => config::why(&args).map(Request::Why),
         Some(Command::Top(args)) => top::top(&args).map(Request::Top),

@@ -67,7 +67,11 @@ const fn reading(reads: Reads) -> Receiver {
 }
 
 /// Half of the usual rate, so that no queue builds up.
-const CALM: Sender = sending(Sends::Paced { bytes_per_s: 1_250_000 });
+const CALM: Sender = sending(Sends::Paced { bytes_per_s: CALM_BYTES_PER_S });
+const CALM_BYTES_PER_S: u32 = 1_250_000;
+
+/// The same with room for all that comes at once, so that nothing is lost by it.
+const ROOMY: LinkSpec = LinkSpec { queue_bytes: 1_000_000, ..USUAL };
 
 fn forth(spec: LinkSpec) -> (Script, Script) {
     (spec.into(), BACK.into())
@@ -83,9 +87,8 @@ fn outage(spec: LinkSpec) -> Script {
 /// At times nothing comes for longer than a retransmission timer waits (at least 200 ms and
 /// a round trip, after the tail loss probe), and for less than it does the next time.
 fn stalls() -> Script {
-    let spec = LinkSpec { queue_bytes: 1_000_000, ..USUAL };
-    let held = LinkSpec { delay: USUAL.delay + ms(520), ..spec };
-    let phases = [Phase { spec, lasts: ms(1_480) }, Phase { spec: held, lasts: ms(520) }];
+    let held = LinkSpec { delay: USUAL.delay + ms(700), ..ROOMY };
+    let phases = [Phase { spec: ROOMY, lasts: ms(1_300) }, Phase { spec: held, lasts: ms(700) }];
     Script::repeating(phases.to_vec())
 }
 
@@ -141,7 +144,7 @@ pub static CASES: [Case; 25] = [
             let loss = Loss::Tails { first: 7, quiet: ms(150), one_in: 1 };
             forth(LinkSpec { loss, ..USUAL })
         },
-        sender: sending(Sends::Writes { bytes: &[10 * 1_448], pause: ms(600) }),
+        sender: sending(Sends::Writes { bytes: &[10 * 1_448], pause: ms(900) }),
         ..CASE
     },
     Case {
@@ -215,7 +218,7 @@ pub static CASES: [Case; 25] = [
     },
     Case {
         name: "spurious",
-        makes: "every 2 s all packets come half a second late, for half a second",
+        makes: "every 2 s all packets stand still for 0.7 s, and none is lost",
         near: "spurious timeouts",
         far: "-",
         ways: || (stalls(), BACK.into()),
@@ -229,7 +232,7 @@ pub static CASES: [Case; 25] = [
         far: "-",
         ways: || {
             let overtaking = Some(Overtaking { one_in: 20, late: ms(6) });
-            forth(LinkSpec { overtaking, queue_bytes: 400_000, ..USUAL })
+            forth(LinkSpec { overtaking, ..ROOMY })
         },
         sender: sending(Sends::Paced { bytes_per_s: 2_000_000 }),
         ..CASE
@@ -244,9 +247,8 @@ pub static CASES: [Case; 25] = [
     },
     Case {
         name: "local-queue",
-        makes: "the sender's own device passes 20 Mbit/s and queues 30 kB",
+        makes: "the sender's own device has room for one packet in its queue",
         near: "local queue",
-        far: "losses on the way here",
         ways: || forth(BACK),
         local_queue: true,
         ..CASE
@@ -264,6 +266,7 @@ pub static CASES: [Case; 25] = [
         makes: "a receiver that reads for a second, and then no more",
         near: "receiver window",
         far: "application reads slowly",
+        sender: CALM,
         receiver: reading(Reads::For(ms(1_000))),
         ..CASE
     },
@@ -287,7 +290,7 @@ pub static CASES: [Case; 25] = [
         makes: "a sender that writes for a second, and then nothing any more",
         near: "application idle",
         far: "sender idle",
-        sender: sending(Sends::For(ms(1_000))),
+        sender: sending(Sends::For { time: ms(1_000), bytes_per_s: CALM_BYTES_PER_S }),
         ..CASE
     },
     Case {
@@ -355,47 +358,5 @@ pub fn list() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_case_is_found_and_has_a_name_of_its_own() {
-        for case in &CASES {
-            assert!(std::ptr::eq(find(case.name).unwrap(), case), "{}", case.name);
-            assert!(!case.makes.is_empty() && !case.near.is_empty() && !case.far.is_empty());
-        }
-    }
-
-    #[test]
-    fn an_unknown_case_names_the_nearest() {
-        let said = |name| find(name).unwrap_err().to_string();
-        assert_eq!(
-            said("pathloss"),
-            "no case is called pathloss, but one is path-loss; tcpcong demo --list shows all"
-        );
-        assert_eq!(said("xyz"), "no case is called xyz; tcpcong demo --list shows all");
-        assert_eq!(said(""), "no case is called ; tcpcong demo --list shows all");
-    }
-
-    #[test]
-    fn distances_are_those_of_levenshtein() {
-        for (one, other, expected) in
-            [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("abc", "abc", 0)]
-        {
-            assert_eq!(distance(one, other), expected, "{one} {other}");
-            assert_eq!(distance(other, one), expected, "{other} {one}");
-        }
-    }
-
-    #[test]
-    fn the_list_is_aligned_and_fits_a_wide_terminal() {
-        let list = list();
-        let lines: Vec<_> = list.lines().collect();
-        assert_eq!(lines.len(), CASES.len() + 1);
-        let second = lines[0].find("What").unwrap();
-        for (line, case) in lines[1..].iter().zip(&CASES) {
-            assert_eq!(line.find(case.makes), Some(second), "{line}");
-            assert!(line.len() <= 140, "{}: {line}", line.len());
-        }
-    }
-}
+#[path = "cases_tests.rs"]
+mod tests;

@@ -40,8 +40,8 @@ pub(super) enum Sends {
     All,
     /// No more than so much, evenly (`SO_MAX_PACING_RATE`).
     Paced { bytes_per_s: u32 },
-    /// All it can, for so long.
-    For(Duration),
+    /// The same, for so long.
+    For { time: Duration, bytes_per_s: u32 },
     /// So many bytes at a time, in turn, at once each, and a pause after each.
     Writes { bytes: &'static [usize], pause: Duration },
     /// Nothing: it asks each second whether the peer is still there, nine times at most.
@@ -105,7 +105,9 @@ impl Sender {
             setsockopt(&fd, sockopt::SndBuf, &bytes)?;
         }
         match self.sends {
-            Sends::Paced { bytes_per_s } => setsockopt(&fd, MaxPacingRate, &bytes_per_s)?,
+            Sends::Paced { bytes_per_s } | Sends::For { bytes_per_s, .. } => {
+                setsockopt(&fd, MaxPacingRate, &bytes_per_s)?;
+            }
             Sends::Writes { .. } => setsockopt(&fd, sockopt::TcpNoDelay, &true)?,
             Sends::KeepAlive => {
                 setsockopt(&fd, sockopt::TcpKeepIdle, &1)?;
@@ -113,7 +115,7 @@ impl Sender {
                 setsockopt(&fd, sockopt::TcpKeepCount, &9)?;
                 setsockopt(&fd, sockopt::KeepAlive, &true)?;
             }
-            Sends::All | Sends::For(_) | Sends::Attempts { .. } => {}
+            Sends::All | Sends::Attempts { .. } => {}
         }
         bind(fd.as_raw_fd(), &SockaddrIn::from(dial.from))?;
         match connect(fd.as_raw_fd(), &SockaddrIn::from(dial.to)) {
@@ -146,7 +148,7 @@ impl Sender {
         loop {
             let (flags, timeout) = match self.sends {
                 Sends::Attempts { .. } | Sends::KeepAlive => (PollFlags::empty(), None),
-                Sends::For(time) if started.elapsed() >= time => (PollFlags::empty(), None),
+                Sends::For { time, .. } if started.elapsed() >= time => (PollFlags::empty(), None),
                 Sends::Writes { bytes, pause } if left_bytes == 0 => {
                     // Only a break is reported meanwhile.
                     let interests = [(stream.as_fd(), PollFlags::empty())];
@@ -158,7 +160,7 @@ impl Sender {
                     turns += 1;
                     (PollFlags::POLLOUT, None)
                 }
-                Sends::For(time) => {
+                Sends::For { time, .. } => {
                     (PollFlags::POLLOUT, Some(time.saturating_sub(started.elapsed())))
                 }
                 Sends::All | Sends::Paced { .. } | Sends::Writes { .. } => {
@@ -195,14 +197,16 @@ impl Sender {
 
 impl Receiver {
     /// Listens in the calling thread's namespace.
-    pub(super) fn listen(&self, at: SocketAddrV4) -> Result<TcpListener, StageError> {
+    pub(super) fn listen(&self, dial: &Dial) -> Result<TcpListener, StageError> {
         let listening = || -> Result<OwnedFd, Errno> {
+            // What is accepted has its listener's.
             let fd = tcp_socket()?;
+            let name = OsString::from(&dial.congestion_control);
+            setsockopt(&fd, sockopt::TcpCongestion, &name)?;
             if let Some(bytes) = self.buffer_bytes {
-                // What is accepted has its listener's.
                 setsockopt(&fd, sockopt::RcvBuf, &bytes)?;
             }
-            bind(fd.as_raw_fd(), &SockaddrIn::from(at))?;
+            bind(fd.as_raw_fd(), &SockaddrIn::from(dial.to))?;
             listen(&fd, Backlog::new(16)?)?;
             Ok(fd)
         };

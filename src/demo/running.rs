@@ -131,7 +131,7 @@ impl Running {
 
     fn attempt(&mut self, dial: Dial, every: Duration, stop: StopSignal) -> Result<(), StageError> {
         // Nobody is accepted, so nobody is told.
-        self.listen(mpsc::channel().0, stop.clone())?;
+        self.listen(&dial, mpsc::channel().0, stop.clone())?;
         let sender = self.case.sender;
         let body = move || sender.attempt(&dial, every, &stop);
         let thread = self.path.near().spawn("case-sender", body)?;
@@ -142,7 +142,7 @@ impl Running {
     /// Makes the connection on the usual path, and then the path what it is to be.
     fn connect(&mut self, dial: &Dial, stop: StopSignal) -> Result<(), StageError> {
         let (accepted, has_accepted) = mpsc::channel();
-        self.listen(accepted, stop.clone())?;
+        self.listen(dial, accepted, stop.clone())?;
         let sender = self.case.sender;
         let stream = self.path.near().run(|| sender.connect(dial, CONNECT_TIMEOUT))?;
         has_accepted
@@ -157,13 +157,17 @@ impl Running {
         Ok(())
     }
 
-    fn listen(&mut self, accepted: mpsc::Sender<()>, stop: StopSignal) -> Result<(), StageError> {
+    fn listen(
+        &mut self,
+        dial: &Dial,
+        accepted: mpsc::Sender<()>,
+        stop: StopSignal,
+    ) -> Result<(), StageError> {
         let receiver = self.case.receiver;
         if matches!(receiver.reads, Reads::Nobody) {
             return Ok(());
         }
-        let far = self.far;
-        let listener = self.path.far().run(|| receiver.listen(far))?;
+        let listener = self.path.far().run(|| receiver.listen(dial))?;
         let body = move || receiver.serve(&listener, &accepted, &stop);
         let thread = self.path.far().spawn("case-receiver", body)?;
         self.threads.push(thread);
@@ -199,10 +203,11 @@ impl Running {
     #[must_use]
     pub fn describe(&self) -> String {
         let Case { name, makes, near, far, .. } = self.case;
+        let far = if *far == "-" { String::new() } else { format!("; {far} at the receiver") };
         format!(
             "{name}: {makes}.\n\
              {} connects to {}, each side in its own network namespace.\n\
-             To be expected: {near} at the sender; {far} at the receiver.",
+             To be expected: {near} at the sender{far}.",
             self.near, self.far
         )
     }
@@ -218,16 +223,19 @@ impl Drop for Running {
     }
 }
 
-/// Makes the near end's own device the tight place, by a token bucket. A queue that drops
-/// a part of what the device was to cut into segments does not tell TCP so; hence no such.
+/// Makes the near end's own device the tight place: a token bucket with room for one packet,
+/// as the kernel lets a connection have no more than two or three there (TCP small queues,
+/// `tcp_small_queue_check()`). A queue that drops a part of what the device was to cut into
+/// segments does not tell TCP so; hence no such.
 fn narrow_own_device(path: &Path) -> Result<(), StageError> {
     let device = Path::DEVICE;
-    let segments = ["ip", "link", "set", device, "gso_max_segs", "1"];
-    let shape = ["tbf", "rate", "20mbit", "burst", "8k", "limit", "1600"];
-    let bucket = [&["tc", "qdisc", "replace", "dev", device, "root"][..], &shape[..]].concat();
-    for words in [&segments[..], &bucket[..]] {
-        let run = || Command::new(words[0]).args(&words[1..]).output();
-        let output = path.near().enter(run)?;
+    for line in [
+        format!("ip link set {device} gso_max_segs 1"),
+        format!("tc qdisc replace dev {device} root tbf rate 20mbit burst 8k limit 1600"),
+    ] {
+        let mut words = line.split(' ');
+        let mut command = Command::new(words.next().unwrap_or_default());
+        let output = path.near().enter(|| command.args(words).output())?;
         let failed = |answer| StageError::refused("run ip and tc of iproute2", answer);
         let output = output.map_err(failed)?;
         if !output.status.success() {

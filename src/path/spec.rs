@@ -235,8 +235,14 @@ impl PathSpec {
     /// tell paths apart that stand at the same time.
     #[must_use]
     pub fn numbered(self, number: u8) -> Self {
-        let end = |host| Ipv4Addr::new(198, 19, number, host);
+        let end = |host| Ipv4Addr::from(u32::from(Self::network(number)) + host);
         Self { near: end(1), far: end(2), netmask: Ipv4Addr::new(255, 255, 255, 0), ..self }
+    }
+
+    /// The network of 256 addresses in which that is.
+    #[must_use]
+    pub const fn network(number: u8) -> Ipv4Addr {
+        Ipv4Addr::new(198, 19, number, 0)
     }
 }
 
