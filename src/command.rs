@@ -7,6 +7,7 @@ mod record;
 mod replay;
 #[cfg(feature = "page")]
 mod report;
+mod why;
 
 use std::any::Any;
 use std::io::{self, IsTerminal as _, Write};
@@ -30,7 +31,7 @@ use crate::recordings::NewFile;
 use crate::screen::ScreenView;
 use crate::view::{
     ColumnsView, CsvView, HistogramView, JsonView, RunParams, Style, TableView, TransitionsView,
-    WhyView, WithExtras,
+    WithExtras,
 };
 use tcpcong_core::model::{AddressPrefix, LedgerOptions, Lookups, PortRange, RejectedMethod};
 use tcpcong_core::recording::Recorder;
@@ -46,6 +47,9 @@ pub use record::record;
 use replay::{Opened, Pace, plan_of_lives};
 #[cfg(feature = "page")]
 pub use report::report;
+pub use why::why;
+#[cfg(test)]
+use why::{plan_why, why_view};
 
 /// `tcpcong report`: not in this build.
 #[cfg(not(feature = "page"))]
@@ -128,12 +132,6 @@ pub fn transitions(config: &TransitionsConfig) -> Result<()> {
     run(&how, &mut plan_transitions(config), &mut transitions_view(config))
 }
 
-/// `tcpcong why`: verdicts.
-pub fn why(config: &WhyConfig) -> Result<()> {
-    let how = How { verbose: config.verbose, ..How::of(&config.origin, &config.options) };
-    run(&how, &mut plan_why(config), &mut why_view(config))
-}
-
 /// `tcpcong top`: a live screen.
 pub fn top(config: TopConfig) -> Result<()> {
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
@@ -176,35 +174,6 @@ fn plan_transitions(config: &TransitionsConfig) -> Plan {
 fn transitions_view(config: &TransitionsConfig) -> TransitionsView {
     let params = RunParams { filters: config.filter.clone(), ..RunParams::default() };
     TransitionsView::new(config.form.clone(), params)
-}
-
-fn plan_why(config: &WhyConfig) -> Plan {
-    Plan {
-        product: Product::Verdicts,
-        duration: config.seconds.map(Duration::from_secs),
-        ledger: LedgerOptions {
-            list_quiet: true,
-            transitions: true,
-            samples: true,
-            tick_ns: Some(LiveSource::tick_ns()),
-            ..LedgerOptions::default()
-        },
-        filter: config.filter.clone(),
-        arrangement: config.arrangement.clone(),
-        lookups: config.lookups,
-        ..Plan::default()
-    }
-}
-
-fn why_view(config: &WhyConfig) -> WhyView {
-    let params = RunParams {
-        filters: config.filter.clone(),
-        by: config.arrangement.by.as_ref().map(ToString::to_string),
-        top: config.arrangement.top,
-        ..RunParams::default()
-    };
-    let watches = matches!(config.origin, Origin::Kernel { .. });
-    WhyView::new(config.style, params, config.seconds.filter(|_| watches))
 }
 
 fn plan_reports(config: &Config) -> Plan {

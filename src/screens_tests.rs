@@ -17,7 +17,7 @@ use super::diff::{diff_view, plan_diff};
 use super::export::exporter;
 use super::*;
 use crate::cli;
-use crate::view::{ExportView, RecordView};
+use crate::view::{ExportView, Paper, RecordView};
 
 const START_NS: u64 = 5_000_000_000;
 const WIDTHS: [usize; 2] = [80, 200];
@@ -134,7 +134,10 @@ fn output(line: &str, width: usize) -> String {
         Request::Transitions(config) => {
             shown(&plan_transitions(&config), &mut transitions_view(&config))
         }
-        Request::Why(config) => shown(&with_tick(plan_why(&config)), &mut why_view(&config)),
+        Request::Why(config) => {
+            let paper = Paper { width, unicode: true };
+            shown(&with_tick(plan_why(&config)), &mut why_view(&config, paper))
+        }
         Request::Record(config) => {
             let recorder = Recorder::new(Box::new(io::sink()), 4_000_000).expect("memory");
             let mut view = RecordView::new(recorder.clone(), false);
@@ -254,7 +257,15 @@ fn every_command_on_terminals_of_80_and_of_200_columns() {
         ("export_help", "export --help"),
         ("trace_csv", "trace --format csv"),
         ("why", "why --seconds 2"),
+        ("why_all", "why 2 --all"),
         ("why_by", "why --seconds 2 --by raddr"),
+        ("why_columns", "why 2 --all --sort raddr -o laddr,lport,verdict,held_up,loss,exact"),
+        ("why_csv", "why 2 --format csv"),
+        ("why_follow", "why --follow 1"),
+        ("why_page", "why :49151"),
+        ("why_page_json", "why :49151 --format json"),
+        ("why_pages", "why :5201 --top 2"),
+        ("why_fields", "why -o help"),
         ("diff", "diff a.jsonl.zst b.jsonl.zst"),
         ("diff_few", "diff a.jsonl.zst b.jsonl.zst --by lport -L 49151-49152"),
         ("diff_json", "diff a.jsonl.zst b.jsonl.zst --format json"),

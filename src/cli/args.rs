@@ -13,6 +13,7 @@ use super::moment::Part;
 use super::report::Report;
 use super::show::{FILTERS, Filters, Ports, Show};
 use super::top::Top;
+use super::why::Why;
 
 pub(super) const RECORDINGS: &str = "Recordings";
 const EXTENT: &str = "Part of it";
@@ -223,41 +224,6 @@ pub struct Transitions {
     pub recordings: Recordings,
 }
 
-/// What to watch for verdicts.
-#[derive(Debug, Group)]
-pub struct Why {
-    /// Which ports.
-    #[command(flatten)]
-    pub ports: Ports,
-    /// How long [default: 10; with --from all of it]
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub seconds: Option<String>,
-    /// Print text for people, or JSON lines for programs
-    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = ["table", "json"])]
-    pub format: String,
-    /// Kernel hook to use, as without `why`
-    #[arg(long, value_name = "HOOK", default_value = "auto")]
-    pub attach: String,
-    /// Size of the event buffer in the kernel, as without `why`
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
-    pub buffer: String,
-    /// Print on stderr which hook is used, as without `why`
-    #[arg(short = 'v', long)]
-    pub verbose: bool,
-    /// Which connections.
-    #[command(flatten)]
-    pub filters: Filters,
-    /// One verdict for each group of connections; keys are as without `why`
-    #[arg(long, value_name = "KEY")]
-    pub by: Option<String>,
-    /// Print only the N that were held up most
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub top: Option<String>,
-    /// From where.
-    #[command(flatten)]
-    pub recordings: Recordings,
-}
-
 /// What to record.
 #[derive(Debug, Group)]
 pub struct Record {
@@ -354,8 +320,10 @@ pub enum Command {
     /// Each connection, or group of them with --by, gets a verdict: path loss,
     /// receiver window, send buffer, application idle, ECN marking, reordering,
     /// local queue, spurious timeouts, black hole, or healthy; the confidence in it; and
-    /// what it rests on. docs/why.md has the rules.
+    /// what it rests on. Those that nothing holds up are summed up in a line. One connection
+    /// or process that is named is shown in depth. docs/why.md has the rules.
     #[command(
+        after_help = super::why::EXAMPLES,
         mut_arg("state", |arg| arg.help(
             "Connections that spent time in one of these states meanwhile, or are in one at the \
              end: open, disorder, cwr, recovery, loss (filtered afterwards)"

@@ -8,6 +8,7 @@ use tcpcong_core::model::{
     AddressPrefix, Arrangement, By, FIELDS, Field, Filter, Lookups, Name, Netns, Order, PortRange,
     State, TransitionField, field, parse_time_ns,
 };
+use tcpcong_core::why::{VerdictField, VerdictOrder};
 
 /// Where cgroups are usually seen; a path may begin so.
 const CGROUP_MOUNTS: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
@@ -21,6 +22,7 @@ pub(super) fn filter(ports: &Ports, given: &Filters) -> Result<Filter, UsageErro
         rport: checked("-R", ports.rport.as_ref(), port_range)?,
         laddr: checked("--laddr", given.laddr.as_ref(), prefix)?,
         raddr: checked("--raddr", given.raddr.as_ref(), prefix)?,
+        endpoint: None,
         state: checked("--state", given.state.as_ref(), states)?,
         min_time_ns: checked("--min-time", given.min_time.as_ref(), time_ns)?,
         min_changes: checked("--min-changes", given.min_changes.as_ref(), |text| {
@@ -112,6 +114,27 @@ pub(super) fn transition_columns(
     })
 }
 
+/// The same of a verdict.
+pub(super) fn verdict_columns(
+    given: Option<&String>,
+) -> Result<Option<Vec<VerdictField>>, UsageError> {
+    checked("-o", given, |text| {
+        each(text, |name| VerdictField::named(name).ok_or_else(|| not_of_a_verdict(name)))
+    })
+}
+
+/// The order of verdicts.
+pub(super) fn verdict_order(given: Option<&String>) -> Result<Option<VerdictOrder>, UsageError> {
+    checked("--sort", given, |text| {
+        let name = text.trim_start_matches(['+', '-']);
+        VerdictOrder::parse(text).ok_or_else(|| not_of_a_verdict(name))
+    })
+}
+
+fn not_of_a_verdict(name: &str) -> String {
+    not_one_of(name, VerdictField::all().map(|field| field.name()))
+}
+
 /// What all names in a list stand for, each there once.
 fn each<T: PartialEq>(
     text: &str,
@@ -188,6 +211,11 @@ pub(super) fn column_help() -> String {
 /// What `trace -o help` prints.
 pub(super) fn transition_column_help() -> String {
     help(&TransitionField::all().map(|field| (field.name(), field.help())).collect::<Vec<_>>())
+}
+
+/// What `why -o help` prints.
+pub(super) fn verdict_column_help() -> String {
+    help(&VerdictField::all().map(|field| (field.name(), field.help())).collect::<Vec<_>>())
 }
 
 fn help(columns: &[(&str, &str)]) -> String {

@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{Recordings, Reports, Transitions, Why};
+use super::args::{Recordings, Reports, Transitions};
 use super::moment::Range;
 use super::{UsageError, choice};
-use crate::view::{Colour, CsvView, Extras, Form, JsonView, Style, Unit};
+use crate::view::{Colour, CsvView, Extras, Form, JsonView, Unit};
 use tcpcong_core::model::{Arrangement, By, Field, Filter, Lookups, State, TransitionField};
 use tcpcong_live::{Attach, Options, Selection};
 
@@ -21,9 +21,7 @@ const MAX_FLOWS_MOST: u32 = 1 << 25;
 const BUFFER_LEAST: u64 = 64 << 10;
 const BUFFER_MOST: u64 = 4 << 30;
 /// The longest run of `trace`, `why` and `record`: as the longest interval.
-const TRACE_SECONDS_MOST: u64 = 99_999_999;
-/// How long `why` watches where nobody says.
-const WHY_SECONDS: u64 = 10;
+pub(super) const TRACE_SECONDS_MOST: u64 = 99_999_999;
 /// What these options are where nobody says: as in `args`.
 const DEFAULT_ATTACH: &str = "auto";
 const DEFAULT_BUFFER: &str = "8M";
@@ -271,56 +269,6 @@ fn default_columns(format: Format, by: Option<&By>) -> Vec<&'static Field> {
         (None, Format::Csv) => CsvView::default_columns(),
         (None, Format::Table | Format::Columns | Format::Histogram) => Vec::new(),
     }
-}
-
-/// A run of `tcpcong why`, checked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WhyConfig {
-    /// From where.
-    pub origin: Origin,
-    /// What the verdicts look like.
-    pub style: Style,
-    /// How long the watch is; without it as long as the recording.
-    pub seconds: Option<u64>,
-    /// Which rows are judged.
-    pub filter: Filter,
-    /// Of what there is a verdict, and of how many.
-    pub arrangement: Arrangement,
-    /// What must be looked up for all this.
-    pub lookups: Lookups,
-    /// How it attached is said on stderr.
-    pub verbose: bool,
-    /// What the kernel side is told.
-    pub options: Options,
-}
-
-pub(super) fn why(args: &Why) -> Result<WhyConfig, UsageError> {
-    let seconds = seconds(args.seconds.as_deref())?;
-    let usual = args.recordings.from.is_none().then_some(WHY_SECONDS);
-    let filter = choice::filter(&args.ports, &args.filters)?;
-    let (by, top) = (choice::by(args.by.as_ref())?, choice::top(args.top.as_ref())?);
-    let arrangement = Arrangement { by, top, order: None };
-    let lookups = choice::lookups(&filter, &arrangement, &[]);
-    let lookups = Lookups { owners: true, costs: true, ..lookups };
-    Ok(WhyConfig {
-        origin: origin(&args.recordings, (&args.attach, &args.buffer, args.verbose), false)?,
-        style: if args.format == "json" { Style::Json } else { Style::Table },
-        seconds: seconds.or(usual),
-        verbose: args.verbose,
-        options: Options {
-            selection: Selection::of(&filter),
-            buffer_bytes: buffer(&args.buffer)?,
-            attach: attach(&args.attach)?,
-            verifier_statistics: args.verbose,
-            figures: true,
-            costs: true,
-            owners: true,
-            ..Options::default()
-        },
-        filter,
-        arrangement,
-        lookups,
-    })
 }
 
 /// From where, given the kernel's options.

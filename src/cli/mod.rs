@@ -13,6 +13,7 @@ mod record;
 mod report;
 mod show;
 mod top;
+mod why;
 
 use std::ffi::OsString;
 
@@ -21,7 +22,7 @@ use clap::{CommandFactory as _, Parser as _};
 use thiserror::Error;
 
 pub use args::{Args, Command};
-pub use config::{Config, Format, Origin, Pace, TransitionsConfig, WhyConfig};
+pub use config::{Config, Format, Origin, Pace, TransitionsConfig};
 pub use demo::{CaseConfig, Demo};
 pub use diff::{Diff, DiffConfig};
 pub use export::{ExportConfig, ExportFormat};
@@ -30,6 +31,7 @@ pub use record::{Extent, RecordConfig};
 pub use report::ReportConfig;
 pub use show::Show;
 pub use top::TopConfig;
+pub use why::WhyConfig;
 
 /// What the person asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +85,10 @@ where
     match args.command {
         Some(Command::Demo(args)) => demo::demo(&args),
         Some(Command::Completions(args)) => Ok(Request::Print(completions::script(args.shell))),
-        Some(Command::Why(args)) => config::why(&args).map(Request::Why),
+        Some(Command::Why(args)) if args.columns.as_deref() == Some("help") => {
+            Ok(Request::Print(choice::verdict_column_help()))
+        }
+        Some(Command::Why(args)) => why::why(&args).map(Request::Why),
         Some(Command::Top(args)) => top::top(&args).map(Request::Top),
         Some(Command::Record(args)) => record::record(*args).map(Request::Record),
         Some(Command::Report(args)) => report::checked(*args).map(Request::Report),

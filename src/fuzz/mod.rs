@@ -31,12 +31,15 @@ use tcpcong_core::recording::Recording;
 use super::*;
 use crate::cli;
 use crate::screen::DrawnView;
+use crate::view::Paper;
 use checked::{Checked, Nowhere};
 use mutate::{Random, mutated};
 use sinks::{Compared, Paged, exported};
 
 /// Cases of an ordinary test run.
 const CASES: u64 = 150;
+/// What is printed is seen by nobody.
+const PAPER: Paper = Paper { width: 80, unicode: true };
 /// One may take so long, without optimization and on a busy machine.
 const CASE_LASTS: Duration = Duration::from_secs(120);
 /// The process may have so much memory, bytes, in any case.
@@ -44,7 +47,7 @@ const MEMORY_MOST: u64 = 256 << 20;
 
 /// What is done with a recording: each sink, and what goes other ways within the session.
 /// Intervals are long, as each forged instant may make a day of them.
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 16] = [
     &["--all", "10"],
     &["--format", "json", "--all", "-o", "lport,open,disorder,cwr,recovery,loss,delivered", "10"],
     &["--format", "json", "--by", "process", "60"],
@@ -54,6 +57,9 @@ const COMMANDS: [&[&str]; 13] = [
     &["trace", "-o", "wide"],
     &["trace", "--format", "json", "--state", "recovery"],
     &["why", "--by", "prefix"],
+    &["why", ":7009"],
+    &["why", ":7009", "--format", "json"],
+    &["why", "--follow", "1", "--format", "csv"],
     &["top", "10"],
     &["report", "a", "-o", "-"],
     &["diff", "a", "a"],
@@ -135,7 +141,7 @@ fn session(bytes: &[u8], command: &[&str]) -> Option<Checked> {
         Request::Transitions(config) => {
             (plan_transitions(config), Box::new(transitions_view(config)))
         }
-        Request::Why(config) => (plan_why(config), Box::new(why_view(config))),
+        Request::Why(config) => (plan_why(config), Box::new(why_view(config, PAPER))),
         Request::Top(config) => (plan_top(config), Box::new(DrawnView::default())),
         Request::Report(config) => (plan_of_lives(&config.filter), Box::new(Paged::default())),
         Request::Diff(config) => (diff::plan_diff(config), Box::new(Compared::default())),

@@ -201,19 +201,6 @@ fn short(number: u64) -> String {
     }
 }
 
-/// A length in six characters.
-pub(super) fn length(ns: u64) -> String {
-    let seconds = ns as f64 / 1e9;
-    match ns {
-        0..1_000_000 => format!("{}us", ns / 1_000),
-        1_000_000..1_000_000_000 => format!("{}ms", ns / 1_000_000),
-        1_000_000_000..100_000_000_000 => format!("{seconds:.1}s"),
-        _ if seconds < 6000.0 => format!("{:.0}m", seconds / 60.0),
-        _ if seconds < 360_000.0 => format!("{:.0}h", seconds / 3600.0),
-        _ => format!("{:.0}d", seconds / 86_400.0),
-    }
-}
-
 fn flow(item: &Item) -> String {
     match item {
         Item::Row(row) => {
@@ -294,13 +281,6 @@ fn per_second(item: &Item, history: &History, number: u64) -> Value {
     }
 }
 
-/// The worst state that a flow was in, and whether for half of the time at least.
-pub(super) fn worst_of(times: &StateTimes) -> (State, bool) {
-    let worst = State::ALL.into_iter().rev().find(|state| times[*state] > 0);
-    let state = worst.unwrap_or(State::Open);
-    (state, 2 * times[state] >= times.total_ns())
-}
-
 /// A bar of so many cells: each state has its share of them, and one at least if it has
 /// any time.
 pub(super) fn bar(times: &StateTimes, cells: usize) -> Vec<State> {
@@ -350,15 +330,5 @@ mod tests {
         let count = names.len();
         names.dedup();
         assert_eq!(names.len(), count);
-    }
-
-    #[test]
-    fn lengths_have_six_characters_at_most() {
-        let lengths = [0, 999_999, 1_000_000, 999_999_999, 1_500_000_000, 99_990_000_000];
-        for ns in
-            lengths.into_iter().chain([100_000_000_000, 6_000_000_000_000, 900_000_000_000_000])
-        {
-            assert!(length(ns).chars().count() <= 6, "{}", length(ns));
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Formats: each turns reports into text and knows nothing of where they come
 //! from. Figures are printed here and nowhere else.
 
+mod band;
 mod colour;
 mod columns;
 mod csv;
@@ -20,6 +21,7 @@ mod why;
 
 use std::io::{self, Write};
 
+pub(crate) use band::{band, length, worst_of};
 pub use colour::Colour;
 pub use columns::ColumnsView;
 pub use csv::CsvView;
@@ -34,7 +36,7 @@ pub use record::RecordView;
 pub use table::TableView;
 pub use transitions::{Form, Style, TransitionsView};
 pub(crate) use trust::{counted, in_a_sentence as trust_in_a_sentence};
-pub use why::{Subject, WhyView};
+pub use why::{Paper, Subject, WhyForm, WhyStyle, WhyView};
 
 use tcpcong_core::model::{Field, Report, Row, Value};
 

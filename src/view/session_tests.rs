@@ -4,14 +4,15 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::view::{
-    ColumnsView, CsvView, Extras, Form, HistogramView, JsonView, RunParams, Style, TableView,
-    TransitionsView, Unit, WhyView, WithExtras,
+    ColumnsView, CsvView, Extras, Form, HistogramView, JsonView, Paper, RunParams, Style,
+    TableView, TransitionsView, Unit, WhyForm, WhyStyle, WhyView, WithExtras,
 };
 use tcpcong_core::model::sample::{Script, figures, start};
 use tcpcong_core::model::{Body, Entry, LedgerOptions, State, TransitionField, field};
 use tcpcong_core::session::{Backlog, Ending, Plan, Product, Session};
 use tcpcong_core::sink::{Output, Sink};
 use tcpcong_core::source::{End, NoEnrichment, Replay};
+use tcpcong_core::why::VerdictField;
 
 const START_NS: u64 = 5_000_000_000;
 const MS: u64 = 1_000_000;
@@ -250,6 +251,21 @@ fn trace_says_in_every_form_what_was_lost() {
     }
 }
 
+/// What a watch of a second prints.
+fn why_view(form: WhyForm) -> WhyView {
+    let style = WhyStyle {
+        form,
+        order: None,
+        top: None,
+        all: false,
+        named: false,
+        page: None,
+        follow: false,
+        seconds: Some(1),
+    };
+    WhyView::new(style, RunParams::default(), Paper { width: 80, unicode: true })
+}
+
 #[test]
 fn verdicts_are_of_the_same_instant_in_times_and_causes() {
     let plan = Plan {
@@ -265,14 +281,14 @@ fn verdicts_are_of_the_same_instant_in_times_and_causes() {
     };
     let source = || scripted(script(), End::Exhausted, 9000);
     // The timeout came after the watch.
-    let mut view = WhyView::new(Style::Json, RunParams::default(), Some(1));
+    let mut view = why_view(WhyForm::Json(VerdictField::of_object(None)));
     let (data, ..) = printed(source(), &mut view, &plan);
     let verdict = data.lines().nth(1).expect("a verdict");
     assert!(verdict.contains(r#""verdict":"path loss""#), "{verdict}");
     assert!(verdict.contains(r#""watched_ns":1000000000,"held_up_ns":100000000"#), "{verdict}");
     assert!(verdict.contains(r#""timeouts":0,"syn_timeouts":0"#), "{verdict}");
     assert!(verdict.contains(r#""recoveries":1"#), "{verdict}");
-    let mut view = WhyView::new(Style::Table, RunParams::default(), Some(1));
+    let mut view = why_view(WhyForm::Text);
     let (data, remarks, _) = printed(source(), &mut view, &plan);
     let expected =
         "path loss         127.0.0.1:1 > 127.0.0.1:80\n    high confidence; 1.0 s watched; ";

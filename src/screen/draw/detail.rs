@@ -7,12 +7,11 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Borders, Chart, Dataset, GraphType};
 
-use tcpcong_core::model::{Change, Life, Report, Sample, Spell, State, StateTimes, Transition};
+use tcpcong_core::model::{Change, Life, Report, Sample, State, Transition};
 
 use super::super::app::{App, Detail};
-use super::super::columns::{length, worst_of};
 use super::super::theme::DIM;
-use crate::view::{counted, harmless};
+use crate::view::{band, counted, harmless, length};
 
 /// Returns how far up its transitions can be scrolled.
 pub(super) fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) -> usize {
@@ -81,17 +80,9 @@ fn in_words(app: &App, life: &Life, number: u64) -> [Line<'static>; 3] {
 fn draw_band(app: &App, life: &Life, span: (u64, u64), area: Rect, frame: &mut Frame<'_>) {
     let cells = u64::from(area.width);
     let cell_ns = ((span.1 - span.0) / cells.max(1)).max(1);
-    let spans = (0..cells).map(|cell| {
-        let (from_ns, to_ns) = (span.0 + cell * cell_ns, span.0 + (cell + 1) * cell_ns);
-        match within(&life.spells, from_ns, to_ns) {
-            None => Span::raw(" "),
-            Some(times) => {
-                let (state, is_most) = worst_of(&times);
-                let letter = state.letter();
-                let letter = if is_most { letter } else { letter.to_ascii_lowercase() };
-                Span::styled(letter.to_string(), app.theme.filled(state))
-            }
-        }
+    let spans = band(&life.spells, span, usize::from(area.width)).into_iter().map(|cell| {
+        let Some(cell) = cell else { return Span::raw(" ") };
+        Span::styled(cell.letter().to_string(), app.theme.filled(cell.state))
     });
     frame.render_widget(spans.collect::<Line>(), Rect { height: 1, ..area });
     let scale = Line::from(vec![
@@ -101,17 +92,6 @@ fn draw_band(app: &App, life: &Life, span: (u64, u64), area: Rect, frame: &mut F
     let below = Rect { y: area.y + 1, height: 1, ..area };
     frame.render_widget(scale.style(DIM), below);
     frame.render_widget(Line::styled("now", DIM).right_aligned(), below);
-}
-
-/// The time by state between two instants; nothing where it was not seen.
-fn within(spells: &[Spell], from_ns: u64, to_ns: u64) -> Option<StateTimes> {
-    let first = spells.partition_point(|spell| spell.to_ns <= from_ns);
-    let mut times = None;
-    for spell in spells[first..].iter().take_while(|spell| spell.from_ns < to_ns) {
-        let inside = spell.to_ns.min(to_ns).saturating_sub(spell.from_ns.max(from_ns));
-        times.get_or_insert_with(StateTimes::default)[spell.state] += inside;
-    }
-    times
 }
 
 /// Points of a figure, seconds before the end.

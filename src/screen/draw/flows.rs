@@ -8,9 +8,10 @@ use ratatui::text::{Line, Span};
 use tcpcong_core::model::{Condition, State};
 
 use super::super::app::App;
-use super::super::columns::{Column, bar, length, short_flow, worst, worst_of};
+use super::super::columns::{Column, bar, short_flow, worst};
 use super::super::list::{Item, is_condition};
 use super::super::theme::{DIM, SELECTED};
+use crate::view::{length, worst_of};
 
 /// A connection has so much room at least, and is shown in short where it has less than it
 /// takes.

@@ -189,7 +189,7 @@ impl Field {
 }
 
 /// A name as data has it, with its unit where it is a time's.
-pub(super) fn key(name: &str, kind: FieldKind) -> String {
+pub(crate) fn key(name: &str, kind: FieldKind) -> String {
     format!("{name}{}", if kind == FieldKind::Duration { "_ns" } else { "" })
 }
 

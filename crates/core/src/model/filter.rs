@@ -4,7 +4,9 @@
 
 use serde::Serialize;
 
-use super::{AddressPrefix, Endpoints, FilteredOut, Match, Report, Row, State, Transition};
+use super::{
+    AddressPrefix, EndpointFilter, Endpoints, FilteredOut, Match, Report, Row, State, Transition,
+};
 
 /// What a row must be to stay. What is `None` is not asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -17,6 +19,8 @@ pub struct Filter {
     pub laddr: Option<AddressPrefix>,
     /// Its remote address is one of these.
     pub raddr: Option<AddressPrefix>,
+    /// One of its ends, whichever, is this one.
+    pub endpoint: Option<EndpointFilter>,
     /// It spent time in one of these states, or is in one at the end.
     pub state: Option<Vec<State>>,
     /// It spent this much time in `state`, or else outside Open.
@@ -138,7 +142,8 @@ impl Filter {
             && self.raddr.is_none_or(|prefix| prefix.contains(raddr))
             // One that has none yet may come to have one of these.
             && self.lport.is_none_or(|ports| lport == 0 || ports.contains(lport))
-            && self.rport.is_none_or(|ports| rport == 0 || ports.contains(rport));
+            && self.rport.is_none_or(|ports| rport == 0 || ports.contains(rport))
+            && self.endpoint.is_none_or(|end| end.is_of(&row.connection.endpoints));
         // What is not known is counted once the figures have had their say.
         Match::from(matches && self.match_cc(row) != Match::No)
     }

@@ -7,6 +7,7 @@ mod by;
 mod cause;
 mod condition;
 mod connection;
+mod endpoint_filter;
 mod entry;
 mod field;
 mod fields;
@@ -40,10 +41,12 @@ pub use condition::Condition;
 pub use connection::{
     Connection, Endpoints, FlowId, IpVersion, Names, Owner, Process, Workload, is_link_local,
 };
+pub use endpoint_filter::{EndpointFilter, NotAnEndpoint};
 pub use entry::{
     Account, Body, Entry, Figures, Kind, PathFigures, Place, Receiving, SocketEvent,
     SurveyedNamespace,
 };
+pub(crate) use field::key;
 pub use field::{Concern, Field, FieldKind};
 pub use fields::{FIELDS, IDENTITY, field};
 pub use filter::{Filter, Netns, PortRange};

@@ -5,9 +5,11 @@
 mod because;
 mod causes;
 mod evidence;
+mod fields;
 mod finding;
 mod gathered;
 mod looks;
+mod order;
 mod outages;
 mod reductions;
 mod rules;
@@ -15,8 +17,10 @@ mod verdict;
 
 pub use causes::Causes;
 pub use evidence::{Evidence, Watch};
+pub use fields::VerdictField;
 pub use finding::{About, Finding, Verdicts};
 pub use looks::Looks;
+pub use order::VerdictOrder;
 pub use outages::Outages;
 pub use reductions::{Reduced, Reductions, Trigger};
 pub use rules::{Judgement, RULES, Rule, judge};
