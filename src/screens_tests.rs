@@ -224,7 +224,7 @@ fn screen(text: &str, width: usize) -> String {
 /// Without the time of day at its beginning, which depends on where the test runs.
 fn without_time(line: &str) -> String {
     let (first, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));
-    let is_time = first.len() >= 12 && first.as_bytes()[2] == b':' && first.as_bytes()[5] == b':';
+    let is_time = first.len() >= 8 && first.as_bytes()[2] == b':' && first.as_bytes()[5] == b':';
     let made_out = |letter: char| if letter.is_ascii_digit() { '#' } else { letter };
     let first = if is_time { first.chars().map(made_out).collect() } else { first.to_owned() };
     first + rest

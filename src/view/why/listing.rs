@@ -43,7 +43,10 @@ impl<'v> Listing<'v> {
     /// That there are others, which nothing holds up.
     pub(super) fn say_calm(&self, data: &mut dyn Write) -> io::Result<()> {
         match self.in_a_line() {
-            Some(line) => writeln!(data, "{line}: --all lists them"),
+            Some(line) => {
+                let them = if self.calm.len() == 1 { "it" } else { "them" };
+                writeln!(data, "{line}: --all lists {them}")
+            }
             None => Ok(()),
         }
     }

@@ -10,7 +10,7 @@ mod subject;
 mod text;
 mod wrap;
 
-use std::io::{self, Write};
+use std::io;
 
 use serde::Serialize;
 

@@ -8,10 +8,9 @@ type Figure = (&'static str, fn(&Sample) -> Option<String>);
 /// Each with its value, as last seen.
 pub(super) fn figures(life: &Life) -> Vec<String> {
     let mut figures: Vec<_> = life.cc.iter().map(ToString::to_string).collect();
-    let last = |of: fn(&Sample) -> Option<String>| life.samples.iter().rev().find_map(of);
+    let Some(last) = last(life) else { return figures };
     for (name, of) in FIGURES {
-        let value = last(*of);
-        figures.extend(value.map(|value| match &*value {
+        figures.extend(of(&last).map(|value| match &*value {
             "" => (*name).to_owned(),
             value => format!("{name}:{value}"),
         }));
@@ -19,9 +18,20 @@ pub(super) fn figures(life: &Life) -> Vec<String> {
     figures
 }
 
+/// What the socket looked like last, each part as it was last told.
+pub(super) fn last(life: &Life) -> Option<Sample> {
+    let before = || life.samples.iter().rev();
+    let last = *before().next()?;
+    Some(Sample {
+        account: before().find_map(|sample| sample.account),
+        path: before().find_map(|sample| sample.path),
+        receiving: before().find_map(|sample| sample.receiving),
+        ..last
+    })
+}
+
 /// In the order in which `ss` has them; without a value it is so or not.
 const FIGURES: &[Figure] = &[
-    ("rto", |sample| of_path(sample, |path| shown(path.rto))),
     ("backoff", |sample| of_receiving(sample, |one| unless_0(one.backoff))),
     ("rtt", |sample| sample.srtt_us.map(milliseconds)),
     ("mss", |sample| of_path(sample, |path| shown(path.mss))),
@@ -37,7 +47,7 @@ const FIGURES: &[Figure] = &[
     ("delivered_ce", |sample| of_path(sample, |path| unless_0(path.delivered_ce))),
     ("app_limited", |sample| of_path(sample, |path| path.app_limited.then(String::new))),
     ("cwnd_limited", |sample| of_path(sample, |path| path.cwnd_limited.then(String::new))),
-    ("unacked", |sample| Some(sample.in_flight.to_string())),
+    ("in_flight", |sample| Some(sample.in_flight.to_string())),
     ("retrans", |sample| sample.account.map(|[_, again]| again.to_string())),
     ("lost", |sample| (sample.lost > 0).then(|| sample.lost.to_string())),
     ("dsack_dups", |sample| of_path(sample, |path| unless_0(path.dsack_dups))),

@@ -3,6 +3,7 @@
 
 mod depth;
 mod figures;
+mod receiving;
 mod sections;
 mod series;
 mod waits;
@@ -102,8 +103,10 @@ impl Page<'_> {
         }
         let Some(life) = Self::life(finding, self.timelines) else { return Ok(()) };
         let span = (self.verdicts.from_ns, self.verdicts.to_ns);
-        for Section { title, lines } in sections::all(life, span, self.paper) {
-            writeln!(data)?;
+        for Section { is_apart, title, lines } in sections::all(life, span, self.paper) {
+            if is_apart {
+                writeln!(data)?;
+            }
             for (at, line) in lines.iter().enumerate() {
                 let title = if at == 0 { title } else { "" };
                 let line = format!("{INDENT}{title:<10}{line}");

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::super::{Paper, wrap};
 use super::figures::figures;
+use super::receiving::receiving;
 use super::series::{Series, rate_unit};
 use super::waits::{Wait, waits};
 use crate::view::{band, counted, length};
@@ -12,6 +13,8 @@ use tcpcong_core::model::{Cause, Life, Sample, Spell, State};
 
 /// A title, and lines beside and below it.
 pub(super) struct Section {
+    /// Whether a blank line comes before it.
+    pub(super) is_apart: bool,
     pub(super) title: &'static str,
     pub(super) lines: Vec<String>,
 }
@@ -26,15 +29,20 @@ const WAITS: usize = 20;
 /// Of a life between two instants.
 pub(super) fn all(life: &Life, span: (u64, u64), paper: Paper) -> Vec<Section> {
     let width = paper.width.saturating_sub(BEFORE).max(10);
-    let drawing = Drawing { life, span, cells: width.min(CELLS_MOST), paper };
+    let drawing = Drawing { life, span, width, cells: width.min(CELLS_MOST), paper };
     let mut sections = drawing.figures();
     sections.push(drawing.states());
     sections.push(spells(life, span));
     sections.extend(causes(life, span, width));
     sections.extend(timeouts(&waits(life, span), span.0));
+    sections.extend(receiving(life, width));
     let own = figures(life);
     if !own.is_empty() {
-        sections.push(Section { title: "kernel", lines: wrap::words(&own.join(" "), width) });
+        sections.push(Section {
+            is_apart: true,
+            title: "kernel",
+            lines: wrap::words(&own.join(" "), width),
+        });
     }
     sections
 }
@@ -42,6 +50,9 @@ pub(super) fn all(life: &Life, span: (u64, u64), paper: Paper) -> Vec<Section> {
 struct Drawing<'l> {
     life: &'l Life,
     span: (u64, u64),
+    /// Letters beside a title, ...
+    width: usize,
+    /// ... and in a drawing.
     cells: usize,
     paper: Paper,
 }
@@ -52,10 +63,27 @@ impl Drawing<'_> {
         let mut sections = Vec::new();
         let mut add = |title, series: Series, (unit, one): (&str, f64)| {
             let lines = vec![series.in_words(unit, one), series.drawn(self.paper)];
-            sections.push(Section { title, lines });
+            let is_apart = sections.is_empty();
+            sections.push(Section { is_apart, title, lines });
         };
-        if let Some(rate) = Series::rate(life, span, cells, delivered) {
-            add("delivered", rate, ("segments/s", 1.0));
+        let rate = |of: fn(&Sample) -> Option<u64>| Series::rate(life, span, cells, of);
+        let received = rate(received_bits).filter(|rate| rate.most() > 0.0);
+        match rate(acked_bits) {
+            // Of one that only receives there is nothing to show.
+            Some(sent) if sent.most() > 0.0 || received.is_none() => {
+                let unit = rate_unit(sent.most());
+                add("delivered", sent, unit);
+            }
+            Some(_) => {}
+            None => {
+                if let Some(sent) = rate(delivered) {
+                    add("delivered", sent, ("segments/s", 1.0));
+                }
+            }
+        }
+        if let Some(received) = received {
+            let unit = rate_unit(received.most());
+            add("received", received, unit);
         }
         if let Some(rtt) = Series::gauge(life, span, cells, |one| one.srtt_us.map(f64::from)) {
             add("srtt", rtt, ("ms", 1e3));
@@ -71,10 +99,23 @@ impl Drawing<'_> {
         let letters = band(&life.spells, span, cells).into_iter();
         let letters: String = letters.map(|cell| cell.map_or(' ', |cell| cell.letter())).collect();
         let cell_ns = (span.1 - span.0.min(span.1)) / (cells as u64).max(1);
-        let scale =
-            format!("a letter is {}, small if it was less than half of it", length(cell_ns));
-        Section { title: "states", lines: vec![letters, scale] }
+        let names = State::ALL.map(|state| format!("{} {}", state.letter(), state.title()));
+        let scale = format!(
+            "a letter is {}, small if less than half of it was that: {}",
+            length(cell_ns),
+            names.join(", ")
+        );
+        let lines = std::iter::once(letters).chain(wrap::words(&scale, self.width)).collect();
+        Section { is_apart: false, title: "states", lines }
     }
+}
+
+fn acked_bits(sample: &Sample) -> Option<u64> {
+    Some(sample.path?.bytes_acked.saturating_mul(8))
+}
+
+fn received_bits(sample: &Sample) -> Option<u64> {
+    Some(sample.receiving?.bytes_received.saturating_mul(8))
 }
 
 fn delivered(sample: &Sample) -> Option<u64> {
@@ -114,21 +155,25 @@ fn spells(life: &Life, span: (u64, u64)) -> Section {
     if let Some((spell, ns)) = outside.max_by_key(|(_, ns)| *ns) {
         let cause = spell.beginning.cause().map_or(String::new(), |cause| format!(", by {cause}"));
         lines.push(format!(
-            "the longest outside Open: {} in {}, at {}{cause}",
+            "the longest outside Open: {} in {}, {}{cause}",
             length(ns),
             spell.state.title(),
-            at(spell.from_ns, span.0)
+            since(spell.from_ns, span.0)
         ));
     }
-    Section { title: "spells", lines }
+    Section { is_apart: true, title: "spells", lines }
 }
 
-/// Since the beginning of the watch.
-fn at(at_ns: u64, from_ns: u64) -> String {
+/// Seconds since the beginning of the watch.
+fn seconds(at_ns: u64, from_ns: u64) -> String {
+    format!("{:.3} s", at_ns.saturating_sub(from_ns) as f64 / 1e9)
+}
+
+fn since(at_ns: u64, from_ns: u64) -> String {
     if at_ns < from_ns {
-        return "before".to_owned();
+        return "since before the watch".to_owned();
     }
-    format!("{:.3} s", (at_ns - from_ns) as f64 / 1e9)
+    format!("from {} on", seconds(at_ns, from_ns))
 }
 
 fn causes(life: &Life, (from_ns, to_ns): (u64, u64), width: usize) -> Option<Section> {
@@ -139,7 +184,7 @@ fn causes(life: &Life, (from_ns, to_ns): (u64, u64), width: usize) -> Option<Sec
     counts.sort_by_key(|(cause, count)| (std::cmp::Reverse(*count), *cause));
     let counts = counts.iter().map(|(cause, count)| format!("{count} {cause}"));
     let lines = wrap::facts(counts, width);
-    (!lines.is_empty()).then_some(Section { title: "causes", lines })
+    (!lines.is_empty()).then_some(Section { is_apart: true, title: "causes", lines })
 }
 
 fn timeouts(waits: &[Wait], from_ns: u64) -> Option<Section> {
@@ -151,7 +196,7 @@ fn timeouts(waits: &[Wait], from_ns: u64) -> Option<Section> {
     for wait in waits.iter().take(WAITS) {
         lines.push(format!(
             "{:>10}  {:<8} {:>8} {:>8}  {}",
-            at(wait.at_ns, from_ns),
+            seconds(wait.at_ns, from_ns),
             wait.from,
             wait.waited_ns.map_or("-".to_owned(), length),
             length(wait.loss_ns),
@@ -163,5 +208,5 @@ fn timeouts(waits: &[Wait], from_ns: u64) -> Option<Section> {
         let others = counted(others as u64, "timeout");
         lines.push(format!("and {others} more, which `tcpcong trace` shows"));
     }
-    Some(Section { title: "waits", lines })
+    Some(Section { is_apart: true, title: "waits", lines })
 }
