@@ -45,7 +45,7 @@ fn signal(child: &Child, signal: Signal) -> Result<()> {
 
 #[test]
 fn bad_input_is_one_line_and_exit_code_2() -> Result<()> {
-    let lines: [&[&str]; 12] = [
+    let lines: [&[&str]; 19] = [
         &["-L", "0"],
         &["-R", "70000"],
         &["-L", "a-b"],
@@ -58,6 +58,13 @@ fn bad_input_is_one_line_and_exit_code_2() -> Result<()> {
         &["--max-flows", "0"],
         &["--format", "xml"],
         &["--no-such-option"],
+        &["why", "10.0.0.1"],
+        &["why", "5", "--seconds", "5"],
+        &["why", "987654"],
+        &["why", ":443", "--format", "csv"],
+        &["why", "--follow", "-o", "verdict"],
+        &["why", "--sort", "nonsense"],
+        &["why", "pid"],
     ];
     for arguments in lines {
         let output = run(arguments)?;

@@ -3,7 +3,7 @@
 
 use tcpcong_core::compare::Measure;
 use tcpcong_core::model::{Cause, FIELDS, TransitionField};
-use tcpcong_core::why::RULES;
+use tcpcong_core::why::{RULES, VerdictField};
 
 const JSON: &str = include_str!("../docs/json.md");
 const WHY: &str = include_str!("../docs/why.md");
@@ -16,6 +16,13 @@ fn every_field_is_in_the_documentation() {
     let (_, of_trace) = JSON.split_once("# `tcpcong trace").expect("its part");
     for field in TransitionField::all() {
         assert!(of_trace.contains(&format!("`{}`", field.key())), "{}", field.key());
+    }
+    let (_, of_why) = JSON.split_once("# `tcpcong why").expect("its part");
+    let own = VerdictField::all().filter(|field| matches!(field, VerdictField::Own(_)));
+    // The states stand there as the first and the last of them.
+    let states = ["disorder_ns", "cwr_ns", "recovery_ns"];
+    for field in own.filter(|field| !states.contains(&&*field.key())) {
+        assert!(of_why.contains(&format!("`{}`", field.key())), "{}", field.key());
     }
 }
 

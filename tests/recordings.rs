@@ -56,6 +56,7 @@ fn a_replay_prints_what_the_run_printed_to_the_byte() -> Result<()> {
     }
     let scene = Scene::set("replay")?;
     let port = scene.port();
+    let end = format!(":{port}");
     let folder = TempDir::new()?;
     let each: &[&[&str]] = &[
         &["-T", "-R", &port, "0.5"],
@@ -68,6 +69,9 @@ fn a_replay_prints_what_the_run_printed_to_the_byte() -> Result<()> {
         &["trace", "-o", "laddr,comm,pid,cgroup,cause"],
         &["why", "--seconds", "2"],
         &["why", "--seconds", "2", "--format", "json", "--by", "process"],
+        &["why", "2", "--format", "csv", "--sort", "lport"],
+        &["why", &end, "2", "--top", "2"],
+        &["why", "1", "--follow", "--format", "json"],
     ];
     for (at, arguments) in each.iter().enumerate() {
         let recording = folder.path().join(format!("{at}.jsonl.zst"));

@@ -10,7 +10,7 @@ use super::config::{TRACE_SECONDS_MOST, attach, buffer, origin, seconds, whole};
 use super::show::{Filters, Ports};
 use super::{Origin, UsageError, choice};
 use crate::view::{WhyForm, WhyStyle};
-use tcpcong_core::model::{Arrangement, EndpointFilter, Filter, Lookups};
+use tcpcong_core::model::{Arrangement, By, EndpointFilter, Filter, Lookups};
 use tcpcong_core::why::VerdictField;
 use tcpcong_live::{Options, Selection};
 
@@ -36,9 +36,12 @@ Examples:
 /// What to watch for verdicts.
 #[derive(Debug, Group)]
 pub struct Why {
-    /// What to show in depth: a connection by either end, as 10.0.0.1:443,
-    /// [2001:db8::1]:443 or :443; or a process, as pid:1234. A number alone is SECONDS
-    #[arg(value_name = "ADDR:PORT|pid:N")]
+    /// What to show in depth.
+    #[arg(
+        value_name = "ADDR:PORT|pid:N",
+        help = "What to show in depth: a connection by either end, as 10.0.0.1:443, \
+                [2001:db8::1]:443 or :443; or a process, as pid:1234. A number alone is SECONDS"
+    )]
     pub subject: Option<String>,
     /// How long, as --seconds
     #[arg(value_name = "SECONDS")]
@@ -134,7 +137,7 @@ pub(super) fn why(args: &Why) -> Result<WhyConfig, UsageError> {
     let mut filter = choice::filter(&args.ports, &args.filters)?;
     let page = subject.map(|subject| name(subject, &mut filter)).transpose()?;
     let by = choice::by(args.by.as_ref())?;
-    let style = style(args, page, by.as_ref().map(|by| by.key()), &filter)?;
+    let style = style(args, page, by.as_ref().map(By::key), &filter)?;
     let arrangement = Arrangement { by, top: None, order: None };
     let mut lookups = choice::lookups(&filter, &arrangement, &[]);
     lookups.add(Lookups { owners: true, costs: true, ..Lookups::default() });

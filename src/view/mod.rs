@@ -21,7 +21,7 @@ mod why;
 
 use std::io::{self, Write};
 
-pub(crate) use band::{band, length, worst_of};
+pub(crate) use band::{BandCell, band, length, worst_of};
 pub use colour::Colour;
 pub use columns::ColumnsView;
 pub use csv::CsvView;
@@ -112,3 +112,7 @@ mod choice_tests;
 #[cfg(test)]
 #[path = "session_tests.rs"]
 mod session_tests;
+
+#[cfg(test)]
+#[path = "why/tests.rs"]
+mod why_tests;

@@ -18,11 +18,11 @@ const START_NS: u64 = 5_000_000_000;
 const MS: u64 = 1_000_000;
 
 /// The script, which ends with `end`, so many milliseconds after the start.
-fn scripted(script: Script, end: End, after_ms: u64) -> Replay {
+pub(super) fn scripted(script: Script, end: End, after_ms: u64) -> Replay {
     Replay::new(start(START_NS), script.entries).ending(end, START_NS + after_ms * MS)
 }
 
-fn ms(ms: u64) -> u64 {
+pub(super) fn ms(ms: u64) -> u64 {
     START_NS + ms * MS
 }
 
@@ -40,7 +40,11 @@ fn script() -> Script {
 }
 
 /// What a run of the plan prints, on stdout and on stderr.
-fn printed(mut source: Replay, sink: &mut dyn Sink, plan: &Plan) -> (String, String, Ending) {
+pub(super) fn printed(
+    mut source: Replay,
+    sink: &mut dyn Sink,
+    plan: &Plan,
+) -> (String, String, Ending) {
     printed_slowly(&mut source, sink, plan, &())
 }
 

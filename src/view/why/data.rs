@@ -108,7 +108,7 @@ fn title(column: &VerdictField) -> String {
 
 fn text(value: Value) -> String {
     match value {
-        Value::Time(ns) => format!("{:.1}", ns as f64 / 1e6),
+        Value::Time(ns) => format!("{:.3}", ns as f64 / 1e6),
         Value::Is(is) => (if is { "yes" } else { "no" }).to_owned(),
         Value::Nothing => "-".to_owned(),
         value => csv::cell(value),

@@ -72,6 +72,10 @@ impl<'v> Listing<'v> {
 
     pub(super) fn say_how_many(&self, style: &WhyStyle, to: &mut dyn Write) -> io::Result<()> {
         let (shown, in_all) = (self.shown.len(), self.in_all);
+        if shown == 0 && !self.calm.is_empty() {
+            // The line that sums them up says it.
+            return Ok(());
+        }
         match style.order {
             Some(order) => writeln!(to, "tcpcong: {shown} of {in_all}, in the order of {order}"),
             None => writeln!(to, "tcpcong: {shown} of {in_all}, the most held up first"),

@@ -115,16 +115,6 @@ impl WhyView {
     fn has_pages(&self) -> bool {
         self.style.page.is_some() && !self.style.follow
     }
-
-    fn columns(
-        &mut self,
-        columns: &[VerdictField],
-        listing: &Listing<'_>,
-        out: &mut Output<'_>,
-    ) -> io::Result<()> {
-        data::table(columns, listing, out.data)?;
-        listing.say_calm(out.data)
-    }
 }
 
 impl Sink for WhyView {
@@ -163,7 +153,10 @@ impl Sink for WhyView {
                 }
                 data::lines(&columns, &listing, verdicts, out.data)?;
             }
-            WhyForm::Columns(columns) => self.columns(&columns, &listing, out)?,
+            WhyForm::Columns(columns) => {
+                data::table(&columns, &listing, out.data)?;
+                listing.say_calm(out.data)?;
+            }
             WhyForm::Text if self.style.follow => {
                 self.followed.print(&listing, verdicts, &self.style, out.data)?;
             }

@@ -104,6 +104,16 @@ fn names_are_whole_and_cgroups_are_subtrees() {
 }
 
 #[test]
+fn an_end_is_either_one_and_not_for_the_kernel_to_decide() {
+    let mut rows = [row(443), row(1), row(2)];
+    rows[1].connection.endpoints.rport = 443;
+    let filter = |text: &str| Filter { endpoint: text.parse().ok(), ..Filter::default() };
+    assert_eq!(stay(&filter(":443"), &rows), [443, 1]);
+    assert_eq!(stay(&filter("127.0.0.1:80"), &rows), [443, 2]);
+    assert!(!filter(":443").is_of_kernel() && filter(":443").options_of_kernel().is_empty());
+}
+
+#[test]
 fn addresses_are_those_of_both_ends_in_one_family() {
     let mut rows = [row(1), row(2)];
     rows[1].connection.endpoints.raddr = "2001:db8::1".parse().unwrap();

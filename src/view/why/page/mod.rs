@@ -107,10 +107,10 @@ impl Page<'_> {
             if is_apart {
                 writeln!(data)?;
             }
-            for (at, line) in lines.iter().enumerate() {
+            for (at, text) in lines.iter().enumerate() {
                 let title = if at == 0 { title } else { "" };
-                let line = format!("{INDENT}{title:<10}{line}");
-                writeln!(data, "{}", line.trim_end())?;
+                let text = format!("{INDENT}{title:<10}{text}");
+                writeln!(data, "{}", text.trim_end())?;
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::figures::figures;
 use super::receiving::receiving;
 use super::series::{Series, rate_unit};
 use super::waits::{Wait, waits};
-use crate::view::{band, counted, length};
+use crate::view::{BandCell, band, counted, length};
 use tcpcong_core::model::{Cause, Life, Sample, Spell, State};
 
 /// A title, and lines beside and below it.
@@ -32,7 +32,7 @@ pub(super) fn all(life: &Life, span: (u64, u64), paper: Paper) -> Vec<Section> {
     let drawing = Drawing { life, span, width, cells: width.min(CELLS_MOST), paper };
     let mut sections = drawing.figures();
     sections.push(drawing.states());
-    sections.push(spells(life, span));
+    sections.push(spells(life, span, width));
     sections.extend(causes(life, span, width));
     sections.extend(timeouts(&waits(life, span), span.0));
     sections.extend(receiving(life, width));
@@ -68,15 +68,15 @@ impl Drawing<'_> {
         };
         let rate = |of: fn(&Sample) -> Option<u64>| Series::rate(life, span, cells, of);
         let received = rate(received_bits).filter(|rate| rate.most() > 0.0);
-        match rate(acked_bits) {
-            // Of one that only receives there is nothing to show.
-            Some(sent) if sent.most() > 0.0 || received.is_none() => {
-                let unit = rate_unit(sent.most());
-                add("delivered", sent, unit);
+        match acked_bits_of_segment(life, span) {
+            Some(bits) => {
+                if let Some(sent) = rate(delivered).map(|rate| rate.times(bits)) {
+                    let unit = rate_unit(sent.most());
+                    add("delivered", sent, unit);
+                }
             }
-            Some(_) => {}
             None => {
-                if let Some(sent) = rate(delivered) {
+                if let Some(sent) = rate(delivered).filter(|rate| rate.most() > 0.0) {
                     add("delivered", sent, ("segments/s", 1.0));
                 }
             }
@@ -97,21 +97,29 @@ impl Drawing<'_> {
     fn states(&self) -> Section {
         let &Self { life, span, cells, .. } = self;
         let letters = band(&life.spells, span, cells).into_iter();
-        let letters: String = letters.map(|cell| cell.map_or(' ', |cell| cell.letter())).collect();
+        let letters: String = letters.map(|cell| cell.map_or(' ', BandCell::letter)).collect();
         let cell_ns = (span.1 - span.0.min(span.1)) / (cells as u64).max(1);
-        let names = State::ALL.map(|state| format!("{} {}", state.letter(), state.title()));
+        let names = State::ALL.map(|state| format!("{}={}", state.letter(), state.title()));
         let scale = format!(
             "a letter is {}, small if less than half of it was that: {}",
             length(cell_ns),
-            names.join(", ")
+            names.join(" ")
         );
         let lines = std::iter::once(letters).chain(wrap::words(&scale, self.width)).collect();
         Section { is_apart: false, title: "states", lines }
     }
 }
 
-fn acked_bits(sample: &Sample) -> Option<u64> {
-    Some(sample.path?.bytes_acked.saturating_mul(8))
+/// How many bits a segment had that was delivered, on average. Bytes are acknowledged in
+/// leaps, after a hole has been filled; segments count as they arrive.
+fn acked_bits_of_segment(life: &Life, (from_ns, to_ns): (u64, u64)) -> Option<f64> {
+    let known = |sample: &Sample| Some((sample.path?.bytes_acked, sample.account?[0]));
+    let within = |sample: &&Sample| (from_ns..=to_ns).contains(&sample.at_ns);
+    let mut known = life.samples.iter().filter(within).filter_map(known);
+    let (first, last) = (known.next()?, known.next_back()?);
+    let bits = last.0.saturating_sub(first.0).saturating_mul(8);
+    let segments = last.1.wrapping_sub(first.1);
+    (segments > 0).then(|| bits as f64 / f64::from(segments))
 }
 
 fn received_bits(sample: &Sample) -> Option<u64> {
@@ -127,7 +135,7 @@ fn inside_ns(spell: &Spell, (from_ns, to_ns): (u64, u64)) -> u64 {
     spell.to_ns.min(to_ns).saturating_sub(spell.from_ns.max(from_ns))
 }
 
-fn spells(life: &Life, span: (u64, u64)) -> Section {
+fn spells(life: &Life, span: (u64, u64), width: usize) -> Section {
     let inside = |state: State| {
         let spells = life.spells.iter().filter(move |spell| spell.state == state);
         let spells = spells.filter(move |spell| spell.to_ns > span.0 && spell.from_ns <= span.1);
@@ -154,12 +162,13 @@ fn spells(life: &Life, span: (u64, u64)) -> Section {
     let outside = State::ALL.into_iter().filter(|state| *state != State::Open).flat_map(inside);
     if let Some((spell, ns)) = outside.max_by_key(|(_, ns)| *ns) {
         let cause = spell.beginning.cause().map_or(String::new(), |cause| format!(", by {cause}"));
-        lines.push(format!(
+        let longest = format!(
             "the longest outside Open: {} in {}, {}{cause}",
             length(ns),
             spell.state.title(),
             since(spell.from_ns, span.0)
-        ));
+        );
+        lines.extend(wrap::words(&longest, width));
     }
     Section { is_apart: true, title: "spells", lines }
 }

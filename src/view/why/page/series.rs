@@ -12,8 +12,8 @@ const MARKS: [char; 8] = ['_', '.', ':', '-', '=', '+', '*', '#'];
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Series {
     cells: Vec<Option<f64>>,
-    least: f64,
-    most: f64,
+    lowest: f64,
+    highest: f64,
     last: f64,
 }
 
@@ -29,8 +29,9 @@ impl Series {
         let points: Vec<_> = points.filter(|(at_ns, _)| *at_ns <= span.1).collect();
         let mut values = points.iter().map(|(_, value)| *value);
         let last = values.next_back()?;
-        let (least, most) = values
-            .fold((last, last), |(least, most), value: f64| (least.min(value), most.max(value)));
+        let (lowest, highest) = values.fold((last, last), |(lowest, highest), value: f64| {
+            (lowest.min(value), highest.max(value))
+        });
         let mut present = None;
         let mut points = points.into_iter().peekable();
         let of_cell = |cell| {
@@ -42,7 +43,7 @@ impl Series {
             }
             if sum.1 > 0.0 { Some(sum.0 / sum.1) } else { present }
         };
-        Some(Self { cells: (0..cells).map(of_cell).collect(), least, most, last })
+        Some(Self { cells: (0..cells).map(of_cell).collect(), lowest, highest, last })
     }
 
     /// How fast a counter grows, a second: between two samples evenly.
@@ -71,29 +72,40 @@ impl Series {
         let cells: Vec<_> = grown.into_iter().map(of_cell).collect();
         let known = || cells.iter().copied().flatten();
         let last = known().next_back()?;
-        let (least, most) = (known().fold(last, f64::min), known().fold(last, f64::max));
-        Some(Self { cells, least, most, last })
+        let (lowest, highest) = (known().fold(last, f64::min), known().fold(last, f64::max));
+        Some(Self { cells, lowest, highest, last })
     }
 
     /// The least, the most, and the last, in this unit, which is so much.
     pub(super) fn in_words(&self, unit: &str, one: f64) -> String {
-        let [least, most, last] =
-            [self.least, self.most, self.last].map(|value| short(value / one));
-        format!("least {least}, most {most}, last {last} {unit}")
+        let [lowest, highest, last] =
+            [self.lowest, self.highest, self.last].map(|value| short(value / one));
+        format!("least {lowest}, most {highest}, last {last} {unit}")
+    }
+
+    /// The same in a unit of which there are so many in each.
+    pub(super) fn times(self, many: f64) -> Self {
+        let cells = self.cells.into_iter().map(|value| value.map(|value| value * many)).collect();
+        Self {
+            cells,
+            lowest: self.lowest * many,
+            highest: self.highest * many,
+            last: self.last * many,
+        }
     }
 
     /// The largest value.
     pub(super) fn most(&self) -> f64 {
-        self.most
+        self.highest
     }
 
     /// A letter for each stretch, the higher the more; a blank where it is not known.
     pub(super) fn drawn(&self, paper: Paper) -> String {
         let letters = if paper.unicode { BARS } else { MARKS };
-        let most = self.cells.iter().copied().flatten().fold(0.0, f64::max);
+        let highest = self.cells.iter().copied().flatten().fold(0.0, f64::max);
         let letter = |value: &Option<f64>| {
             let Some(value) = value else { return ' ' };
-            let share = if most > 0.0 { value / most } else { 0.0 };
+            let share = if highest > 0.0 { value / highest } else { 0.0 };
             // From 0 to 7: a share is from 0 to 1.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let at = (share * 7.0).round() as usize;
