@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -16,21 +17,26 @@ use support::traffic::{Amount, Dial, Ending, Sender};
 /// What the path carries, bits a second.
 const RATE: f64 = 20e6;
 
+/// What is asked of this process is of one test alone.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// A client that sends all it can through a router of 20 Mbit/s, and its server.
 struct Scene {
     sender: Sender,
     _server: Server,
     _lab: Lab,
+    _alone: MutexGuard<'static, ()>,
 }
 
 fn scene(name: &str) -> Result<Scene> {
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let lab = Lab::new(name)?;
     lab.bottleneck("20mbit", "16k", "60k")?;
     let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;
     let dial = Dial::to(server.address()).congestion_control("cubic");
     let sender = Sender::start(&lab.client, &dial, Amount::UntilStopped)?;
     std::thread::sleep(Duration::from_millis(300));
-    Ok(Scene { sender, _server: server, _lab: lab })
+    Ok(Scene { sender, _server: server, _lab: lab, _alone: alone })
 }
 
 fn printed(arguments: &[&str]) -> Result<String> {
