@@ -42,11 +42,12 @@ pub(super) fn plan_why(config: &WhyConfig) -> Plan {
         product: Product::Verdicts,
         duration: config.duration,
         verdicts_every: config.every,
+        each_look: in_depth,
         ledger: LedgerOptions {
             list_quiet: true,
             transitions: true,
             spells: in_depth,
-            samples: in_depth,
+            samples: true,
             tick_ns: Some(LiveSource::tick_ns()),
             ..LedgerOptions::default()
         },

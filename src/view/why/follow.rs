@@ -48,7 +48,7 @@ impl Followed {
         let mut present = HashMap::new();
         for finding in listing.shown.iter().chain(&listing.calm) {
             let key = Key::of(finding);
-            let (verdict, second) = (finding.verdict, finding.second);
+            let (verdict, second) = (finding.judgement.verdict, finding.judgement.second);
             let before = self.last.get(&key).copied();
             let is_told = match before {
                 Some(before) => before != (verdict, second),
@@ -56,7 +56,7 @@ impl Followed {
             };
             if is_told {
                 let (name, subject) = (named(finding), Subject::new(&finding.about).text);
-                let because = sentence(&finding.because);
+                let because = sentence(&finding.judgement.because);
                 writeln!(data, "{}", format!("{time} {name:<17} {subject}  {because}").trim_end())?;
             }
             if is_told || before.is_some() {

@@ -22,7 +22,7 @@ impl<'v> Listing<'v> {
         if let Some(order) = style.order {
             order.apply(&mut shown);
         }
-        let is_calm = |finding: &&Finding| finding.verdict.is_calm();
+        let is_calm = |finding: &&Finding| finding.judgement.verdict.is_calm();
         let lists_calm = style.all
             || style.form.is_data()
             || style.page.is_some()
@@ -56,9 +56,9 @@ impl<'v> Listing<'v> {
         let noun = if matches!(first.about, About::Group(_)) { "group" } else { "connection" };
         let mut counts: Vec<(Verdict, u64)> = Vec::new();
         for finding in &self.calm {
-            match counts.iter_mut().find(|(verdict, _)| *verdict == finding.verdict) {
+            match counts.iter_mut().find(|(verdict, _)| *verdict == finding.judgement.verdict) {
                 Some((_, count)) => *count += 1,
-                None => counts.push((finding.verdict, 1)),
+                None => counts.push((finding.judgement.verdict, 1)),
             }
         }
         counts.sort_by_key(|(_, count)| Reverse(*count));
@@ -86,7 +86,7 @@ impl<'v> Listing<'v> {
 /// Those that were held up most first; of those that nothing holds up, the ones that sent most,
 /// and the idle ones last.
 fn place(finding: &Finding) -> (bool, bool, Reverse<u64>, Reverse<u64>) {
-    let (verdict, evidence) = (finding.verdict, &finding.evidence);
+    let (verdict, evidence) = (finding.judgement.verdict, &finding.evidence);
     let held_up_ns = if verdict.is_calm() { 0 } else { evidence.held_up_ns() };
     (
         verdict.is_calm(),

@@ -91,8 +91,10 @@ pub struct WhyView {
     style: WhyStyle,
     params: RunParams,
     paper: Paper,
-    /// The lives of those that are shown in depth.
+    /// The lives of those that are shown in depth, ...
     timelines: Timelines,
+    /// ... and the verdicts on them, which wait for the last of their lives.
+    waiting: Option<Verdicts>,
     followed: Followed,
     printed_titles: bool,
 }
@@ -106,6 +108,7 @@ impl WhyView {
             params,
             paper,
             timelines: Timelines::default(),
+            waiting: None,
             followed: Followed::default(),
             printed_titles: false,
         }
@@ -115,30 +118,8 @@ impl WhyView {
     fn has_pages(&self) -> bool {
         self.style.page.is_some() && !self.style.follow
     }
-}
 
-impl Sink for WhyView {
-    fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
-        if let WhyForm::Json(_) = self.style.form {
-            return JsonView::new(self.params.clone(), &[], false).started(start, out);
-        }
-        trust::at_start(start, out.remarks)?;
-        let Some(seconds) = self.style.seconds else { return Ok(()) };
-        if self.style.follow {
-            writeln!(out.remarks, "tcpcong: a verdict each {seconds} s; Ctrl-C ends it")
-        } else {
-            writeln!(out.remarks, "tcpcong: watching for {seconds} s; Ctrl-C ends it sooner")
-        }
-    }
-
-    fn interval(&mut self, report: &Report, _: &mut Output<'_>) -> io::Result<()> {
-        if self.has_pages() {
-            self.timelines.add(report);
-        }
-        Ok(())
-    }
-
-    fn verdicts(&mut self, verdicts: &Verdicts, out: &mut Output<'_>) -> io::Result<()> {
+    fn print(&mut self, verdicts: &Verdicts, out: &mut Output<'_>) -> io::Result<()> {
         let listing = Listing::new(verdicts, &self.style);
         match self.style.form.clone() {
             WhyForm::Json(columns) => {
@@ -179,8 +160,41 @@ impl Sink for WhyView {
         }
         Ok(())
     }
+}
+
+impl Sink for WhyView {
+    fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
+        if let WhyForm::Json(_) = self.style.form {
+            return JsonView::new(self.params.clone(), &[], false).started(start, out);
+        }
+        trust::at_start(start, out.remarks)?;
+        let Some(seconds) = self.style.seconds else { return Ok(()) };
+        if self.style.follow {
+            writeln!(out.remarks, "tcpcong: a verdict each {seconds} s; Ctrl-C ends it")
+        } else {
+            writeln!(out.remarks, "tcpcong: watching for {seconds} s; Ctrl-C ends it sooner")
+        }
+    }
+
+    fn interval(&mut self, report: &Report, _: &mut Output<'_>) -> io::Result<()> {
+        if self.has_pages() {
+            self.timelines.add(report);
+        }
+        Ok(())
+    }
+
+    fn verdicts(&mut self, verdicts: &Verdicts, out: &mut Output<'_>) -> io::Result<()> {
+        if self.has_pages() {
+            self.waiting = Some(verdicts.clone());
+            return Ok(());
+        }
+        self.print(verdicts, out)
+    }
 
     fn ended(&mut self, start: &Start, summary: &Summary, out: &mut Output<'_>) -> io::Result<()> {
+        if let Some(verdicts) = self.waiting.take() {
+            self.print(&verdicts, out)?;
+        }
         let coverage = &Coverage::of(summary);
         let verdicts = summary.verdicts as u64;
         let WhyForm::Json(_) = self.style.form else {

@@ -31,6 +31,7 @@ fn watched(script: Script, style: WhyStyle, lasting_ms: u64) -> (String, String)
     let plan = Plan {
         product: Product::Verdicts,
         verdicts_every: follow,
+        each_look: style.page.is_some(),
         ledger: LedgerOptions {
             list_quiet: true,
             transitions: true,

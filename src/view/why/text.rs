@@ -34,12 +34,15 @@ pub(super) fn lines(finding: &Finding, width: usize) -> Vec<String> {
     let mut add = |more: Vec<String>| {
         lines.extend(more.into_iter().map(|line| format!("{INDENT}{line}")));
     };
-    add(wrap::words(&sentence(&finding.because), width));
-    let confidence = format!("{} confidence{}", finding.confidence.name(), of_end(finding.end));
+    add(wrap::words(&sentence(&finding.judgement.because), width));
+    let confidence = format!(
+        "{} confidence{}",
+        finding.judgement.confidence.name(),
+        of_end(finding.judgement.verdict.end())
+    );
     let rest = facts(&finding.evidence);
     add(wrap::facts(std::iter::once(confidence).chain(rest), width));
-    let next = finding.verdict.next_step();
-    if !next.is_empty() {
+    if let Some(next) = finding.judgement.verdict.next_step() {
         add(wrap::words(&format!("Next: {}", with_stop(next)), width));
     }
     lines
@@ -47,9 +50,9 @@ pub(super) fn lines(finding: &Finding, width: usize) -> Vec<String> {
 
 /// The verdict, and the second one where there is one.
 pub(super) fn named(finding: &Finding) -> String {
-    match finding.second {
-        Some(second) => format!("{} and {}", finding.verdict, second),
-        None => finding.verdict.to_string(),
+    match finding.judgement.second {
+        Some(second) => format!("{} and {}", finding.judgement.verdict, second),
+        None => finding.judgement.verdict.to_string(),
     }
 }
 
@@ -57,7 +60,7 @@ fn of_end(end: End) -> &'static str {
     match end {
         End::Sending => ", of the sending end",
         End::Receiving => ", of the receiving end",
-        End::Both => ", of both ends",
+        End::Both => "",
     }
 }
 

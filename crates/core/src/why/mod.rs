@@ -11,6 +11,7 @@ mod gathered;
 mod looks;
 mod order;
 mod outages;
+mod own_fields;
 mod reductions;
 mod rules;
 mod verdict;

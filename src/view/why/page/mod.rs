@@ -80,9 +80,9 @@ impl Page<'_> {
     ) -> io::Result<()> {
         let mut counts: Vec<(Verdict, usize)> = Vec::new();
         for finding in findings {
-            match counts.iter_mut().find(|(verdict, _)| *verdict == finding.verdict) {
+            match counts.iter_mut().find(|(verdict, _)| *verdict == finding.judgement.verdict) {
                 Some((_, count)) => *count += 1,
-                None => counts.push((finding.verdict, 1)),
+                None => counts.push((finding.judgement.verdict, 1)),
             }
         }
         let counts = counts.iter().map(|(verdict, count)| format!("{count} {verdict}"));
