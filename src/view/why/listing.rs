@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::{WhyForm, WhyStyle};
 use crate::view::counted;
+use tcpcong_core::model::FlowId;
 use tcpcong_core::why::{About, Finding, Verdict, Verdicts};
 
 /// The verdicts of a watch as they are listed.
@@ -18,7 +19,9 @@ pub(super) struct Listing<'v> {
 impl<'v> Listing<'v> {
     pub(super) fn new(verdicts: &'v Verdicts, style: &WhyStyle) -> Self {
         let mut shown: Vec<_> = verdicts.findings.iter().collect();
-        shown.sort_by_key(|finding| place(finding));
+        // The others come in order.
+        let first_calm = shown.iter().position(|finding| finding.judgement.verdict.is_calm());
+        shown[first_calm.unwrap_or(verdicts.findings.len())..].sort_by_key(|one| place(one));
         if let Some(order) = style.order {
             order.apply(&mut shown);
         }
@@ -83,17 +86,16 @@ impl<'v> Listing<'v> {
     }
 }
 
-/// Those that were held up most first; of those that nothing holds up, the ones that sent most,
-/// and the idle ones last.
-fn place(finding: &Finding) -> (bool, bool, Reverse<u64>, Reverse<u64>) {
-    let (verdict, evidence) = (finding.judgement.verdict, &finding.evidence);
-    let held_up_ns = if verdict.is_calm() { 0 } else { evidence.held_up_ns() };
-    (
-        verdict.is_calm(),
-        verdict.is_calm() && verdict != Verdict::Healthy,
-        Reverse(held_up_ns),
-        Reverse(evidence.stats.delivered_in_all()),
-    )
+/// Of those that nothing holds up the ones that send or receive most come first, and the idle
+/// ones last.
+fn place(finding: &Finding) -> (bool, Reverse<u64>, Option<FlowId>) {
+    let stats = &finding.evidence.stats;
+    let segments = stats.delivered_in_all().max(stats.traffic.segments_in);
+    let id = match &finding.about {
+        About::Flow(row) => Some(row.id),
+        About::Group(_) => None,
+    };
+    (finding.judgement.verdict != Verdict::Healthy, Reverse(segments), id)
 }
 
 /// A verdict as it is said of several.

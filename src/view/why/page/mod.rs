@@ -11,6 +11,7 @@ mod waits;
 use std::io::{self, Write};
 
 pub(super) use depth::InDepth;
+pub(super) use series::{rate_unit, short};
 
 use super::listing::Listing;
 use super::text::{self, INDENT};

@@ -125,7 +125,7 @@ fn stretch((from_ns, to_ns): (u64, u64), cells: usize, cell: usize) -> (u64, u64
 }
 
 /// With three digits that count, or as many as there are before the point.
-pub(super) fn short(value: f64) -> String {
+pub(in super::super) fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
         0.0..9.995 => format!("{value:.2}"),
@@ -135,7 +135,7 @@ pub(super) fn short(value: f64) -> String {
 }
 
 /// Bits a second: in which unit so many are told, and how many one of it is.
-pub(super) fn rate_unit(most: f64) -> (&'static str, f64) {
+pub(in super::super) fn rate_unit(most: f64) -> (&'static str, f64) {
     match most {
         1e9.. => ("Gbit/s", 1e9),
         1e6..1e9 => ("Mbit/s", 1e6),
