@@ -29,7 +29,10 @@ pub(in crate::view) fn facts(evidence: &Evidence) -> Vec<String> {
     time(evidence.share(evidence.times[State::Disorder]), "in Disorder");
     time(evidence.share_of_measured(limits.rwnd_ns), "limited by the receiver's window");
     time(evidence.share_of_measured(limits.sndbuf_ns), "limited by the send buffer");
-    time(evidence.share_of_measured(evidence.stats.open_idle_ns), "app-limited");
+    if !evidence.receives() {
+        // Of an end that receives that says nothing.
+        time(evidence.share_of_measured(evidence.stats.open_idle_ns), "app-limited");
+    }
     time(evidence.share(evidence.unanswered_ns), "without an answer to the SYN");
     let below_ns = evidence.reductions.iter().map(|reduced| reduced.below_ns).sum();
     time(evidence.share(below_ns), "with a smaller window than before a reduction");
@@ -71,7 +74,7 @@ pub(in crate::view) fn facts(evidence: &Evidence) -> Vec<String> {
     } else if again > 0 {
         let share = 100.0 * evidence.retransmitted_share();
         facts.push(format!("{retransmitted} retransmitted, {delivered} delivered ({share:.2} %)"));
-    } else {
+    } else if delivered > 0 || !evidence.receives() {
         facts.push(trust::counted(delivered, "segment") + " delivered");
     }
     facts
