@@ -243,7 +243,7 @@ fn json_begins_with_what_the_run_is() {
             r#""attach":"fentry:callers","attach_rejected":[{"attach":"tracepoint:btf","#,
             r#""why":"none"}],"limitations":["flashes","dust"],"#,
             r#""interval_ns":1,"filters":{"lport":null,"rport":[1,9],"laddr":null,"#,
-            r#""raddr":"10.2.0.0/16","state":["loss"],"min_time_ns":null,"min_changes":null,"#,
+            r#""raddr":"10.2.0.0/16","endpoint":null,"state":["loss"],"min_time_ns":null,"min_changes":null,"#,
             r#""pid":null,"comm":null,"cc":null,"cgroup":null,"netns":null},"by":null,"sort":null,"#,
             r#""top":null,"max_flows":10,"buffer_bytes":8388608,"#,
             r#""namespaces":2,"namespaces_unreached":0}"#,
