@@ -317,11 +317,11 @@ pub enum Command {
     Trace(Box<Transitions>),
     /// Watch for a while, then say what holds connections up, the worst first
     ///
-    /// Each connection, or group of them with --by, gets a verdict: path loss,
-    /// receiver window, send buffer, application idle, ECN marking, reordering,
-    /// local queue, spurious timeouts, black hole, or healthy; the confidence in it; and
-    /// what it rests on. Those that nothing holds up are summed up in a line. One connection
-    /// or process that is named is shown in depth. docs/why.md has the rules.
+    /// Each connection, or group of them with --by, gets a verdict, such as path full, path
+    /// loss, receiver window, slow reader or outage; because of what; what it rests on and how
+    /// far it can be relied on; and what to look at next. Those that nothing holds up are
+    /// summed up in a line. One connection or process that is named is shown in depth.
+    /// docs/why.md has the rules.
     #[command(
         after_help = super::why::EXAMPLES,
         mut_arg("state", |arg| arg.help(

@@ -267,8 +267,15 @@ fn style(
              --raddr and --pid choose without that"
         )))
     };
-    if is_page && key.is_some() {
-        return text_only("--by");
+    // What is shown in depth is put together of each second, of which these would choose.
+    let refused = [
+        ("--by", key.is_some()),
+        ("--state", filter.state.is_some()),
+        ("--min-time", filter.min_time_ns.is_some()),
+        ("--min-changes", filter.min_changes.is_some()),
+    ];
+    if let Some((option, _)) = refused.iter().find(|(_, is_given)| is_page && *is_given) {
+        return text_only(option);
     }
     let form = match (args.format.as_str(), columns) {
         ("json", columns) => WhyForm::Json(columns.unwrap_or_else(|| VerdictField::of_object(key))),

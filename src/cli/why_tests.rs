@@ -62,6 +62,8 @@ fn what_goes_with_what_is_said_in_a_line() {
     for (line, what) in [
         ("why :443 --format csv", "--format csv: not where one connection"),
         ("why :443 -o verdict", "-o: not where one connection"),
+        ("why :443 --state loss", "--state: not where one connection"),
+        ("why pid:1 --min-time 1s", "--min-time: not where one connection"),
         ("why :443 --by raddr", "--by: not where one connection"),
         ("why --follow -o verdict", "-o: with --follow only with --format csv or json"),
         ("why -o nonsense", "-o nonsense: no column is called nonsense; there are family, "),

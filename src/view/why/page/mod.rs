@@ -4,6 +4,7 @@
 mod depth;
 mod figures;
 mod receiving;
+mod reductions;
 mod sections;
 mod series;
 mod waits;
@@ -104,7 +105,9 @@ impl Page<'_> {
         }
         let Some(life) = Self::life(finding, self.timelines) else { return Ok(()) };
         let span = (self.verdicts.from_ns, self.verdicts.to_ns);
-        for Section { is_apart, title, lines } in sections::all(life, span, self.paper) {
+        for Section { is_apart, title, lines } in
+            sections::all(life, &finding.evidence, span, self.paper)
+        {
             if is_apart {
                 writeln!(data)?;
             }

@@ -6,10 +6,12 @@ use std::collections::HashMap;
 use super::super::{Paper, wrap};
 use super::figures::figures;
 use super::receiving::receiving;
+use super::reductions::reductions;
 use super::series::{Series, rate_unit};
 use super::waits::{Wait, waits};
 use crate::view::{BandCell, band, counted, length};
 use tcpcong_core::model::{Cause, Life, Sample, Spell, State};
+use tcpcong_core::why::Evidence;
 
 /// A title, and lines beside and below it.
 pub(super) struct Section {
@@ -27,7 +29,12 @@ const CELLS_MOST: usize = 100;
 const WAITS: usize = 20;
 
 /// Of a life between two instants.
-pub(super) fn all(life: &Life, span: (u64, u64), paper: Paper) -> Vec<Section> {
+pub(super) fn all(
+    life: &Life,
+    evidence: &Evidence,
+    span: (u64, u64),
+    paper: Paper,
+) -> Vec<Section> {
     let width = paper.width.saturating_sub(BEFORE).max(10);
     let drawing = Drawing { life, span, width, cells: width.min(CELLS_MOST), paper };
     let mut sections = drawing.figures();
@@ -35,6 +42,7 @@ pub(super) fn all(life: &Life, span: (u64, u64), paper: Paper) -> Vec<Section> {
     sections.push(spells(life, span, width));
     sections.extend(causes(life, span, width));
     sections.extend(timeouts(&waits(life, span), span.0));
+    sections.extend(reductions(evidence, width));
     sections.extend(receiving(life, width));
     let own = figures(life);
     if !own.is_empty() {
