@@ -186,12 +186,17 @@ fn words(args: &Why) -> Result<(Option<Subject>, Option<u64>), UsageError> {
             Some(pid) => (Some(process(pid)?), more),
             None if whole(first).is_some() => match more {
                 None => (None, subject),
-                Some(more) => {
+                Some(more) if whole(more).is_some() => {
                     let text = "a number alone is how long the watch is";
                     return Err(UsageError(format!(
                         "why {first} {more}: {text}; a process is pid:{first}"
                     )));
                 }
+                // The other way round.
+                Some(more) => match more.strip_prefix("pid:") {
+                    Some(pid) => (Some(process(pid)?), subject),
+                    None => (Some(Subject::End(end(more)?)), subject),
+                },
             },
             None => (Some(Subject::End(end(first)?)), more),
         },

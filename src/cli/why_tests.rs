@@ -40,6 +40,8 @@ fn a_connection_is_named_by_either_end_and_a_process_by_its_number() {
     assert_eq!(ends("why 10.0.0.1:443").as_deref(), Some("10.0.0.1:443"));
     assert_eq!(ends("why [2001:db8::1]:443 5").as_deref(), Some("[2001:db8::1]:443"));
     assert_eq!(ends("why :443").as_deref(), Some(":443"));
+    assert_eq!(config("why 5 :443"), config("why :443 5"), "either way round");
+    assert_eq!(config("why 5 pid:7"), config("why pid:7 5"));
     for line in ["why pid:1234", "why pid 1234", "why pid:1234 5"] {
         let config = config(line);
         assert_eq!(
