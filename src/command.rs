@@ -48,8 +48,7 @@ use replay::{Opened, Pace, plan_of_lives};
 #[cfg(feature = "page")]
 pub use report::report;
 pub use why::why;
-#[cfg(test)]
-use why::{plan_why, why_view};
+use why::{paper, plan_why, why_view};
 
 /// `tcpcong report`: not in this build.
 #[cfg(not(feature = "page"))]
@@ -123,7 +122,7 @@ pub fn case(config: &CaseConfig) -> Result<()> {
     why.filter.laddr = Some(AddressPrefix::of(PathSpec::network(number).into(), 24));
     why.options.selection = Selection::of(&why.filter);
     let how = How { raise: Some(&raise), ..How::of(&why.origin, &why.options) };
-    run(&how, &mut plan_why(&why), &mut why_view(&why))
+    run(&how, &mut plan_why(&why), &mut why_view(&why, paper()))
 }
 
 /// `tcpcong trace`: transitions one by one.

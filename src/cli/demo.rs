@@ -7,7 +7,7 @@ use clap::Args as Group;
 use clap::builder::{PossibleValue, TypedValueParser};
 
 use super::args::{Args, Command};
-use super::{Request, UsageError, WhyConfig, config};
+use super::{Request, UsageError, WhyConfig, config, why};
 use crate::demo::cases::{self, CASES};
 
 /// How long a case is watched where nobody says, seconds.
@@ -87,15 +87,16 @@ pub(super) fn demo(args: &Demo) -> Result<Request, UsageError> {
     Ok(Request::Case(CaseConfig {
         case: case.name,
         congestion_control: cc.to_owned(),
-        why: why(seconds)?,
+        why: watch(seconds)?,
     }))
 }
 
 /// As `tcpcong why` has it where nobody says otherwise.
-fn why(seconds: &str) -> Result<WhyConfig, UsageError> {
+fn watch(seconds: &str) -> Result<WhyConfig, UsageError> {
     use clap::Parser as _;
-    match Args::try_parse_from(["tcpcong", "why", "--seconds", seconds]).map(|args| args.command) {
-        Ok(Some(Command::Why(args))) => config::why(&args),
+    let words = ["tcpcong", "why", "--all", "--seconds", seconds];
+    match Args::try_parse_from(words).map(|args| args.command) {
+        Ok(Some(Command::Why(args))) => why::why(&args),
         _ => Err(UsageError(format!("--seconds {seconds}: not what `tcpcong why` takes"))),
     }
 }

@@ -73,7 +73,7 @@ pub(super) fn why_view(config: &WhyConfig, paper: Paper) -> WhyView {
 }
 
 /// What stdout is written on.
-fn paper() -> Paper {
+pub(super) fn paper() -> Paper {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let stdout = io::stdout();
     let terminal = || {

@@ -19,9 +19,11 @@ pub struct Case {
     pub makes: &'static str,
     /// The verdict to be expected at the end that sends, or connects.
     pub near: &'static str,
-    /// The verdict to be expected at the other end; `-` where it has no connection, or
-    /// nothing shows there.
+    /// The verdict to be expected at the other end; `-` where it has no connection.
     pub far: &'static str,
+    /// The same at both ends with bbr, where that is something else: it goes by the rate, and
+    /// neither fills queues nor slows down for each loss.
+    pub with_bbr: Option<[&'static str; 2]>,
     /// What the path is like from when the connection is made, forth and back; or from the
     /// start, where none is to be made.
     pub(super) ways: fn() -> (Script, Script),
@@ -31,6 +33,15 @@ pub struct Case {
     pub(super) local_queue: bool,
     /// Both ends use ECN.
     pub(super) ecn: bool,
+}
+
+impl Case {
+    /// The verdicts to be expected at the end that sends, and at the other one.
+    #[must_use]
+    pub fn expected(&self, congestion_control: &str) -> [&'static str; 2] {
+        let with_bbr = self.with_bbr.filter(|_| congestion_control == "bbr");
+        with_bbr.unwrap_or([self.near, self.far])
+    }
 }
 
 const MBIT: u64 = 1_000_000;
@@ -51,6 +62,7 @@ const CASE: Case = Case {
     makes: "",
     near: "healthy",
     far: "healthy",
+    with_bbr: None,
     ways: || forth(USUAL),
     sender: Sender { sends: Sends::All, buffer_bytes: None },
     receiver: Receiver { reads: Reads::All, buffer_bytes: None },
@@ -98,7 +110,9 @@ pub static CASES: [Case; 25] = [
     Case {
         name: "path-full",
         makes: "20 Mbit/s, a queue of one round trip, a sender that wants more",
+        far: "inbound loss",
         near: "path full",
+        with_bbr: Some(["path full", "healthy"]),
         ..CASE
     },
     Case {
@@ -106,21 +120,23 @@ pub static CASES: [Case; 25] = [
         makes: "5 Mbit/s with room for 3 MB before it",
         near: "standing queue",
         ways: || forth(LinkSpec::bottleneck(5 * MBIT, USUAL.delay, 3_000_000)),
+        with_bbr: Some(["path full", "healthy"]),
         ..CASE
     },
     Case {
         name: "path-loss",
         makes: "0.2 % of the packets lost at random",
         near: "path loss",
-        far: "losses on the way here",
+        far: "inbound loss",
         ways: || forth(LinkSpec { loss: Loss::Random(0.002), ..USUAL }),
+        with_bbr: Some(["path full", "inbound loss"]),
         ..CASE
     },
     Case {
         name: "heavy-loss",
         makes: "2 % of the packets lost at random",
         near: "path loss",
-        far: "losses on the way here",
+        far: "inbound loss",
         ways: || forth(LinkSpec { loss: Loss::Random(0.02), ..USUAL }),
         ..CASE
     },
@@ -128,30 +144,32 @@ pub static CASES: [Case; 25] = [
         name: "policer",
         makes: "a policer of 10 Mbit/s and 30 kB, which queues nothing",
         near: "path loss",
-        far: "losses on the way here",
+        far: "inbound loss",
         ways: || {
             let policer = Some(Policer { rate_bits_per_s: 10 * MBIT, burst_bytes: 30_000 });
             forth(LinkSpec { rate_bits_per_s: Some(100 * MBIT), policer, ..USUAL })
         },
+        with_bbr: Some(["path full", "inbound loss"]),
         ..CASE
     },
     Case {
         name: "tail-loss",
         makes: "bursts of 10 segments, of which the last 3 are lost, and their probes",
         near: "waiting for timeouts",
-        far: "sender idle",
+        far: "inbound loss",
         ways: || {
             let loss = Loss::Tails { first: 7, quiet: ms(150), one_in: 1 };
             forth(LinkSpec { loss, ..USUAL })
         },
         sender: sending(Sends::Writes { bytes: &[10 * 1_448], pause: ms(900) }),
+        with_bbr: Some(["waiting for timeouts", "healthy"]),
         ..CASE
     },
     Case {
         name: "outage",
         makes: "after 2 s nothing passes either way, for 2.5 s",
         near: "outage",
-        far: "-",
+        far: "inbound loss",
         ways: || (outage(USUAL), outage(BACK)),
         ..CASE
     },
@@ -159,7 +177,7 @@ pub static CASES: [Case; 25] = [
         name: "outage-acks",
         makes: "after 2 s nothing passes on the way back, for 2.5 s",
         near: "outage",
-        far: "-",
+        far: "inbound loss",
         ways: || (USUAL.into(), outage(BACK)),
         ..CASE
     },
@@ -194,7 +212,7 @@ pub static CASES: [Case; 25] = [
         name: "peer-silent",
         makes: "an idle connection whose keep-alive probes nobody answers",
         near: "peer silent",
-        far: "sender idle",
+        far: "application idle",
         ways: || (USUAL.blacked_out().into(), BACK.blacked_out().into()),
         sender: sending(Sends::KeepAlive),
         ..CASE
@@ -203,7 +221,7 @@ pub static CASES: [Case; 25] = [
         name: "packets-too-big",
         makes: "packets of more than 1200 bytes vanish, and no ICMP says so",
         near: "packets too big",
-        far: "losses on the way here",
+        far: "application idle",
         ways: || forth(LinkSpec { max_packet_bytes: Some(1_200), ..USUAL }),
         sender: sending(Sends::Writes { bytes: &[300, 300, 300, 300, 4_000], pause: ms(100) }),
         ..CASE
@@ -212,7 +230,7 @@ pub static CASES: [Case; 25] = [
         name: "black-hole",
         makes: "from the first data on nothing passes any more",
         near: "black hole",
-        far: "sender idle",
+        far: "application idle",
         ways: || (USUAL.blacked_out().into(), BACK.blacked_out().into()),
         ..CASE
     },
@@ -220,7 +238,7 @@ pub static CASES: [Case; 25] = [
         name: "spurious",
         makes: "every 2 s all packets stand still for 0.7 s, and none is lost",
         near: "spurious timeouts",
-        far: "-",
+        far: "healthy",
         ways: || (stalls(), BACK.into()),
         sender: CALM,
         ..CASE
@@ -229,7 +247,7 @@ pub static CASES: [Case; 25] = [
         name: "reordering",
         makes: "1 packet in 20 comes 6 ms late, behind its followers",
         near: "reordering",
-        far: "-",
+        far: "inbound loss",
         ways: || {
             let overtaking = Some(Overtaking { one_in: 20, late: ms(6) });
             forth(LinkSpec { overtaking, ..ROOMY })
@@ -243,11 +261,13 @@ pub static CASES: [Case; 25] = [
         near: "ECN marking",
         ways: || forth(LinkSpec { marks: Marks::Above(25_000), queue_bytes: 400_000, ..USUAL }),
         ecn: true,
+        with_bbr: Some(["path full", "healthy"]),
         ..CASE
     },
     Case {
         name: "local-queue",
         makes: "the sender's own device has room for one packet in its queue",
+        far: "healthy",
         near: "local queue",
         ways: || forth(BACK),
         local_queue: true,
@@ -257,15 +277,16 @@ pub static CASES: [Case; 25] = [
         name: "slow-reader",
         makes: "a receiver that reads 25 kB every 50 ms: 4 of 20 Mbit/s",
         near: "receiver window",
-        far: "application reads slowly",
+        far: "slow reader",
         receiver: reading(Reads::Bites { bytes: 25_000, pause: ms(50) }),
+        with_bbr: Some(["receiver window", "healthy"]),
         ..CASE
     },
     Case {
         name: "stopped-reader",
         makes: "a receiver that reads for a second, and then no more",
         near: "receiver window",
-        far: "application reads slowly",
+        far: "slow reader",
         sender: CALM,
         receiver: reading(Reads::For(ms(1_000))),
         ..CASE
@@ -274,7 +295,7 @@ pub static CASES: [Case; 25] = [
         name: "small-rcvbuf",
         makes: "a receive buffer of 32 kB, a third of what the path holds",
         near: "receiver window",
-        far: "receive buffer too small",
+        far: "receive buffer",
         receiver: Receiver { reads: Reads::All, buffer_bytes: Some(32_768) },
         ..CASE
     },
@@ -297,7 +318,7 @@ pub static CASES: [Case; 25] = [
         name: "idle",
         makes: "a sender that writes 200 bytes every half second",
         near: "application idle",
-        far: "sender idle",
+        far: "application idle",
         sender: sending(Sends::Writes { bytes: &[200], pause: ms(500) }),
         ..CASE
     },

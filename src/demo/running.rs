@@ -26,6 +26,7 @@ const NEAR_PORT: u16 = 40_000;
 /// A case that runs, until it is dropped; then nothing of it is left.
 pub struct Running {
     case: &'static Case,
+    congestion_control: String,
     near: SocketAddrV4,
     far: SocketAddrV4,
     /// Taken by the drop, before the path goes.
@@ -118,8 +119,15 @@ impl Running {
         let (stopper, stop) = stop::stop_pair()
             .map_err(|error| StageError::refused("make a pipe for the demo's threads", error))?;
         // From here on an early return drops it, which ends the threads.
-        let mut running =
-            Self { case, near, far, stopper: Some(stopper), threads: Vec::new(), path };
+        let mut running = Self {
+            case,
+            congestion_control: congestion_control.to_owned(),
+            near,
+            far,
+            stopper: Some(stopper),
+            threads: Vec::new(),
+            path,
+        };
         match attempts {
             Some(every) => running.attempt(dial, every, stop)?,
             None => {
@@ -202,7 +210,8 @@ impl Running {
     /// A few lines a person can read: what is made, where, and what is to be expected.
     #[must_use]
     pub fn describe(&self) -> String {
-        let Case { name, makes, near, far, .. } = self.case;
+        let Case { name, makes, .. } = self.case;
+        let [near, far] = self.case.expected(&self.congestion_control);
         let far = if *far == "-" { String::new() } else { format!("; {far} at the receiver") };
         format!(
             "{name}: {makes}.\n\
