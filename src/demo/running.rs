@@ -212,7 +212,7 @@ impl Running {
     pub fn describe(&self) -> String {
         let Case { name, makes, .. } = self.case;
         let [near, far] = self.case.expected(&self.congestion_control);
-        let far = if *far == "-" { String::new() } else { format!("; {far} at the receiver") };
+        let far = if far == "-" { String::new() } else { format!("; {far} at the receiver") };
         format!(
             "{name}: {makes}.\n\
              {} connects to {}, each side in its own network namespace.\n\
