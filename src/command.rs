@@ -119,7 +119,8 @@ pub fn case(config: &CaseConfig) -> Result<()> {
     };
     let mut why = config.why.clone();
     // Both ends have an address of these.
-    why.filter.laddr = Some(AddressPrefix::of(PathSpec::network(number).into(), 24));
+    why.filter.laddr =
+        Some(AddressPrefix::of(PathSpec::network(number).into(), PathSpec::NETWORK_BITS));
     why.options.selection = Selection::of(&why.filter);
     let how = How { raise: Some(&raise), ..How::of(&why.origin, &why.options) };
     run(&how, &mut plan_why(&why), &mut why_view(&why, paper()))

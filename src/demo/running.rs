@@ -4,7 +4,7 @@
 use std::io;
 use std::net::SocketAddrV4;
 use std::process::Command;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -72,11 +72,16 @@ fn known() -> String {
 
 /// A part of the addresses that no other case of this process has, and hardly any of another.
 #[must_use]
-pub fn next_number() -> u8 {
-    static NEXT: AtomicU8 = AtomicU8::new(0);
-    let [.., low] = std::process::id().to_be_bytes();
-    low.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))
+pub fn next_number() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Processes that follow one another shall not count into each other's.
+    let [.., high, low] = std::process::id().wrapping_mul(EVERYWHERE).to_le_bytes();
+    u16::from_le_bytes([high, low]).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))
 }
+
+/// 2^32 divided by the golden ratio: its multiples lie far apart (Knuth: *The Art of Computer
+/// Programming*, volume 3, 6.4).
+const EVERYWHERE: u32 = 0x9e37_79b9;
 
 /// Runs the case of this name with this congestion control, at addresses of its own.
 pub fn run(name: &str, congestion_control: &str) -> Result<Running, CaseError> {
@@ -87,14 +92,14 @@ impl Running {
     /// The port on which the far end listens.
     pub const PORT: u16 = 7010;
 
-    /// Raises the path at 198.19.`number`.0/24 and begins; returns when the connection is
+    /// Raises the path at [`PathSpec::network`] and begins; returns when the connection is
     /// there, where there is to be one.
     ///
     /// Needs what [`Path::raise`] needs, and `local-queue` needs `tc` and `ip`.
     pub fn start(
         case: &'static Case,
         congestion_control: &str,
-        number: u8,
+        number: u16,
     ) -> Result<Self, StageError> {
         let (forth, back) = (case.ways)();
         let attempts = match case.sender.sends {

@@ -231,19 +231,24 @@ impl PathSpec {
         }
     }
 
-    /// The same, at 198.19.`number`.1 and .2, so that whoever traces the whole machine can
-    /// tell paths apart that stand at the same time.
+    /// The same, at two addresses of a network of its own, so that whoever traces the whole
+    /// machine can tell paths apart that stand at the same time.
     #[must_use]
-    pub fn numbered(self, number: u8) -> Self {
+    pub fn numbered(self, number: u16) -> Self {
         let end = |host| Ipv4Addr::from(u32::from(Self::network(number)) + host);
-        Self { near: end(1), far: end(2), netmask: Ipv4Addr::new(255, 255, 255, 0), ..self }
+        Self { near: end(1), far: end(2), netmask: Ipv4Addr::new(255, 255, 255, 252), ..self }
     }
 
-    /// The network of 256 addresses in which that is.
+    /// That network, of [`NETWORK_BITS`](Self::NETWORK_BITS) bits: one of the 16384 in
+    /// 198.19.0.0/16.
     #[must_use]
-    pub const fn network(number: u8) -> Ipv4Addr {
-        Ipv4Addr::new(198, 19, number, 0)
+    pub const fn network(number: u16) -> Ipv4Addr {
+        let [high, low] = (number << 2).to_be_bytes();
+        Ipv4Addr::new(198, 19, high, low)
     }
+
+    /// How many bits of an address are those of a numbered path's network.
+    pub const NETWORK_BITS: u8 = 30;
 }
 
 #[cfg(test)]
@@ -294,5 +299,6 @@ mod tests {
         let (one, two) = (path().numbered(1), path().numbered(2));
         assert_ne!(one.near, one.far);
         assert!(one.near != two.near && one.far != two.far);
+        assert_eq!(path().numbered(0x3fff).far, Ipv4Addr::new(198, 19, 255, 254));
     }
 }
