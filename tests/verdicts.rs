@@ -9,15 +9,19 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddrV4;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use support::needs::need_root;
+use support::tool::pause;
 use support::watch::{Found, Watch};
 use tcpcong::demo::cases::{CASES, Case, Running, next_number};
 
 /// A watch lasts so long, seconds.
 const SECONDS: u64 = 8;
+/// A watch begins when slow start is over.
+const SETTLED: Duration = Duration::from_millis(800);
 /// So many cases at a time: each is a router in user space.
 const AT_A_TIME: usize = 7;
 const CONGESTION_CONTROLS: [&str; 3] = ["cubic", "bbr", "reno"];
@@ -31,21 +35,28 @@ type Said = [Option<Value>; 2];
 fn watched(cases: &[&'static Case], cc: &str) -> Result<Vec<Said>> {
     let start = |case: &&'static Case| Running::start(case, cc, next_number());
     let running = cases.iter().map(start).collect::<Result<Vec<_>, _>>()?;
+    pause(SETTLED);
     let found = Watch::start(SECONDS, &["--all"])?.found()?;
-    let said = |running: &Running| {
-        [running.near_endpoints(), running.far_endpoints()].map(|ends| on(&found, ends))
+    let said = |running: &Running| -> Result<Said> {
+        let (near, far) = (running.path().near().inode()?, running.path().far().inode()?);
+        Ok([on(&found, near, running.near_endpoints()), on(&found, far, running.far_endpoints())])
     };
-    Ok(running.iter().map(said).collect())
+    running.iter().map(said).collect()
 }
 
 /// Of several connections of the same ends, one after the other, the last that was watched
 /// for long enough.
-fn on(Found(lines): &Found, (local, remote): (SocketAddrV4, SocketAddrV4)) -> Option<Value> {
+fn on(
+    Found(lines): &Found,
+    netns: u64,
+    (local, remote): (SocketAddrV4, SocketAddrV4),
+) -> Option<Value> {
     let is = |line: &&Value, address: &str, port: &str, end: SocketAddrV4| {
         line[address] == end.ip().to_string() && line[port] == end.port()
     };
     let its = lines
         .iter()
+        .filter(|line| line["netns"] == netns)
         .filter(|line| is(line, "laddr", "lport", local) && is(line, "raddr", "rport", remote));
     its.max_by_key(|line| (line["confidence"] != "low", line["watched_ns"].as_u64())).cloned()
 }

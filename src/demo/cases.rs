@@ -109,9 +109,10 @@ pub static CASES: [Case; 25] = [
     Case { name: "healthy", makes: "a sender at half of the path's rate", sender: CALM, ..CASE },
     Case {
         name: "path-full",
-        makes: "20 Mbit/s, a queue of one round trip, a sender that wants more",
-        far: "inbound loss",
+        makes: "20 Mbit/s, a queue of one and a half round trips, a sender that wants more",
         near: "path full",
+        far: "inbound loss",
+        ways: || forth(LinkSpec { queue_bytes: 150_000, ..USUAL }),
         with_bbr: Some(["path full", "healthy"]),
         ..CASE
     },
@@ -149,20 +150,17 @@ pub static CASES: [Case; 25] = [
             let policer = Some(Policer { rate_bits_per_s: 10 * MBIT, burst_bytes: 30_000 });
             forth(LinkSpec { rate_bits_per_s: Some(100 * MBIT), policer, ..USUAL })
         },
-        with_bbr: Some(["path full", "inbound loss"]),
         ..CASE
     },
     Case {
         name: "tail-loss",
         makes: "bursts of 10 segments, of which the last 3 are lost, and their probes",
         near: "waiting for timeouts",
-        far: "inbound loss",
         ways: || {
             let loss = Loss::Tails { first: 7, quiet: ms(150), one_in: 1 };
             forth(LinkSpec { loss, ..USUAL })
         },
         sender: sending(Sends::Writes { bytes: &[10 * 1_448], pause: ms(900) }),
-        with_bbr: Some(["waiting for timeouts", "healthy"]),
         ..CASE
     },
     Case {
@@ -279,7 +277,6 @@ pub static CASES: [Case; 25] = [
         near: "receiver window",
         far: "slow reader",
         receiver: reading(Reads::Bites { bytes: 25_000, pause: ms(50) }),
-        with_bbr: Some(["receiver window", "healthy"]),
         ..CASE
     },
     Case {
@@ -308,10 +305,10 @@ pub static CASES: [Case; 25] = [
     },
     Case {
         name: "sender-stops",
-        makes: "a sender that writes for a second, and then nothing any more",
+        makes: "a sender that writes for 3 s, and then nothing any more",
         near: "application idle",
         far: "sender idle",
-        sender: sending(Sends::For { time: ms(1_000), bytes_per_s: CALM_BYTES_PER_S }),
+        sender: sending(Sends::For { time: ms(3_000), bytes_per_s: CALM_BYTES_PER_S }),
         ..CASE
     },
     Case {

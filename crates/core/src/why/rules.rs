@@ -119,6 +119,12 @@ pub(super) fn smaller_window_ns(evidence: &Evidence) -> u64 {
     part(evidence.reduced(Trigger::Loss).deficit_ns, limited)
 }
 
+/// How far CWR for this, or the smaller window after it, is beyond its threshold.
+fn slowed(evidence: &Evidence, trigger: Trigger) -> f64 {
+    let smaller = evidence.share(evidence.reduced(trigger).deficit_ns);
+    beyond(evidence.share(evidence.times[State::Cwr]), 0.02).max(beyond(smaller, 0.1))
+}
+
 /// What CWR for this costs: it, or the smaller window during and after it.
 fn cwr_cost_ns(evidence: &Evidence, trigger: Trigger) -> u64 {
     evidence.times[State::Cwr].max(evidence.reduced(trigger).deficit_ns)
@@ -152,7 +158,10 @@ fn path_full(evidence: &Evidence) -> f64 {
     }
     let queued = beyond(looks.share_of_sending(looks.queued), 0.5);
     // A congestion control that goes by the rate finds the path full before there is a queue.
-    let by_rate = looks.share_of_sending(looks.cwnd_limited) <= 0.3 && looks.rtt_min_us >= 1000;
+    // What it retransmits on the way to such a rate is a policer's, or the path's.
+    let by_rate = looks.share_of_sending(looks.cwnd_limited) <= 0.3
+        && looks.rtt_min_us >= 1000
+        && evidence.retransmitted_share() < 0.02;
     let steady = by_rate && looks.rate_variation().is_some_and(|variation| variation <= 0.2);
     queued.max(if steady { 1.5 } else { 0.0 })
 }
@@ -279,7 +288,8 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         verdict: Verdict::LocalQueue,
-        when: "CWR takes 2 % of the time or more, and no less than Recovery and Loss, and most of \
+        when: "CWR takes 2 % of the time or more, or the window was smaller after it by 10 % over all \
+               of the time; it takes no less than Recovery and Loss, and most of \
                it began with a drop in a local queue: a queue that drops a part of what the \
                device was to cut into segments does not tell, so such drops show as losses",
         strength: |evidence| {
@@ -287,7 +297,7 @@ pub static RULES: &[Rule] = &[
             let causes = &evidence.causes;
             let mine = causes.local_drop > causes.ecn + causes.tlp;
             let mine = mine && cwr >= lossy_ns(evidence);
-            if mine { beyond(evidence.share(cwr), 0.02) } else { 0.0 }
+            if mine { slowed(evidence, Trigger::LocalDrop) } else { 0.0 }
         },
         cost: "CWR, or the smaller window after local drops",
         cost_ns: |evidence| cwr_cost_ns(evidence, Trigger::LocalDrop),
@@ -352,11 +362,12 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         verdict: Verdict::EcnMarking,
-        when: "CWR takes 2 % of the time or more, and most of it began with an ECN mark",
+        when: "CWR takes 2 % of the time or more, or the window was smaller after it by 10 % over all \
+               of the time, and most of it began with an ECN mark",
         strength: |evidence| {
             let marked = evidence.causes.ecn >= evidence.causes.local_drop + evidence.causes.tlp;
             let marked = marked && evidence.causes.ecn > 0;
-            if marked { beyond(evidence.share(evidence.times[State::Cwr]), 0.02) } else { 0.0 }
+            if marked { slowed(evidence, Trigger::Mark) } else { 0.0 }
         },
         cost: "CWR, or the smaller window after marks",
         cost_ns: |evidence| cwr_cost_ns(evidence, Trigger::Mark),
@@ -402,7 +413,7 @@ pub static RULES: &[Rule] = &[
         when: "data was on its way for 80 % of the time or more, with more to send, and no pacing \
                asked for; and packets waited in a queue at half of the looks or more (a quarter of \
                the least round trip, and a millisecond), or, where the congestion window was not \
-               the limit, the rate was steady within 20 %",
+               the limit and less than 2 % was retransmitted, the rate was steady within 20 %",
         strength: path_full,
         cost: "the time in which data was on its way, without what losses cost",
         cost_ns: sending_cost_ns,
@@ -412,11 +423,11 @@ pub static RULES: &[Rule] = &[
         verdict: Verdict::SlowReader,
         when: "at half of the looks or more the application here had left unread three times what \
                might still come, or more; or it had left something unread then, and in each round \
-               trip there came half or more of the largest window that it offered, which grows \
+               trip there came a quarter or more of the largest window that it offered, which grows \
                only as fast as it reads",
         strength: |evidence| {
             let looks = &evidence.looks;
-            let keeps_up = window_used(evidence) < 0.5;
+            let keeps_up = window_used(evidence) < 0.25;
             let behind = if keeps_up { 0.0 } else { beyond(looks.share(looks.unread), 0.5) };
             let full = beyond(looks.share(looks.full), 0.5);
             if looks.count < 2 { 0.0 } else { full.max(behind) }
