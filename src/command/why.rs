@@ -16,6 +16,8 @@ use tcpcong_live::LiveSource;
 
 /// Letters in a line where there is no terminal that says.
 const WIDTH: usize = 80;
+/// What is shown in depth is looked at so often in a watch, but not more often than can be.
+const LOOKS_IN_DEPTH: u32 = 40;
 /// In less room nothing can be read.
 const WIDTH_LEAST: usize = 40;
 /// So many seconds were hardly meant for a process.
@@ -38,9 +40,11 @@ pub fn why(config: &WhyConfig) -> Result<()> {
 /// A watch, of which what is shown in depth is kept as it was each second.
 pub(super) fn plan_why(config: &WhyConfig) -> Plan {
     let in_depth = config.style.page.is_some() && !config.style.follow;
+    let watch = config.every.or(config.duration);
     Plan {
         product: Product::Verdicts,
         duration: config.duration,
+        interval: watch.filter(|_| in_depth).map(|watch| watch / LOOKS_IN_DEPTH),
         verdicts_every: config.every,
         each_look: in_depth,
         ledger: LedgerOptions {

@@ -113,7 +113,7 @@ pub static CASES: [Case; 25] = [
         near: "path full",
         far: "inbound loss",
         ways: || forth(LinkSpec { queue_bytes: 150_000, ..USUAL }),
-        with_bbr: Some(["path full", "healthy"]),
+        with_bbr: Some(["path full", "healthy or inbound loss"]),
         ..CASE
     },
     Case {
@@ -169,6 +169,7 @@ pub static CASES: [Case; 25] = [
         near: "outage",
         far: "inbound loss",
         ways: || (outage(USUAL), outage(BACK)),
+        with_bbr: Some(["outage", "healthy or inbound loss"]),
         ..CASE
     },
     Case {
@@ -177,6 +178,7 @@ pub static CASES: [Case; 25] = [
         near: "outage",
         far: "inbound loss",
         ways: || (USUAL.into(), outage(BACK)),
+        with_bbr: Some(["outage", "healthy or inbound loss"]),
         ..CASE
     },
     Case {

@@ -19,6 +19,9 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// A watch for verdicts looks at the flows so often.
 const LOOK: Duration = Duration::from_secs(1);
+/// However short it is, it looks so often, but no more often than this.
+const LOOKS_LEAST: u32 = 5;
+const LOOK_LEAST: Duration = Duration::from_millis(100);
 /// By so much a look may come before a watch's end, nanoseconds.
 const EARLY_NS: u64 = 50_000_000;
 
@@ -281,12 +284,14 @@ impl Session<'_> {
                 let is_due = plan.verdicts_every.is_some_and(|every| {
                     to_ns.saturating_add(EARLY_NS) >= since_ns + nanoseconds(every)
                 });
-                if is_last || is_due {
-                    self.judge(&report, plan, progress)?;
-                }
                 if plan.each_look {
                     self.select(&mut report, plan, progress)?;
                     self.sink.interval(&report, &mut self.out)?;
+                }
+                // Left out is what is left out of the verdicts, not of each look at it.
+                report.filtered_out = FilteredOut::default();
+                if is_last || is_due {
+                    report.filtered_out = self.judge(&report, plan, progress)?;
                 }
                 progress.summary.add(&report);
                 Ok(())
@@ -295,16 +300,23 @@ impl Session<'_> {
     }
 
     /// The verdicts on what was watched up to the report's end, where the next watch begins.
-    fn judge(&mut self, report: &Report, plan: &Plan, progress: &mut Progress) -> Result<()> {
+    /// Returns what filters left out.
+    fn judge(
+        &mut self,
+        report: &Report,
+        plan: &Plan,
+        progress: &mut Progress,
+    ) -> Result<FilteredOut> {
         let (from_ns, to_ns) = progress.watch.window();
         let mut whole = Report::of_nothing(report.at, from_ns, to_ns);
         whole.rows = progress.watch.rows().collect();
         self.select(&mut whole, plan, progress)?;
+        let filtered_out = whole.filtered_out;
         let verdicts = verdicts(whole, &progress.watch, &plan.arrangement);
         self.sink.verdicts(&verdicts, &mut self.out)?;
         progress.summary.verdicts += verdicts.in_all;
         progress.watch.restart();
-        Ok(())
+        Ok(filtered_out)
     }
 
     /// Leaves out the rows that are not wanted: first by what is known of them, then by
@@ -333,6 +345,13 @@ fn pass_on(entry: Entry, end_ns: u64, ledger: &mut Ledger, pending: &mut Vec<Ent
     }
 }
 
+/// How often a watch looks: several times, however short it is.
+fn look(plan: &Plan) -> Duration {
+    let watch = plan.verdicts_every.or(plan.duration);
+    let most = watch.map_or(LOOK, |watch| (watch / LOOKS_LEAST).max(LOOK_LEAST));
+    plan.interval.unwrap_or(LOOK).min(most)
+}
+
 /// When intervals end.
 #[allow(clippy::struct_field_names)] // units are part of names
 struct Boundaries {
@@ -347,7 +366,7 @@ impl Boundaries {
         let interval = match plan.product {
             Product::Reports => plan.interval,
             Product::Transitions => Some(HOUSEKEEPING),
-            Product::Verdicts => plan.interval.or(Some(LOOK)),
+            Product::Verdicts => Some(look(plan)),
         };
         let end_ns = plan.duration.map(|duration| started_ns + nanoseconds(duration));
         Self { interval_ns: interval.map(nanoseconds), due_ns: started_ns, end_ns }

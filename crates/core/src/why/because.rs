@@ -9,7 +9,8 @@ use crate::model::State;
 pub(super) fn of(verdict: Verdict, evidence: &Evidence) -> String {
     let looks = &evidence.looks;
     let limits = evidence.stats.limits();
-    let rate = rate(evidence.rate_bits());
+    let known = evidence.knows_rate().then(|| rate(evidence.rate_bits()));
+    let rate = known.unwrap_or_else(|| "how fast is not known".to_owned());
     match verdict {
         Verdict::Refused => "the peer's machine refused the connection".to_owned(),
         Verdict::Unreachable => {

@@ -95,6 +95,7 @@ impl Watch {
             evidence.unanswered_ns = row.times[State::Open];
             evidence.stats.open_idle_ns = 0;
         }
+        evidence.window_ns = self.to_ns - self.since_ns;
         evidence.all_told = self.dropped == 0;
         evidence.exact &= self.dropped == 0;
         evidence
@@ -139,6 +140,8 @@ pub struct Evidence {
     pub passed_by: u32,
     /// How often segments became smaller after timeouts, or for an ICMP message.
     pub shrunk: u32,
+    /// How long the watch was, however short the lives of several flows in it; nanoseconds.
+    pub window_ns: u64,
     /// For how long nothing had come from the peer at the end, nanoseconds.
     pub still_ns: u64,
     /// What ended it, or what an ICMP message said: an `errno`; 0: nothing; of several flows,
@@ -173,6 +176,7 @@ impl Evidence {
             sum.repair_ns += one.repair_ns;
             sum.passed_by += one.passed_by;
             sum.shrunk += one.shrunk;
+            sum.window_ns = sum.window_ns.max(one.window_ns);
             sum.still_ns += one.still_ns;
             sum.errno = if sum.flows == 1 || sum.errno == one.errno { one.errno } else { 0 };
             sum.probes += one.probes;
@@ -230,10 +234,16 @@ impl Evidence {
         self.bits(self.stats.traffic.received_bytes)
     }
 
-    /// Of several flows that is all together: each was watched for a part of the time.
+    /// Over its life, or of several flows over the whole watch.
     fn bits(&self, bytes: u64) -> f64 {
-        let each_ns = self.measured_ns / self.flows.max(1) as u64;
-        bytes as f64 * 8e9 / each_ns.max(1) as f64
+        let in_ns = if self.flows > 1 { self.window_ns } else { self.measured_ns };
+        bytes as f64 * 8e9 / in_ns.max(1) as f64
+    }
+
+    /// Whether it was told how much was acknowledged.
+    #[must_use]
+    pub fn knows_rate(&self) -> bool {
+        self.stats.traffic.acked_bytes > 0 || self.stats.delivered_in_all() == 0
     }
 
     /// Whether it is the receiving end: most came from the peer, and more than a request.

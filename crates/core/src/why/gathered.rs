@@ -128,6 +128,7 @@ impl Gathered {
             repair_ns: self.repair_ns,
             passed_by: self.passed_by,
             shrunk: self.shrunk,
+            window_ns: 0,
             still_ns: ended_ns.saturating_sub(self.received_ns),
             errno,
             probes: last.filter(|last| last.keepalive).map_or(0, |last| last.probes_out.into()),

@@ -214,7 +214,7 @@ pub static RULES: &[Rule] = &[
         },
         cost: ALL_OF_IT,
         cost_ns: ALL,
-        unless: &[],
+        unless: &[Verdict::PacketsTooBig],
     },
     Rule {
         verdict: Verdict::PeerSilent,
