@@ -4,7 +4,7 @@
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -E)
 RUNNER := $(if $(SUDO),--config 'target."cfg(all())".runner="$(SUDO)"',)
 
-.PHONY: demo build test test-kernels fuzz lint package bench man dist install
+.PHONY: demo build test verdicts test-kernels fuzz lint package bench man dist install
 
 demo: build
 	$(SUDO) target/release/tcpcong demo
@@ -17,6 +17,12 @@ test:
 	scripts/setup.sh test
 	cargo build --release
 	cargo test --workspace $(RUNNER)
+
+# Each case of the demonstration, watched: writes the table of docs/why.md, and fails where
+# a verdict is not the one that is expected. Three minutes.
+verdicts:
+	scripts/setup.sh test
+	scripts/verdicts.sh $(RUNNER)
 
 # Twenty minutes of damaged and forged recordings; see src/fuzz/mod.rs.
 fuzz:

@@ -97,11 +97,17 @@ fn outage(spec: LinkSpec) -> Script {
 }
 
 /// At times nothing comes for longer than a retransmission timer waits (at least 200 ms and
-/// a round trip, after the tail loss probe), and for less than it does the next time.
+/// a round trip, after the tail loss probe), and for less than it does the next time; then
+/// all comes at once.
 fn stalls() -> Script {
-    let held = LinkSpec { delay: USUAL.delay + ms(700), ..ROOMY };
-    let phases = [Phase { spec: ROOMY, lasts: ms(1_300) }, Phase { spec: held, lasts: ms(700) }];
-    Script::repeating(phases.to_vec())
+    const STEPS: u64 = 14;
+    const STEP: Duration = ms(50);
+    let spec = LinkSpec { queue_bytes: 1_000_000, ..USUAL };
+    let held = (1..=STEPS).rev().map(|left| {
+        let delay = USUAL.delay + STEP * u32::try_from(left).unwrap_or(0);
+        Phase { spec: LinkSpec { delay, ..spec }, lasts: STEP }
+    });
+    Script::repeating(std::iter::once(Phase { spec, lasts: ms(2_300) }).chain(held).collect())
 }
 
 /// All cases, in the order in which they are listed.
@@ -167,18 +173,16 @@ pub static CASES: [Case; 25] = [
         name: "outage",
         makes: "after 2 s nothing passes either way, for 2.5 s",
         near: "outage",
-        far: "inbound loss",
+        far: "healthy or inbound loss",
         ways: || (outage(USUAL), outage(BACK)),
-        with_bbr: Some(["outage", "healthy or inbound loss"]),
         ..CASE
     },
     Case {
         name: "outage-acks",
         makes: "after 2 s nothing passes on the way back, for 2.5 s",
         near: "outage",
-        far: "inbound loss",
+        far: "healthy or inbound loss",
         ways: || (USUAL.into(), outage(BACK)),
-        with_bbr: Some(["outage", "healthy or inbound loss"]),
         ..CASE
     },
     Case {

@@ -66,7 +66,7 @@ impl Looks {
             self.srtt_sum_us += u64::from(srtt);
             self.srtt_least_us = least_known(self.srtt_least_us, srtt);
             self.srtt_most_us = self.srtt_most_us.max(srtt);
-            self.queued += u32::from(least > 0 && has_queue(srtt, least));
+            self.queued += u32::from(least > 0 && has_queue(srtt, least, sample.cwnd));
             let waits_us = srtt.saturating_sub(least);
             self.bloated += u32::from(least > 0 && waits_us >= (2 * least).max(25_000));
         }

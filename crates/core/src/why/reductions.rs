@@ -23,10 +23,9 @@ impl Trigger {
     fn of(transition: &Transition) -> Option<Self> {
         match transition.cause {
             Cause::FastRetransmit | Cause::RackTimer | Cause::Tlp | Cause::Rto => {
-                let waits = transition
-                    .path
-                    .and_then(|path| path.rtt_min())
-                    .is_some_and(|least| has_queue(transition.srtt_us, least));
+                let least = transition.path.and_then(|path| path.rtt_min());
+                let cwnd = transition.cwnd.before.max(transition.cwnd.after).unwrap_or(0);
+                let waits = least.is_some_and(|least| has_queue(transition.srtt_us, least, cwnd));
                 Some(if waits { Self::FullQueue } else { Self::Loss })
             }
             Cause::Ecn => Some(Self::Mark),
@@ -37,9 +36,12 @@ impl Trigger {
 }
 
 /// Whether packets waited in queues for a quarter of the least round trip, and for a
-/// millisecond: both microseconds.
-pub(super) fn has_queue(srtt_us: u32, least_us: u32) -> bool {
-    srtt_us.saturating_sub(least_us) >= (least_us / 4).max(1000)
+/// millisecond, and four segments of the window did: delayed acknowledgements of a small
+/// window look like a queue. Microseconds, and segments.
+pub(super) fn has_queue(srtt_us: u32, least_us: u32, cwnd: u32) -> bool {
+    let waits_us = srtt_us.saturating_sub(least_us);
+    let waiting = u64::from(cwnd) * u64::from(waits_us);
+    waits_us >= (least_us / 4).max(1000) && waiting >= 4 * u64::from(srtt_us)
 }
 
 /// Reductions of one trigger.

@@ -31,8 +31,8 @@ fn a_window_that_comes_back_step_by_step_costs_what_was_missing() {
 fn losses_while_packets_wait_are_a_full_queues() {
     let of = |cause, srtt_ms| {
         let mut window = WindowFollowed::default();
-        window.note(&reduced(0, cause, [10, 5], srtt_ms));
-        window.look(MS, 5);
+        window.note(&reduced(0, cause, [40, 20], srtt_ms));
+        window.look(MS, 20);
         Trigger::ALL.into_iter().find(|trigger| window.sums[*trigger as usize].count > 0)
     };
     assert_eq!(of(Cause::RackTimer, 49), Some(Trigger::Loss));

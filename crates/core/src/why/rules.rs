@@ -358,6 +358,7 @@ pub static RULES: &[Rule] = &[
             Verdict::SpuriousTimeouts,
             Verdict::Reordering,
             Verdict::LocalQueue,
+            Verdict::TimeoutWaits,
         ],
     },
     Rule {
@@ -411,8 +412,8 @@ pub static RULES: &[Rule] = &[
     Rule {
         verdict: Verdict::PathFull,
         when: "data was on its way for 80 % of the time or more, with more to send, and no pacing \
-               asked for; and packets waited in a queue at half of the looks or more (a quarter of \
-               the least round trip, and a millisecond), or, where the congestion window was not \
+               asked for; and four segments or more waited in a queue at half of the looks or more \
+               (for a quarter of the least round trip, and a millisecond), or, where the congestion window was not \
                the limit and less than 2 % was retransmitted, the rate was steady within 20 %",
         strength: path_full,
         cost: "the time in which data was on its way, without what losses cost",
