@@ -145,6 +145,7 @@ pub static CASES: [Case; 25] = [
         near: "path loss",
         far: "inbound loss",
         ways: || forth(LinkSpec { loss: Loss::Random(0.02), ..USUAL }),
+        with_bbr: Some(["path full or path loss", "inbound loss"]),
         ..CASE
     },
     Case {

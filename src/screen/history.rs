@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use tcpcong_core::model::{FlowId, Life, Report, Row, Sample, StateTimes, Timelines};
-use tcpcong_core::why::{Confidence, Judgement, Verdict, Watch, judge};
+use tcpcong_core::why::{Judgement, Watch, judge};
 
 /// So many intervals are kept at most, ...
 const MAX_INTERVALS: usize = 600;
@@ -126,7 +126,7 @@ impl History {
     }
 
     /// The verdict on a flow over the intervals up to this one.
-    pub(super) fn verdict(&self, id: FlowId, number: u64) -> Option<(Verdict, Confidence)> {
+    pub(super) fn verdict(&self, id: FlowId, number: u64) -> Option<Judgement> {
         let mut watch = Watch::new(self.kept.front()?.report.from_ns);
         let mut kept: Vec<_> = self.back_from(number).collect();
         kept.reverse();
@@ -135,8 +135,7 @@ impl History {
             watch.add(&of_flow(kept, id));
         }
         let row = watch.rows().next()?;
-        let Judgement { verdict, confidence, .. } = judge(&watch.evidence(&row));
-        Some((verdict, confidence))
+        Some(judge(&watch.evidence(&row)))
     }
 }
 

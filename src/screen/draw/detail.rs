@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Borders, Chart, Dataset, GraphType};
 
 use tcpcong_core::model::{Change, Life, Report, Sample, State, Transition};
+use tcpcong_core::why::Judgement;
 
 use super::super::app::{App, Detail};
 use super::super::theme::DIM;
@@ -70,8 +71,9 @@ fn in_words(app: &App, life: &Life, number: u64) -> [Line<'static>; 3] {
         times.push(Span::styled(uncertain, app.theme.warning()));
     }
     let verdict = app.history.verdict(life.id, number).map_or_else(String::new, |found| {
-        let (verdict, confidence) = found;
-        format!("verdict: {} (confidence: {})", verdict.name(), confidence.name())
+        let Judgement { verdict, confidence, second, because, .. } = found;
+        let second = second.map_or(String::new(), |second| format!(" and {second}"));
+        format!("verdict: {verdict}{second} (confidence: {}): {because}", confidence.name())
     });
     [Line::styled(harmless(&which), app.theme.title()), Line::from(times), Line::raw(verdict)]
 }

@@ -150,7 +150,9 @@ fn flow(life: &Life, run: &Run, began_ns: u64, causes: &mut Causes) -> Flow {
     let verdict = run.collected.verdicts.get(&life.id).map(|finding| Verdict {
         name: finding.judgement.verdict.name(),
         confidence: finding.judgement.confidence.name(),
-        facts: why::facts(&finding.evidence),
+        facts: std::iter::once(finding.judgement.because.clone())
+            .chain(why::facts(&finding.evidence))
+            .collect(),
     });
     Flow {
         local: endpoints.local(&life.names),

@@ -66,14 +66,19 @@ fn holds(condition: bool) -> f64 {
 
 /// Whether it is known that nothing was acknowledged, not even a SYN.
 fn is_dead(evidence: &Evidence) -> bool {
-    evidence.all_measured() && evidence.stats.delivered_in_all() == 0
+    is_measured(evidence) && evidence.stats.delivered_in_all() == 0
+}
+
+/// What was sent was measured for so much of the time that the rest says nothing else.
+fn is_measured(evidence: &Evidence) -> bool {
+    evidence.share(evidence.measured_ns) >= 1.0 - UNKNOWN
 }
 
 /// The same, but that a SYN may have been.
 fn no_data_arrived(evidence: &Evidence) -> bool {
     let syn_alone =
         evidence.stats.delivered_in_all() == 1 && evidence.stats.traffic.acked_bytes == 1;
-    is_dead(evidence) || (evidence.all_measured() && syn_alone)
+    is_dead(evidence) || (is_measured(evidence) && syn_alone)
 }
 
 /// Time in Recovery and Loss, outages apart.
@@ -566,7 +571,7 @@ fn is_uncertain(evidence: &Evidence) -> bool {
         || in_doubt
         // What was refused was so at once.
         || (evidence.watched_ns() < SHORT_NS && evidence.errno == 0)
-        || evidence.share(evidence.measured_ns) < 1.0 - UNKNOWN
+        || !is_measured(evidence)
         || f64::from(unknown) > UNKNOWN * f64::from(told + unknown)
 }
 
