@@ -116,7 +116,7 @@ struct sock_cgroup_data {
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
-	__u8 sk_userlocks;
+	__u8 sk_userlocks : 4; /* a whole byte on later kernels */
 	int sk_rcvbuf;
 	unsigned long sk_max_pacing_rate;
 	int sk_err;

@@ -328,7 +328,7 @@ static __always_inline void read_receiving(struct receiving *r, const struct sub
 	r->err_soft = GET(s, inet_conn.icsk_inet.sk.sk_err_soft);
 	r->probes_out = GET(s, inet_conn.icsk_probes_out);
 	r->backoff = GET(s, inet_conn.icsk_backoff);
-	r->flags = (GET(s, inet_conn.icsk_inet.sk.sk_userlocks) & SOCK_RCVBUF_LOCK ?
+	r->flags = (GET_BITS(s, inet_conn.icsk_inet.sk.sk_userlocks) & SOCK_RCVBUF_LOCK ?
 			    RECEIVING_BUFFER_LOCKED : 0) |
 		   (nothing_to_send ? RECEIVING_KEEPALIVE : 0);
 	r->unused = 0;
