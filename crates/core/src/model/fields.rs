@@ -330,10 +330,8 @@ pub static FIELDS: &[Field] = &[
 
 /// Bits in each second of its life in the interval.
 fn rate(row: &Row, bytes: fn(&Traffic) -> u64) -> Value {
-    let bits = row.stats.as_ref().map(|stats| 8 * u128::from(bytes(&stats.traffic)));
-    let lived_ns = u128::from(row.times.total_ns());
-    let rate = bits.and_then(|bits| (bits * 1_000_000_000).checked_div(lived_ns));
-    Value::count(rate.and_then(|rate| u64::try_from(rate).ok()))
+    let traffic = row.stats.as_ref().map(|stats| &stats.traffic);
+    Value::count(traffic.and_then(|traffic| traffic.rate_bits(bytes(traffic))))
 }
 
 fn last(row: &Row) -> Option<&Sample> {

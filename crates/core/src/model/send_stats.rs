@@ -32,6 +32,10 @@ impl Limits {
 /// What went either way, and what that met with, as far as it was told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
+    /// From one look at the socket to another, between which all this came, nanoseconds. That
+    /// is the interval, but for what a look comes before its end; and before it where nobody
+    /// has looked then.
+    pub over_ns: u64,
     /// Bytes that the peer acknowledged, a SYN as one.
     pub acked_bytes: u64,
     /// Bytes that came from the peer, in order.
@@ -52,7 +56,16 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    /// Bytes that came in that time, as bits a second.
+    #[must_use]
+    pub fn rate_bits(&self, bytes: u64) -> Option<u64> {
+        let bits = 8 * u128::from(bytes);
+        let rate = (bits * 1_000_000_000).checked_div(u128::from(self.over_ns))?;
+        u64::try_from(rate).ok()
+    }
+
     fn add(&mut self, other: &Self) {
+        self.over_ns += other.over_ns;
         self.acked_bytes += other.acked_bytes;
         self.received_bytes += other.received_bytes;
         self.ce += other.ce;

@@ -85,11 +85,10 @@ impl Looks {
 
     /// Adds how fast it was in an interval.
     pub(super) fn add_rate(&mut self, row: &Row) {
-        let lived_ns = row.times.total_ns();
-        let acked = row.stats.as_ref().map_or(0, |stats| stats.traffic.acked_bytes);
+        let Some(traffic) = row.stats.as_ref().map(|stats| stats.traffic) else { return };
         // A SYN counts as one.
-        if acked > 1 && lived_ns > 0 {
-            let rate = acked as f64 * 8000.0 / lived_ns as f64;
+        if traffic.acked_bytes > 1 && traffic.over_ns > 0 {
+            let rate = traffic.acked_bytes as f64 * 8000.0 / traffic.over_ns as f64;
             self.rates = [self.rates[0] + 1.0, self.rates[1] + rate, self.rates[2] + rate * rate];
         }
     }

@@ -137,6 +137,7 @@ impl Costs {
         self.stats.delivered[slot] += more(account.delivered, last.delivered);
         self.stats.retransmitted[slot] += more(account.retransmitted, last.retransmitted);
         self.last.account = account;
+        self.stats.traffic.over_ns += at_ns.saturating_sub(self.last_ns);
         self.last_ns = at_ns;
     }
 

@@ -2,7 +2,9 @@
 
 use super::{MS, apply, close, ledger, ms, only};
 use crate::model::sample::{Script, account};
-use crate::model::{LedgerOptions, Limits, Report, SendStats, State};
+use crate::model::{
+    Account, Figures, LedgerOptions, Limits, PathFigures, Report, SendStats, State,
+};
 
 /// A jiffy of the machine that these are from.
 const TICK_NS: u64 = 4 * MS;
@@ -62,4 +64,29 @@ fn what_came_before_a_flow_was_met_is_charged_to_nothing_and_the_interval_to_nob
     let report = close(&mut ledger, ms(2000));
     assert_eq!(stats(&report).delivered_in_all(), 2);
     assert_eq!(stats(&report).open.sending_ns, 10 * TICK_NS);
+}
+
+#[test]
+fn what_came_is_of_the_time_since_the_last_look_even_where_that_was_in_another_interval() {
+    let acked = |bytes_acked| {
+        let path = Some(PathFigures { bytes_acked, ..PathFigures::default() });
+        Figures { account: Some(Account::default()), path, ..Figures::default() }
+    };
+    let mut ledger = ledger(options());
+    apply(&mut ledger, Script::default().birth(1, ms(0)).with(acked(0)));
+    // Nobody looks, as where the namespace was not found yet.
+    apply(&mut ledger, Script::default().surveyed(ms(991), ms(989)));
+    assert!(only(&close(&mut ledger, ms(1000))).stats.is_none());
+    let late = Script::default().seen(1, ms(1995), State::Open).with(acked(399_000));
+    apply(&mut ledger, late.surveyed(ms(1996), ms(1994)));
+    let report = close(&mut ledger, ms(2000));
+    let traffic = stats(&report).traffic;
+    assert_eq!((traffic.acked_bytes, traffic.over_ns), (399_000, 1995 * MS));
+    assert_eq!(traffic.rate_bits(traffic.acked_bytes), Some(1_600_000));
+    // From then on it is a look each interval.
+    let next = Script::default().seen(1, ms(2995), State::Open).with(acked(524_000));
+    apply(&mut ledger, next.surveyed(ms(2996), ms(2994)));
+    let report = close(&mut ledger, ms(3000));
+    let traffic = stats(&report).traffic;
+    assert_eq!(traffic.rate_bits(traffic.acked_bytes), Some(1_000_000));
 }
