@@ -56,6 +56,27 @@ fn figures_line() -> Line {
     line.0
 }
 
+fn path_line() -> Line {
+    let mut line = First([0; LINE_BYTES]);
+    line.put(offset_of!(layout::path, bytes_acked), &(5_u64 << 32).to_ne_bytes());
+    line.put(offset_of!(layout::path, rtt_min), &40_123_u32.to_ne_bytes());
+    line.put(offset_of!(layout::path, quiet), &60_u32.to_ne_bytes());
+    line.put(offset_of!(layout::path, mss_cache), &1_448_u16.to_ne_bytes());
+    line.put(offset_of!(layout::path, flags), &[PATH_APP_LIMITED]);
+    line.put(offset_of!(layout::path, retransmits), &[3]);
+    line.0
+}
+
+fn receiving_line() -> Line {
+    let mut line = First([0; LINE_BYTES]);
+    line.put(offset_of!(layout::receiving, bytes_received), &(7_u64 << 32).to_ne_bytes());
+    line.put(offset_of!(layout::receiving, unread), &4_711_u32.to_ne_bytes());
+    line.put(offset_of!(layout::receiving, err_soft), &113_u16.to_ne_bytes());
+    line.put(offset_of!(layout::receiving, flags), &[RECEIVING_KEEPALIVE]);
+    line.put(offset_of!(layout::receiving, max_pacing_rate), &u64::MAX.to_ne_bytes());
+    line.0
+}
+
 fn socket(lines: &[Line]) -> SocketEvent {
     match entry(lines).expect("an entry") {
         Entry { at_ns: 1_000, body: Body::Socket(event) } => event,
@@ -91,6 +112,44 @@ fn parts_follow_in_their_order() {
     assert_eq!(figures.snd_cwnd, 12);
     let account = figures.account.expect("sure");
     assert_eq!((account.delivered, account.chrono), (34, [1, 2, 3]));
+}
+
+#[test]
+fn the_path_comes_after_the_figures_and_what_is_received_comes_last() {
+    let all = PART_ENDPOINTS | PART_FIGURES | PART_PATH | PART_RECEIVING;
+    let first = First::new(6, 4, 4).parts(all).0;
+    assert_eq!(lines_of(&first), LINES_MOST);
+    let lines = [first, endpoints_line(), figures_line(), path_line(), receiving_line()];
+    let event = socket(&lines);
+    assert_eq!(event.connection.expect("told").cookie, Some(77));
+    let figures = *event.figures.expect("told");
+    assert_eq!(figures.snd_cwnd, 12);
+    let path = figures.path.expect("told");
+    assert_eq!((path.bytes_acked, path.rtt_min_us, path.quiet), (5 << 32, 40_123, 60));
+    assert_eq!((path.mss, path.retransmits), (1_448, 3));
+    assert!(path.app_limited && !path.cwnd_limited);
+    let receiving = figures.receiving.expect("told");
+    assert_eq!((receiving.bytes_received, receiving.unread), (7 << 32, 4_711));
+    assert_eq!((receiving.error, receiving.error_soft), (0, 113));
+    assert!(receiving.keepalive && !receiving.buffer_locked);
+    assert_eq!(receiving.max_pacing_rate, None);
+    // An event has less: which line is which depends on what goes before.
+    let first = First::new(4, 0, 4).parts(PART_FIGURES | PART_PATH).0;
+    let figures = *socket(&[first, figures_line(), path_line()]).figures.expect("told");
+    assert_eq!(figures.path, Some(path));
+    assert_eq!(figures.receiving, None);
+    let first = First::new(7, 0, 0).parts(PART_FIGURES | PART_RECEIVING).0;
+    let figures = *socket(&[first, figures_line(), receiving_line()]).figures.expect("told");
+    assert_eq!((figures.path, figures.receiving), (None, Some(receiving)));
+}
+
+#[test]
+fn before_the_first_sample_there_is_no_least_round_trip() {
+    let mut path = First(path_line());
+    path.put(offset_of!(layout::path, rtt_min), &NO_RTT.to_ne_bytes());
+    let first = First::new(4, 0, 4).parts(PART_FIGURES | PART_PATH).0;
+    let figures = *socket(&[first, figures_line(), path.0]).figures.expect("told");
+    assert_eq!(figures.path.expect("told").rtt_min(), None);
 }
 
 #[test]
