@@ -125,6 +125,7 @@ entry_line! {
     undo: Undo,
     cwnd: u32,
     ssthresh: u32,
+    last_rto_ns: Option<u64>,
     account_ns: Option<u64>,
 
     busy: Option<u32>,
@@ -353,6 +354,8 @@ impl EntryLine {
         (self.cc, self.cause) = (ongoing.cc, ongoing.cause);
         (self.state, self.since_ns) = (Some(ongoing.state), Some(ongoing.since_ns));
         (self.found, self.found_late) = (ongoing.found, ongoing.found_late);
+        let had_timeout = ongoing.last_rto_ns != ongoing.id.born_ns;
+        self.last_rto_ns = had_timeout.then_some(ongoing.last_rto_ns);
         let Window { undo, cwnd, ssthresh } = ongoing.window;
         (self.undo, self.cwnd, self.ssthresh) = (undo, cwnd, ssthresh);
         if let Some((at_ns, told)) = &ongoing.told {
@@ -365,11 +368,9 @@ impl EntryLine {
     }
 
     fn ongoing(&self) -> Result<Ongoing, &'static str> {
+        let born_ns = self.born_ns.ok_or("no born_ns")?;
         Ok(Ongoing {
-            id: FlowId {
-                socket: self.socket.ok_or("no socket")?.0,
-                born_ns: self.born_ns.ok_or("no born_ns")?,
-            },
+            id: FlowId { socket: self.socket.ok_or("no socket")?.0, born_ns },
             connection: self.connection().ok_or("no laddr, raddr, lport or rport")?,
             cc: self.cc,
             state: self.state.ok_or("no state")?,
@@ -377,6 +378,7 @@ impl EntryLine {
             cause: self.cause,
             found: self.found,
             found_late: self.found_late,
+            last_rto_ns: self.last_rto_ns.unwrap_or(born_ns),
             told: self.account_ns.zip(self.told()),
             window: Window { undo: self.undo, cwnd: self.cwnd, ssthresh: self.ssthresh },
         })

@@ -24,6 +24,8 @@ pub struct Ongoing {
     pub found: bool,
     /// The present spell's beginning was not seen, or something was lost since.
     pub found_late: bool,
+    /// When it had its last timeout, or else was born, `CLOCK_MONOTONIC` nanoseconds.
+    pub last_rto_ns: u64,
     /// Its own account and counters as last told, and when that was, `CLOCK_MONOTONIC`
     /// nanoseconds.
     pub told: Option<(u64, Told)>,

@@ -37,6 +37,7 @@ impl Ledger {
             cause: flow.cause,
             found: flow.found,
             found_late: flow.found_late || after_gap,
+            last_rto_ns: flow.last_rto_ns,
             told: flow.costs.as_ref().map(|costs| costs.last()),
             window: flow.window,
         }
@@ -74,7 +75,7 @@ impl Ledger {
             interval: 0,
             figures: IntervalFigures::default(),
             window: ongoing.window,
-            last_rto_ns: ongoing.id.born_ns,
+            last_rto_ns: ongoing.last_rto_ns,
             costs,
         });
         if ongoing.found_late {

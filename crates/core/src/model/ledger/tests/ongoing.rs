@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::conservation::{lives, played};
 use super::{MS, START_NS, close, ms};
 use crate::model::sample::{Script, account, figures};
-use crate::model::{Entry, Ledger, LedgerOptions, Report, State};
+use crate::model::{Entry, Figures, Ledger, LedgerOptions, PathFigures, Report, State};
 
 fn options() -> LedgerOptions {
     LedgerOptions {
@@ -86,4 +86,23 @@ fn what_began_before_a_gap_stays_inexact() {
     let [_, resumed] = both(&script.entries, ms(500), ms(1000));
     assert!(!resumed.rows[0].exact);
     assert_eq!(resumed.rows[0].spell_ns, 900 * MS);
+}
+
+#[test]
+fn what_was_waited_for_a_repeated_timeout_goes_on() {
+    let quiet = |ticks| {
+        let path = PathFigures { quiet: ticks, ..PathFigures::default() };
+        Figures { path: Some(path), ..account([0, 0, 0], 0, 0) }
+    };
+    let script = Script::default()
+        .birth(1, ms(0))
+        .with(quiet(0))
+        .transition(1, ms(300), State::Open, State::Loss)
+        .with(quiet(50))
+        // The device had not taken what was retransmitted, which the kernel counts on.
+        .transition(1, ms(700), State::Loss, State::Loss)
+        .with(quiet(150));
+    let [all, resumed] = both(&script.entries, ms(500), ms(1000));
+    assert_eq!(all.transitions[0].waited_ns, Some(400 * MS));
+    assert_eq!(all, resumed);
 }
