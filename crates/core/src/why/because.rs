@@ -16,28 +16,13 @@ pub(super) fn of(verdict: Verdict, evidence: &Evidence) -> String {
         Verdict::Unreachable => {
             "network or host cannot be reached, said an ICMP message".to_owned()
         }
-        Verdict::NotAnswered => match evidence.causes.syn_timeout {
-            0 => format!("no answer to the SYN in {}", time(evidence.unanswered_ns)),
-            1 => "no answer to the SYN, nor to another one".to_owned(),
-            more => format!("no answer to the SYN, nor to {more} others"),
-        },
-        Verdict::BlackHole => match evidence.causes.rto {
-            0 => format!("nothing was acknowledged in {}", time(evidence.watched_ns())),
-            1 => "nothing was acknowledged, after one timeout".to_owned(),
-            more => format!("nothing was acknowledged, after {more} timeouts"),
-        },
+        Verdict::NotAnswered => not_answered(evidence),
+        Verdict::BlackHole => black_hole(evidence),
         Verdict::PeerSilent if evidence.probes == 0 => {
             "keep-alive probes had no answer until it ended".to_owned()
         }
         Verdict::PeerSilent => format!("{} keep-alive probes had no answer", evidence.probes),
-        Verdict::PacketsTooBig => {
-            let stood_ns = evidence.outages.total_ns + evidence.timeouts_ns();
-            if evidence.shrunk > 0 {
-                format!("it stood for {} until segments became smaller", time(stood_ns))
-            } else {
-                format!("it stood for {} on one segment while later ones arrived", time(stood_ns))
-            }
-        }
+        Verdict::PacketsTooBig => packets_too_big(evidence),
         Verdict::Outage => outage(evidence),
         Verdict::SpuriousTimeouts => format!(
             "{} of {} timeouts were for nothing, and took {}",
@@ -87,13 +72,7 @@ pub(super) fn of(verdict: Verdict, evidence: &Evidence) -> String {
             percent(looks.share(looks.unread)),
             bytes(looks.unread_most)
         ),
-        Verdict::ReceiveBuffer => format!(
-            "{} came: {} of the window of {} in each round trip of {}",
-            self::rate(evidence.recv_rate_bits()),
-            percent(window_used(evidence).min(1.0)),
-            bytes(looks.window_most),
-            us(if looks.rcv_rtt_us > 0 { looks.rcv_rtt_us } else { looks.rtt_min_us })
-        ),
+        Verdict::ReceiveBuffer => receive_buffer(evidence),
         Verdict::InboundLoss => format!(
             "{} of {} segments came while others before them were missing",
             evidence.stats.traffic.out_of_order, evidence.stats.traffic.segments_in
@@ -110,6 +89,31 @@ pub(super) fn of(verdict: Verdict, evidence: &Evidence) -> String {
             format!("nothing here held it up: {} came", self::rate(evidence.recv_rate_bits()))
         }
         Verdict::Healthy => format!("nothing held it up: {rate}"),
+    }
+}
+
+fn not_answered(evidence: &Evidence) -> String {
+    match evidence.causes.syn_timeout {
+        0 => format!("no answer to the SYN in {}", time(evidence.unanswered_ns)),
+        1 => "no answer to the SYN, nor to another one".to_owned(),
+        more => format!("no answer to the SYN, nor to {more} others"),
+    }
+}
+
+fn black_hole(evidence: &Evidence) -> String {
+    match evidence.causes.rto {
+        0 => format!("nothing was acknowledged in {}", time(evidence.watched_ns())),
+        1 => "nothing was acknowledged, after one timeout".to_owned(),
+        more => format!("nothing was acknowledged, after {more} timeouts"),
+    }
+}
+
+fn packets_too_big(evidence: &Evidence) -> String {
+    let stood_ns = evidence.outages.total_ns + evidence.timeouts_ns();
+    if evidence.shrunk > 0 {
+        format!("it stood for {} until segments became smaller", time(stood_ns))
+    } else {
+        format!("it stood for {} on one segment while later ones arrived", time(stood_ns))
     }
 }
 
@@ -143,6 +147,17 @@ fn path_loss(evidence: &Evidence) -> String {
         return format!("{smaller}: {}", rate(evidence.rate_bits()));
     }
     format!("{retransmitted} segments were retransmitted, and losses cost {cost} of the time")
+}
+
+fn receive_buffer(evidence: &Evidence) -> String {
+    let looks = &evidence.looks;
+    format!(
+        "{} came: {} of the window of {} in each round trip of {}",
+        rate(evidence.recv_rate_bits()),
+        percent(window_used(evidence).min(1.0)),
+        bytes(looks.window_most),
+        us(if looks.rcv_rtt_us > 0 { looks.rcv_rtt_us } else { looks.rtt_min_us })
+    )
 }
 
 fn smaller(evidence: &Evidence, reduced: &Reduced, [one, many]: [&str; 2], place: &str) -> String {
