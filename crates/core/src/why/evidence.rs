@@ -7,7 +7,9 @@ use super::gathered::Gathered;
 use super::looks::Looks;
 use super::outages::Outages;
 use super::reductions::{Reductions, Trigger};
-use crate::model::{FlowId, Limits, Report, Row, SendStats, State, StateTimes};
+use crate::model::{
+    Connection, Endpoints, FlowId, Limits, Report, Row, SendStats, State, StateTimes,
+};
 
 /// All flows, while a watch lasts.
 #[derive(Debug, Default)]
@@ -66,12 +68,20 @@ impl Watch {
         (self.since_ns, self.to_ns)
     }
 
-    /// The row of each flow over all intervals.
+    /// The row of each flow over all intervals, in the order of both ends, so that what is
+    /// alike in all that counts is always in the same one.
     pub fn rows(&self) -> impl Iterator<Item = Row> {
-        self.flows.values().map(|flow| {
+        let rows = self.flows.values().map(|flow| {
             let stats = (flow.measured()).then(|| Box::new(flow.stats));
             Row { stats, ..flow.row.clone() }
-        })
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_unstable_by_key(|row| {
+            let Connection { endpoints, netns, .. } = row.connection;
+            let Endpoints { laddr, lport, raddr, rport, zone } = endpoints;
+            (laddr, lport, raddr, rport, zone, netns, row.id)
+        });
+        rows.into_iter()
     }
 
     /// Begins another one where this has ended.
