@@ -5,6 +5,7 @@ mod support;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -115,18 +116,22 @@ fn the_page_has_the_figures_that_the_tool_prints() -> Result<()> {
     for (at, state) in states.iter().enumerate() {
         ensure!(run["times_ns"][at] == report[format!("{state}_ns")], "{state}: {report}");
     }
-    let port = |local: &Value| {
-        local.as_str().and_then(|local| local.rsplit(':').next()).map(str::to_owned)
+    // Other networks of this machine have the same ports.
+    let end = |line: &Value, addr: &str, port: &str| {
+        let port = u16::try_from(line[port].as_u64()?).ok()?;
+        Some(SocketAddr::new(line[addr].as_str()?.parse().ok()?, port).to_string())
     };
     let find = |line: &Value| {
-        let lport = line["lport"].to_string();
+        let (local, remote) = (end(line, "laddr", "lport"), end(line, "raddr", "rport"));
         let is_it = |flow: &&Value| {
-            port(&flow["local"]).as_deref() == Some(&lport)
-                && flow["remote"]
-                    .as_str()
-                    .is_some_and(|remote| remote.ends_with(&format!(":{}", line["rport"])))
+            flow["local"].as_str() == local.as_deref()
+                && flow["remote"].as_str() == remote.as_deref()
+                && flow["netns"] == line["netns_name"]
         };
-        flows.iter().find(is_it).with_context(|| line.to_string())
+        let mut found = flows.iter().filter(is_it);
+        let flow = found.next().with_context(|| format!("not on the page: {line}"))?;
+        ensure!(found.next().is_none(), "twice on the page: {line}");
+        Ok(flow)
     };
     for line in lines(recording, "flow", &["--all"])? {
         let flow = find(&line)?;
