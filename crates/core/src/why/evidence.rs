@@ -244,9 +244,9 @@ impl Evidence {
         self.bits(self.stats.traffic.received_bytes)
     }
 
-    /// Over its life, or of several flows over the whole watch.
+    /// Between the first look and the last, or of several flows over the whole watch.
     fn bits(&self, bytes: u64) -> f64 {
-        let in_ns = if self.flows > 1 { self.window_ns } else { self.measured_ns };
+        let in_ns = if self.flows > 1 { self.window_ns } else { self.stats.traffic.over_ns };
         bytes as f64 * 8e9 / in_ns.max(1) as f64
     }
 
