@@ -120,19 +120,25 @@ fn packets_too_big(evidence: &Evidence) -> String {
 fn outage(evidence: &Evidence) -> String {
     let outages = &evidence.outages;
     let direction = match outages.of_acks {
+        0 if outages.goes_on && outages.count == 1 => "which way does not show yet",
         0 => "data was lost",
         all if all == outages.count => "data had arrived, and acknowledgements had not",
         _ => "data was lost, or acknowledgements were",
     };
     let still = if outages.goes_on { ", and still is not" } else { "" };
+    let from = match outages.longest_from_ns.checked_sub(evidence.since_ns) {
+        Some(from_ns) => format!("from {} of the watch on", time(from_ns)),
+        None => "from before the watch on".to_owned(),
+    };
     match outages.count {
         1 => format!(
-            "for {} nothing was answered, by {} timeouts{still}; {direction}",
+            "{from} nothing was answered for {}, by {} timeouts{still}; {direction}",
             time(outages.total_ns),
             outages.timeouts
         ),
         more => format!(
-            "{more} times nothing was answered, for {} together{still}; {direction}",
+            "{more} times nothing was answered, for {} together, the longest {from}{still}; \
+             {direction}",
             time(outages.total_ns)
         ),
     }

@@ -105,7 +105,7 @@ impl Watch {
             evidence.unanswered_ns = row.times[State::Open];
             evidence.stats.open_idle_ns = 0;
         }
-        evidence.window_ns = self.to_ns - self.since_ns;
+        (evidence.since_ns, evidence.window_ns) = (self.since_ns, self.to_ns - self.since_ns);
         evidence.all_told = self.dropped == 0;
         evidence.exact &= self.dropped == 0;
         evidence
@@ -150,6 +150,8 @@ pub struct Evidence {
     pub passed_by: u32,
     /// How often segments became smaller after timeouts, or for an ICMP message.
     pub shrunk: u32,
+    /// When the watch began, `CLOCK_MONOTONIC` nanoseconds.
+    pub since_ns: u64,
     /// How long the watch was, however short the lives of several flows in it; nanoseconds.
     pub window_ns: u64,
     /// For how long nothing had come from the peer at the end, nanoseconds.
@@ -186,7 +188,7 @@ impl Evidence {
             sum.repair_ns += one.repair_ns;
             sum.passed_by += one.passed_by;
             sum.shrunk += one.shrunk;
-            sum.window_ns = sum.window_ns.max(one.window_ns);
+            (sum.since_ns, sum.window_ns) = (one.since_ns, sum.window_ns.max(one.window_ns));
             sum.still_ns += one.still_ns;
             sum.errno = if sum.flows == 1 || sum.errno == one.errno { one.errno } else { 0 };
             sum.probes += one.probes;

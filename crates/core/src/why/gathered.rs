@@ -128,6 +128,7 @@ impl Gathered {
             repair_ns: self.repair_ns,
             passed_by: self.passed_by,
             shrunk: self.shrunk,
+            since_ns: 0,
             window_ns: 0,
             still_ns: ended_ns.saturating_sub(self.received_ns),
             errno,
