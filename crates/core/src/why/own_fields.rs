@@ -218,6 +218,16 @@ pub(super) static OWN: &[Own] = &[
         Value::Time(finding.evidence.outages.total_ns)
     }),
     own(
+        "outage_at",
+        "OutageAt",
+        "when the longest outage began, CLOCK_MONOTONIC",
+        FieldKind::Duration,
+        |finding| {
+            let outages = &finding.evidence.outages;
+            if outages.count == 0 { Value::Nothing } else { Value::Time(outages.longest_from_ns) }
+        },
+    ),
+    own(
         "reductions",
         "Reductions",
         "reductions of the congestion window",
