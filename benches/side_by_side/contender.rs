@@ -33,6 +33,10 @@ pub(crate) enum Contender {
     Costs,
     /// Ours as it was, where the variable `TCPCONG_EARLIER` names a binary.
     Earlier(OsString),
+    /// The same, telling each transition with its cause.
+    EarlierCauses(OsString),
+    /// The same, with what came of each connection.
+    EarlierCosts(OsString),
     /// bcc's.
     Peer,
 }
@@ -49,7 +53,12 @@ pub(crate) struct Running {
 impl Contender {
     /// An earlier build of ours, if there is one to compare with.
     pub(crate) fn earlier() -> Option<Self> {
-        std::env::var_os("TCPCONG_EARLIER").map(Self::Earlier)
+        Self::earlier_as(Self::Earlier)
+    }
+
+    /// The same, run as this contender.
+    pub(crate) fn earlier_as(contender: fn(OsString) -> Self) -> Option<Self> {
+        std::env::var_os("TCPCONG_EARLIER").map(contender)
     }
 
     /// Ours, and bcc's where its command runs.
@@ -63,12 +72,16 @@ impl Contender {
     pub(crate) fn start(&self, interval: &str) -> Result<Running> {
         let mut command = match self {
             Self::Ours | Self::Causes | Self::Costs => command(),
-            Self::Earlier(binary) => Command::new(binary),
+            Self::Earlier(binary) | Self::EarlierCauses(binary) | Self::EarlierCosts(binary) => {
+                Command::new(binary)
+            }
             Self::Peer => Command::new(PEER),
         };
         match self {
-            Self::Causes => command.arg("trace"),
-            Self::Costs => command.args(["-o", "raddr,open,busy,delivered", interval]),
+            Self::Causes | Self::EarlierCauses(_) => command.arg("trace"),
+            Self::Costs | Self::EarlierCosts(_) => {
+                command.args(["-o", "raddr,open,busy,delivered", interval])
+            }
             Self::Ours | Self::Earlier(_) | Self::Peer => command.arg(interval),
         };
         // Python would hold back the first line of what goes into a pipe.

@@ -74,7 +74,27 @@ pub(crate) fn measure(contenders: &[Contender], page: &mut Page) -> Result<()> {
     more(&runs(&asked, traffic)?, page)?;
     let earlier = Contender::earlier();
     let both: Vec<_> = [Contender::Ours].into_iter().chain(earlier.clone()).collect();
-    beside_earlier(&runs(&both, traffic)?, earlier.as_ref(), page)
+    beside_earlier(&runs(&both, traffic)?, earlier.as_ref(), page)?;
+    for (name, ours, theirs) in [
+        (
+            "the same, each transition printed, with its cause (`trace`)",
+            Contender::Causes,
+            Contender::EarlierCauses as fn(_) -> _,
+        ),
+        (
+            "the same, what came of a connection (`-o busy,delivered`)",
+            Contender::Costs,
+            Contender::EarlierCosts,
+        ),
+    ] {
+        let earlier = Contender::earlier_as(theirs);
+        let both: Vec<_> = [ours.clone()].into_iter().chain(earlier.clone()).collect();
+        let outcomes = runs(&both, traffic)?;
+        let now = event_ns(&outcomes, &ours)?;
+        let earlier = earlier.and_then(|earlier| event_ns(&outcomes, &earlier).ok());
+        page.change(Change { name, unit: "ns", decimals: 0, now, earlier, target: None });
+    }
+    Ok(())
 }
 
 fn beside_earlier(

@@ -1,5 +1,5 @@
-//! What recordings and the live screen cost beside the plain table, on the same connections.
-//! Alone: bcc's tool has neither.
+//! What recordings, the live screen and verdicts cost beside the plain table, on the same
+//! connections. Alone: bcc's tool has none of them.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -33,14 +33,16 @@ enum Run {
     TableAndRecording,
     Recording,
     Screen,
+    Verdicts,
 }
 
 /// What it is called, and how it is run.
-const VIEWS: [(&str, Run); 4] = [
+const VIEWS: [(&str, Run); 5] = [
     ("the plain table (`tcpcong 1`)", Run::Table),
     ("the same with a recording beside it (`--record`)", Run::TableAndRecording),
     ("a recording with all that can be looked up (`record`)", Run::Recording),
     ("the live screen, 200x50 (`top`)", Run::Screen),
+    ("verdicts, with a look each second (`why`)", Run::Verdicts),
 ];
 
 pub(crate) fn measure(page: &mut Page) -> Result<()> {
@@ -62,6 +64,8 @@ fn view(name: &'static str, run: Run, crowd: &mut Crowd<'_>) -> Result<View> {
         Run::TableAndRecording => start(&["1", "--record", file_name]),
         Run::Recording => start(&["record", "-o", file_name]),
         Run::Screen => start_on_terminal(&["top", "1"]),
+        // Longer than it is measured.
+        Run::Verdicts => start(&["why", "--seconds", "600"]),
     }?;
     let pid = running.0.id();
     pause(SETTLED);

@@ -1,15 +1,17 @@
 //! When a socket's retransmission timer ran out, and what had come and gone before, by the
 //! kernel's trace events. Not what the tool makes of that.
 
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::format::Layout;
-use super::instance::{Instance, has_event};
+use super::instance::{Instance, has_event, noted_threads_of};
 use super::ledger::LOSS;
 use super::netns::Netns;
+use super::truth::init_threads;
 
 const CONGESTION_STATE: &str = "tcp/tcp_cong_state_set";
 const TCP_STATE: &str = "sock/inet_sock_set_state";
@@ -31,8 +33,8 @@ pub(crate) fn is_possible() -> bool {
 /// What has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
-    /// Loss was set.
-    Timeout,
+    /// Loss was set, and maybe no program could see it.
+    Timeout { hidden: bool },
     /// A segment has come.
     Received,
     /// One was sent, again or for the first time; or the SYN is about to be.
@@ -42,10 +44,18 @@ pub(crate) enum What {
 /// A recording under way.
 pub(crate) struct Quiet {
     instance: Instance,
+    /// PID 1's: on some machines no BPF program runs while they do.
+    init_threads: HashSet<i32>,
 }
 
-/// What happened to a connection's near end, by time.
-pub(crate) struct Story(Vec<(u64, What)>);
+/// What happened to a connection's near end.
+#[derive(Default)]
+pub(crate) struct Story {
+    /// By time.
+    events: Vec<(u64, What)>,
+    /// Of those at which the congestion state was set so many were hidden from programs.
+    pub(crate) hidden: usize,
+}
 
 /// A timeout.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +63,8 @@ pub(crate) struct Timeout {
     pub(crate) at_ns: u64,
     /// Since the last segment came or went.
     pub(crate) waited_ns: u64,
+    /// No program could see it.
+    pub(crate) hidden: bool,
 }
 
 /// Gives a device of a namespace a name that no other has, by which what it sends is told
@@ -66,44 +78,54 @@ pub(crate) fn name_device(netns: &Path, device: &str, name: &str) -> Result<()> 
 }
 
 impl Quiet {
-    /// Starts to record what happens at these ports.
-    pub(crate) fn start(local: u16, remote: u16) -> Result<Self> {
+    /// Starts to record what happens at these ports, and at devices whose names begin so.
+    pub(crate) fn start(local: u16, remote: u16, devices: &str) -> Result<Self> {
         let instance = Instance::new()?;
+        instance.note_processes()?;
         let ports = format!("sport == {local} && dport == {remote}");
         for event in [CONGESTION_STATE, RECEIVED, RETRANSMITTED] {
             instance.filter(event, &ports)?;
         }
-        instance.filter(SENT, &format!("len > {DATA_BYTES}"))?;
+        instance.filter(SENT, &format!("len > {DATA_BYTES} && name ~ \"{devices}*\""))?;
         instance.start(&EVENTS)?;
-        Ok(Self { instance })
+        Ok(Self { instance, init_threads: init_threads()? })
     }
 
     /// Stops, and returns what happened at the near ends of these connections, each of which
     /// has a device of this name to itself.
     pub(crate) fn finish(
-        self,
+        mut self,
         connections: &[((SocketAddrV4, SocketAddrV4), String)],
     ) -> Result<Vec<Story>> {
         self.instance.stop()?;
+        self.init_threads.extend(init_threads()?);
+        // Some come and go in between.
+        self.init_threads.extend(noted_threads_of(1)?);
         let [congestion, tcp_state, received, again, sent] =
             EVENTS.map(|event| self.instance.layout(event));
         let (congestion, tcp_state) = (congestion?, tcp_state?);
         let (received, again, sent) = (received?, again?, sent?);
-        let mut stories: Vec<_> = connections.iter().map(|_| Vec::new()).collect();
+        let mut stories: Vec<_> = connections.iter().map(|_| Story::default()).collect();
         self.instance.read(|_, at_ns, event| {
             let kind = u16::try_from(sent.number("common_type", event)?)?;
             let (what, layout) = if kind == sent.id {
                 let device = text(&sent, "name", event)?;
                 let of_device = connections.iter().position(|(_, name)| *name == device);
                 if let Some(which) = of_device {
-                    stories[which].push((at_ns, What::Sent));
+                    stories[which].events.push((at_ns, What::Sent));
                 }
                 return Ok(());
             } else if kind == congestion.id {
+                let thread = i32::from_ne_bytes(congestion.array("common_pid", event)?);
+                let hidden = self.init_threads.contains(&thread);
+                let ends = ends(&congestion, event)?;
+                if let Some(which) = connections.iter().position(|(ours, _)| *ours == ends) {
+                    stories[which].hidden += usize::from(hidden);
+                }
                 if congestion.number("cong_state", event)? != u64::from(LOSS) {
                     return Ok(());
                 }
-                (What::Timeout, &congestion)
+                (What::Timeout { hidden }, &congestion)
             } else if kind == tcp_state.id {
                 if tcp_state.number("newstate", event)? != TCP_SYN_SENT {
                     return Ok(());
@@ -116,14 +138,14 @@ impl Quiet {
             };
             let ends = ends(layout, event)?;
             if let Some(which) = connections.iter().position(|(ours, _)| *ours == ends) {
-                stories[which].push((at_ns, what));
+                stories[which].events.push((at_ns, what));
             }
             Ok(())
         })?;
         for story in &mut stories {
-            story.sort_by_key(|(at_ns, _)| *at_ns);
+            story.events.sort_by_key(|(at_ns, _)| *at_ns);
         }
-        Ok(stories.into_iter().map(Story).collect())
+        Ok(stories)
     }
 }
 
@@ -131,11 +153,12 @@ impl Story {
     /// Each timeout, and for how long nothing had come or gone.
     pub(crate) fn timeouts(&self) -> Result<Vec<Timeout>> {
         let (mut timeouts, mut last_ns) = (Vec::new(), None);
-        for (at_ns, what) in &self.0 {
+        for (at_ns, what) in &self.events {
             match what {
-                What::Timeout => {
+                What::Timeout { hidden } => {
                     let last_ns = last_ns.context("a timeout before anything was sent")?;
-                    timeouts.push(Timeout { at_ns: *at_ns, waited_ns: at_ns - last_ns });
+                    let waited_ns = at_ns - last_ns;
+                    timeouts.push(Timeout { at_ns: *at_ns, waited_ns, hidden: *hidden });
                 }
                 What::Received | What::Sent => last_ns = Some(*at_ns),
             }

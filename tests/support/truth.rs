@@ -203,7 +203,7 @@ fn address(layout: &Layout, family: u16, name: &str, payload: &[u8]) -> Result<I
 }
 
 /// The threads of PID 1, now.
-fn init_threads() -> Result<HashSet<i32>> {
+pub(crate) fn init_threads() -> Result<HashSet<i32>> {
     let mut threads = HashSet::new();
     for entry in fs::read_dir("/proc/1/task").context("listing PID 1's threads")? {
         let name = entry?.file_name();
