@@ -1,4 +1,16 @@
-//! Each rule where it holds, and just where it does not.
+//! Each rule where it holds, and just where it does not; here those of states and causes,
+//! and what they have in common. In `rules_tests/` the others, by what they are about.
+
+#[path = "rules_tests/choosing.rs"]
+mod choosing;
+#[path = "rules_tests/connecting.rs"]
+mod connecting;
+#[path = "rules_tests/losses.rs"]
+mod losses;
+#[path = "rules_tests/queues.rs"]
+mod queues;
+#[path = "rules_tests/receiving.rs"]
+mod receiving;
 
 use super::*;
 use crate::model::{Limits, SendStats, StateTimes};
@@ -35,6 +47,17 @@ fn judged(case: &Evidence) -> (Verdict, Confidence) {
 
 fn verdict(case: &Evidence) -> Verdict {
     judge(case).verdict
+}
+
+fn because(case: &Evidence) -> String {
+    judge(case).because
+}
+
+/// The same at 10 Mbit/s.
+fn at_ten_megabits(case: Evidence) -> Evidence {
+    let mut case = case;
+    (case.stats.traffic.acked_bytes, case.stats.traffic.over_ns) = (12_500_000, 10 * SECOND);
+    case
 }
 
 /// What is left of Open is idle.
