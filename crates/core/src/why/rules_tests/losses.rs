@@ -8,16 +8,32 @@ fn an_outage_of_a_twentieth_of_the_time_is_one_whatever_was_undone() {
     let mut case = evidence(0, 0, 0, 300);
     case.waited[State::Open] = SECOND / 5;
     (case.causes.rto, case.causes.undo, case.causes.undo_of_loss) = (2, 1, 1);
-    case.outages = Outages { count: 1, total_ns: SECOND / 2, timeouts: 2, ..Outages::default() };
+    case.since_ns = 7 * SECOND;
+    case.outages = Outages {
+        count: 1,
+        total_ns: SECOND / 2,
+        longest_from_ns: 7 * SECOND + SECOND * 6 / 5,
+        timeouts: 2,
+        ..Outages::default()
+    };
     assert_eq!(judged(&case), (Verdict::Outage, Confidence::Medium));
     assert_eq!(judge(&case).second, None, "its timeouts are nothing else");
-    assert_eq!(because(&case), "for 500 ms nothing was answered, by 2 timeouts; data was lost");
-    case.outages.of_acks = 1;
-    case.outages.goes_on = true;
     assert_eq!(
         because(&case),
-        "for 500 ms nothing was answered, by 2 timeouts, and still is not; data had arrived, and \
-         acknowledgements had not"
+        "from 1.2 s of the watch on nothing was answered for 500 ms, by 2 timeouts; data was lost"
+    );
+    case.outages.goes_on = true;
+    case.outages.longest_from_ns = 6 * SECOND;
+    assert_eq!(
+        because(&case),
+        "from before the watch on nothing was answered for 500 ms, by 2 timeouts, and still is \
+         not; which way does not show yet"
+    );
+    (case.outages.of_acks, case.outages.goes_on) = (1, false);
+    assert_eq!(
+        because(&case),
+        "from before the watch on nothing was answered for 500 ms, by 2 timeouts; data had \
+         arrived, and acknowledgements had not"
     );
     case.outages.total_ns -= 1;
     assert_ne!(verdict(&case), Verdict::Outage);
@@ -29,6 +45,7 @@ fn several_outages_are_told_together() {
     case.outages = Outages {
         count: 2,
         total_ns: 3 * SECOND / 2,
+        longest_from_ns: 3 * SECOND,
         of_acks: 1,
         timeouts: 5,
         ..Outages::default()
@@ -36,7 +53,8 @@ fn several_outages_are_told_together() {
     assert_eq!(judged(&case), (Verdict::Outage, Confidence::High));
     assert_eq!(
         because(&case),
-        "2 times nothing was answered, for 1.5 s together; data was lost, or acknowledgements were"
+        "2 times nothing was answered, for 1.5 s together, the longest from 3.0 s of the watch on; \
+         data was lost, or acknowledgements were"
     );
 }
 
