@@ -282,3 +282,7 @@ impl Evidence {
         self.times.outside_open_ns() + self.unanswered_ns + rwnd_ns + sndbuf_ns
     }
 }
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;
