@@ -3,6 +3,7 @@
 #![allow(dead_code)] // Every test file includes the whole and uses a part.
 
 pub(crate) mod actor;
+pub(crate) mod calm;
 pub(crate) mod cgroup;
 pub(crate) mod compare;
 pub(crate) mod crowd;

@@ -54,8 +54,8 @@ fn because(case: &Evidence) -> String {
 }
 
 /// The same at 10 Mbit/s.
-fn at_ten_megabits(case: Evidence) -> Evidence {
-    let mut case = case;
+fn at_ten_megabits(case: &Evidence) -> Evidence {
+    let mut case = *case;
     (case.stats.traffic.acked_bytes, case.stats.traffic.over_ns) = (12_500_000, 10 * SECOND);
     case
 }

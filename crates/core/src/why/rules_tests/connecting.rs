@@ -3,6 +3,8 @@
 use super::*;
 use crate::why::Outages;
 
+const ECONNRESET: u16 = 104;
+
 /// Ten seconds in which nothing was acknowledged.
 fn silent(loss_ms: u64) -> Evidence {
     Evidence { stats: SendStats::default(), ..evidence(0, 0, 0, loss_ms) }
@@ -31,7 +33,6 @@ fn what_icmp_says_is_unreachable_also_later() {
     }
     let case = Evidence { errno: UNREACHABLE[0], ..silent(0) };
     assert_eq!(because(&case), "network or host cannot be reached, said an ICMP message");
-    const ECONNRESET: u16 = 104;
     assert_eq!(verdict(&Evidence { errno: ECONNRESET, ..silent(0) }), Verdict::Healthy);
 }
 

@@ -89,7 +89,7 @@ fn two_timeouts_that_take_a_twentieth_of_the_time_are_waits() {
 
 /// Two losses after which the window, the limit at half of the looks, was smaller.
 fn smaller_window(trigger: Trigger) -> Evidence {
-    let mut case = at_ten_megabits(evidence(0, 0, 40, 0));
+    let mut case = at_ten_megabits(&evidence(0, 0, 40, 0));
     case.causes.recovery = 2;
     (case.looks.sending, case.looks.cwnd_limited) = (10, 5);
     case.reductions[trigger as usize] =
@@ -145,11 +145,11 @@ fn a_recovery_that_delivers_as_much_as_open_costs_nothing() {
 fn marks_and_local_drops_slow_down_by_the_smaller_window_after_them() {
     let case = |trigger, deficit_ns| {
         let mut case = evidence(0, 0, 0, 0);
-        let cause = match trigger {
+        let count = match trigger {
             Trigger::Mark => &mut case.causes.ecn,
             _ => &mut case.causes.local_drop,
         };
-        *cause = 5;
+        *count = 5;
         case.reductions[trigger as usize] =
             Reduced { count: 5, below_ns: 2 * SECOND, deficit_ns, before: 40, after: 20 };
         case

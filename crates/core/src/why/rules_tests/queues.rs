@@ -5,7 +5,7 @@ use crate::why::Looks;
 
 /// Ten looks at a flow that sends 10 Mbit/s as fast as it can.
 fn looked_at(looks: Looks) -> Evidence {
-    let mut case = at_ten_megabits(evidence(0, 0, 0, 0));
+    let mut case = at_ten_megabits(&evidence(0, 0, 0, 0));
     case.looks = Looks { count: 10, sending: 10, ..looks };
     case
 }
@@ -107,7 +107,7 @@ fn who_is_held_to_a_rate_by_its_application_fills_no_path() {
 
 #[test]
 fn a_full_window_or_buffer_says_for_which_part_of_the_time() {
-    let mut case = at_ten_megabits(evidence(0, 0, 0, 0));
+    let mut case = at_ten_megabits(&evidence(0, 0, 0, 0));
     case.stats.open = Limits { rwnd_ns: 2 * SECOND, sending_ns: 8 * SECOND, sndbuf_ns: 0 };
     assert_eq!(because(&case), "the receiver's window was full for 20 %: 10.0 Mbit/s");
     case.stats.open.rwnd_ns -= 1;
