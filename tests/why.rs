@@ -37,7 +37,7 @@ fn a_full_router_is_path_full() -> Result<()> {
     let lab = Lab::new("full")?;
     lab.bottleneck("50mbit", "16k", "25k")?;
     let server = listen(&lab)?;
-    let watch = Watch::start(3, &[])?;
+    let watch = Watch::start(6, &[])?;
     let (_back, calm) = start_calm_back(&lab)?;
     let sender = start(&lab, &cubic(&server))?;
     let found = watch.found()?;
@@ -114,7 +114,7 @@ fn a_queue_that_does_not_drain_is_a_standing_queue_also_for_acknowledgements() -
     let lab = Lab::new("bloat")?;
     lab.bottleneck("20mbit", "4k", "1mb")?;
     let server = listen(&lab)?;
-    let watch = Watch::start(4, &[])?;
+    let watch = Watch::start(8, &[])?;
     let (_aside, calm) = start_calm_aside(&lab)?;
     let (_back, waiting) = start_calm_back(&lab)?;
     let sender = start(&lab, &cubic(&server))?;
@@ -238,7 +238,7 @@ fn overtaking_without_a_retransmission_is_reordering() -> Result<()> {
     let rule = format!("tcp dport {} meta length > 1000 {lane}", server.address().port());
     let chain = format!("chain out {{ type filter hook output priority 0; {rule}; }}");
     lab.client.run("nft", &[&format!("table inet lanes {{ {chain}; }};")])?;
-    let watch = Watch::start(3, &[])?;
+    let watch = Watch::start(6, &[])?;
     let found = watch.found()?;
     found.is(&sender, "reordering")?;
     found.is(&calm, "healthy")?;
