@@ -340,8 +340,8 @@ fn what_stands_still_is_shown_as_the_kernel_shows_it() -> Result<()> {
     let first = [idle.near_endpoints(), idle.far_endpoints()].map(|ends| reports[0].of(ends));
     let is_whole = first.iter().all(|row| row.is_some_and(|row| !is_unknown(row)));
     for (index, sum) in sums.iter().enumerate() {
-        let least = if is_whole { now[index] - latest[index] } else { 0 };
-        let possible = least..=now[index] - earliest[index];
+        let at_least = if is_whole { now[index] - latest[index] } else { 0 };
+        let possible = at_least..=now[index] - earliest[index];
         ensure!(possible.contains(sum), "{index}: {sum}, not {possible:?}");
     }
     ensure!(number(last.of(idle.far_endpoints()).context("no row")?, "unread")? == 0);

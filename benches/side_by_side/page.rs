@@ -168,8 +168,8 @@ impl Page {
             let _ = writeln!(text, "{}", point.row());
         }
         text.push_str(
-            "\nWhat recordings and the live screen cost, on 10,000 connections that are quiet \
-             and then\neach go to Loss and back:\n\n\
+            "\nWhat recordings, the live screen and verdicts cost, on 10,000 connections that are\n\
+             quiet and then each go to Loss and back:\n\n\
              | view | quiet: CPU | as they change: CPU | that is of the plain table's | peak \
              memory |\n\
              | --- | --- | --- | --- | --- |\n",
