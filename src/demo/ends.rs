@@ -27,15 +27,17 @@ static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// The end that connects.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sender {
-    pub(super) sends: Sends,
+pub struct Sender {
+    /// What it sends.
+    pub sends: Sends,
     /// `SO_SNDBUF`; the kernel doubles it.
-    pub(super) buffer_bytes: Option<usize>,
+    pub buffer_bytes: Option<usize>,
 }
 
 /// What it sends.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Sends {
+#[expect(missing_docs, reason = "the variants say what their fields are")]
+pub enum Sends {
     /// All it can.
     All,
     /// No more than so much, evenly (`SO_MAX_PACING_RATE`).
@@ -52,15 +54,17 @@ pub(super) enum Sends {
 
 /// The end that listens.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Receiver {
-    pub(super) reads: Reads,
+pub struct Receiver {
+    /// How it reads.
+    pub reads: Reads,
     /// `SO_RCVBUF`; the kernel doubles it.
-    pub(super) buffer_bytes: Option<usize>,
+    pub buffer_bytes: Option<usize>,
 }
 
 /// How it reads.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Reads {
+#[expect(missing_docs, reason = "the variants say what their fields are")]
+pub enum Reads {
     /// All that comes, as it comes.
     All,
     /// No more than so much at a time, and a pause after each time.
@@ -73,10 +77,13 @@ pub(super) enum Reads {
 
 /// From where, to where, and with which congestion control.
 #[derive(Clone, Debug)]
-pub(super) struct Dial {
-    pub(super) from: SocketAddrV4,
-    pub(super) to: SocketAddrV4,
-    pub(super) congestion_control: String,
+pub struct Dial {
+    /// The near end.
+    pub from: SocketAddrV4,
+    /// The far end.
+    pub to: SocketAddrV4,
+    /// Of both.
+    pub congestion_control: String,
 }
 
 impl Sender {

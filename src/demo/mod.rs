@@ -7,6 +7,7 @@
 pub mod cases;
 mod ends;
 mod pace;
+pub mod pair;
 mod running;
 mod script;
 mod sender;

@@ -5,20 +5,14 @@ use std::io;
 use std::net::SocketAddrV4;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::mpsc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use nix::errno::Errno;
 
 use super::StageError;
 use super::cases::{self, Case, USUAL, UnknownCase};
-use super::ends::{Dial, Reads, Sends, try_congestion_control};
-use crate::path::stop::{self, StopSignal, Stopper};
+use super::ends::{Dial, Sends, try_congestion_control};
+use super::pair::Pair;
 use crate::path::{Direction, Path, PathSpec};
-
-/// A handshake takes 40 ms; so long it takes only if something is in the way.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Of the near end. It is alone in its namespace.
 const NEAR_PORT: u16 = 40_000;
@@ -29,9 +23,8 @@ pub struct Running {
     congestion_control: String,
     near: SocketAddrV4,
     far: SocketAddrV4,
-    /// Taken by the drop, before the path goes.
-    stopper: Option<Stopper>,
-    threads: Vec<JoinHandle<()>>,
+    /// Before the path, as it has to go before it.
+    pair: Pair,
     path: Path,
 }
 
@@ -102,14 +95,11 @@ impl Running {
         number: u16,
     ) -> Result<Self, StageError> {
         let (forth, back) = (case.ways)();
-        let attempts = match case.sender.sends {
-            Sends::Attempts { every } => Some(every),
-            _ => None,
-        };
         // What befalls connections shall befall none that is not there yet.
-        let spec = match attempts {
-            Some(_) => PathSpec::new(forth, back),
-            None => PathSpec::new(USUAL, USUAL),
+        let spec = if matches!(case.sender.sends, Sends::Attempts { .. }) {
+            PathSpec::new(forth, back)
+        } else {
+            PathSpec::new(USUAL, USUAL)
         };
         let path = Path::raise(PathSpec { name: "case", ..spec.numbered(number) })?;
         if case.ecn {
@@ -121,70 +111,26 @@ impl Running {
         let near = SocketAddrV4::new(path.spec().near, NEAR_PORT);
         let far = SocketAddrV4::new(path.spec().far, Self::PORT);
         let dial = Dial { from: near, to: far, congestion_control: congestion_control.to_owned() };
-        let (stopper, stop) = stop::stop_pair()
-            .map_err(|error| StageError::refused("make a pipe for the demo's threads", error))?;
-        // From here on an early return drops it, which ends the threads.
-        let mut running = Self {
-            case,
-            congestion_control: congestion_control.to_owned(),
-            near,
-            far,
-            stopper: Some(stopper),
-            threads: Vec::new(),
-            path,
-        };
-        match attempts {
-            Some(every) => running.attempt(dial, every, stop)?,
-            None => {
-                running.connect(&dial, stop)?;
-            }
-        }
+        let pair = Pair::new(dial, case.sender, case.receiver)?;
+        let cc = congestion_control.to_owned();
+        let mut running = Self { case, congestion_control: cc, near, far, pair, path };
+        running.begin()?;
         Ok(running)
     }
 
-    fn attempt(&mut self, dial: Dial, every: Duration, stop: StopSignal) -> Result<(), StageError> {
-        // Nobody is accepted, so nobody is told.
-        self.listen(&dial, mpsc::channel().0, stop.clone())?;
-        let sender = self.case.sender;
-        let body = move || sender.attempt(&dial, every, &stop);
-        let thread = self.path.near().spawn("case-sender", body)?;
-        self.threads.push(thread);
-        Ok(())
-    }
-
-    /// Makes the connection on the usual path, and then the path what it is to be.
-    fn connect(&mut self, dial: &Dial, stop: StopSignal) -> Result<(), StageError> {
-        let (accepted, has_accepted) = mpsc::channel();
-        self.listen(dial, accepted, stop.clone())?;
-        let sender = self.case.sender;
-        let stream = self.path.near().run(|| sender.connect(dial, CONNECT_TIMEOUT))?;
-        has_accepted
-            .recv_timeout(CONNECT_TIMEOUT)
-            .map_err(|_| StageError::NoConnection { waited: CONNECT_TIMEOUT })?;
-        let (forth, back) = (self.case.ways)();
-        self.path.play(Direction::Forth, forth);
-        self.path.play(Direction::Back, back);
-        let body = move || sender.write(stream, &stop);
-        let thread = self.path.near().spawn("case-sender", body)?;
-        self.threads.push(thread);
-        Ok(())
-    }
-
-    fn listen(
-        &mut self,
-        dial: &Dial,
-        accepted: mpsc::Sender<()>,
-        stop: StopSignal,
-    ) -> Result<(), StageError> {
-        let receiver = self.case.receiver;
-        if matches!(receiver.reads, Reads::Nobody) {
-            return Ok(());
+    /// Makes the connection on the usual path, and then the path what it is to be; or tries
+    /// to on what it is.
+    fn begin(&mut self) -> Result<(), StageError> {
+        let Self { case, pair, path, .. } = self;
+        path.far().run(|| pair.listen())?;
+        if let Some(every) = pair.attempts() {
+            return path.near().run(|| pair.attempt(every));
         }
-        let listener = self.path.far().run(|| receiver.listen(dial))?;
-        let body = move || receiver.serve(&listener, &accepted, &stop);
-        let thread = self.path.far().spawn("case-receiver", body)?;
-        self.threads.push(thread);
-        Ok(())
+        path.near().run(|| pair.connect())?;
+        let (forth, back) = (case.ways)();
+        path.play(Direction::Forth, forth);
+        path.play(Direction::Back, back);
+        pair.write()
     }
 
     /// Which case it is.
@@ -227,16 +173,6 @@ impl Running {
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.stopper.take());
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has said so; there is nothing to add.
-            let _ = thread.join();
-        }
-    }
-}
-
 /// Makes the near end's own device the tight place: a token bucket with room for one packet,
 /// as the kernel lets a connection have no more than two or three there (TCP small queues,
 /// `tcp_small_queue_check()`). A queue that drops a part of what the device was to cut into
@@ -262,6 +198,8 @@ fn narrow_own_device(path: &Path) -> Result<(), StageError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::cases::CASES;
     use super::*;
 

@@ -16,6 +16,7 @@ use super::scenario::{Scenario, Scene, chosen};
 use super::support::ledger::Ledger;
 use super::support::netns::Netns;
 use super::support::truth::Truth;
+use super::verdicts;
 use super::ways;
 
 /// What the labs need; a kernel that has it built in needs no module.
@@ -70,6 +71,10 @@ pub(crate) fn run(names: &[&str], ways: &[&str]) -> Result<()> {
         told(begin, "causes told");
         ways::verify_all(&mut ways)?;
         told(begin, "all asked for at once");
+        for one in verdicts::run(&kernel, &[])? {
+            Line::Verdict(one).print();
+        }
+        told(begin, "verdicts given");
     }
     [automatic].into_iter().chain(refused).chain(ways).for_each(|way| Line::Way(way).print());
     Line::End(End { kernel, seconds: begin.elapsed().as_secs_f64() }).print();
@@ -84,6 +89,14 @@ pub(crate) fn run_causes(ways: &[&str]) -> Result<()> {
         Line::Causes(one).print();
     }
     ensure!(miscounted.is_empty(), "{}", miscounted.join("; "));
+    Ok(())
+}
+
+/// The verdicts on these cases, all for none; prints a line for each.
+pub(crate) fn run_verdicts(cases: &[&str]) -> Result<()> {
+    for one in verdicts::run(&prepare()?, cases)? {
+        Line::Verdict(one).print();
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ pub(crate) enum Line {
     Way(Way),
     Cell(Cell),
     Causes(Causes),
+    Verdict(Verdict),
     End(End),
 }
 
@@ -84,6 +85,21 @@ pub(crate) struct Causes {
     pub(crate) scenario: String,
     /// How often, by state and cause.
     pub(crate) told: BTreeMap<String, usize>,
+    pub(crate) red: Vec<String>,
+}
+
+/// What `tcpcong why` said of one case, at both ends.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Verdict {
+    pub(crate) kernel: String,
+    pub(crate) case: String,
+    pub(crate) cc: String,
+    /// At the end that sends, and at the other; `-` where it has no connection.
+    pub(crate) said: [String; 2],
+    /// How often it was tried.
+    pub(crate) tries: u32,
+    /// Why the kernel cannot have it.
+    pub(crate) lacks: Option<String>,
     pub(crate) red: Vec<String>,
 }
 

@@ -10,11 +10,13 @@ mod lossy;
 mod nested;
 mod nests;
 mod page;
+mod paths;
 mod results;
 mod scenario;
 mod seeding;
 #[path = "../support/mod.rs"]
 mod support;
+mod verdicts;
 mod waiting;
 mod ways;
 
@@ -27,6 +29,7 @@ const USAGE: &str = "\
 usage: kernels guest [--scenario NAME | --way NAME]...
                                             run all or these on this kernel, as root; JSON lines
        kernels causes WAY...                the causes alone, as these ways tell them
+       kernels verdicts [CASE...]           the verdicts alone
        kernels page FILE...                 the lines of all kernels as a page
        kernels check FILE...                exit 1 where one of them says red";
 
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["guest", ref rest @ ..] => guest(rest),
         ["causes", ref ways @ ..] => guest::run_causes(ways).map(|()| ExitCode::SUCCESS),
+        ["verdicts", ref cases @ ..] => guest::run_verdicts(cases).map(|()| ExitCode::SUCCESS),
         ["page", ref files @ ..] => read(files).map(|all| {
             print!("{}", page::page(&all));
             ExitCode::SUCCESS

@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::causes;
-use super::lines::{Causes, Cell, Line, Way};
+use super::lines::{Causes, Cell, Line, Verdict, Way};
+use super::paths::{CASES, Case};
 use super::scenario;
 use super::ways;
 
@@ -18,6 +19,7 @@ pub(crate) struct Results {
     pub(crate) ways: Vec<Way>,
     pub(crate) cells: Vec<Cell>,
     pub(crate) causes: Vec<Causes>,
+    pub(crate) verdicts: Vec<Verdict>,
     /// How long it took; nothing where it did not come to its end.
     pub(crate) seconds: Option<f64>,
 }
@@ -26,14 +28,15 @@ impl Results {
     pub(crate) fn read(file: &str) -> Result<Self> {
         let stem = Path::new(file).file_stem().unwrap_or_default();
         let word = stem.to_string_lossy().into_owned();
-        let mut results =
-            Self { word, ways: Vec::new(), cells: Vec::new(), causes: Vec::new(), seconds: None };
+        let (ways, cells, causes, verdicts) = <(Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
+        let mut results = Self { word, ways, cells, causes, verdicts, seconds: None };
         let text = fs::read_to_string(file).with_context(|| format!("reading {file}"))?;
         for line in text.lines() {
             match serde_json::from_str(line).with_context(|| format!("in {file}: {line}"))? {
                 Line::Way(way) => results.ways.push(way),
                 Line::Cell(cell) => results.cells.push(cell),
                 Line::Causes(causes) => results.causes.push(causes),
+                Line::Verdict(verdict) => results.verdicts.push(verdict),
                 Line::End(end) => results.seconds = Some(end.seconds),
             }
         }
@@ -55,6 +58,10 @@ impl Results {
 
     pub(crate) fn causes(&self, way: &str, scenario: &str) -> Option<&Causes> {
         self.causes.iter().find(|causes| causes.way == way && causes.scenario == scenario)
+    }
+
+    pub(crate) fn verdict(&self, case: &Case) -> Option<&Verdict> {
+        self.verdicts.iter().find(|verdict| verdict.case == case.name && verdict.cc == case.cc)
     }
 
     /// The ways that trace on this kernel.
@@ -100,6 +107,13 @@ impl Results {
                         red.extend(causes.red.iter().map(|it| format!("{place}: {it}")));
                     }
                 }
+            }
+        }
+        for case in CASES {
+            let place = format!("{word} verdict on {} with {}", case.name, case.cc);
+            match self.verdict(case) {
+                None => red.push(format!("{place}: not run")),
+                Some(verdict) => red.extend(verdict.red.iter().map(|it| format!("{place}: {it}"))),
             }
         }
         red

@@ -88,6 +88,20 @@ impl Lab {
         Ok(nobody.into())
     }
 
+    /// Has everybody know its neighbours for good: who asks a dark link for them finds
+    /// nobody there, and says so to others.
+    pub(crate) fn know_neighbours(&self) -> Result<()> {
+        let cables = [
+            (&self.client, "c0", self.v4(2), "r0", self.v4(1)),
+            (&self.server, "s0", self.v4(130), "r1", self.v4(129)),
+        ];
+        for (host, device, address, of_router, gateway) in cables {
+            remember(host, device, gateway, &link_address(&self.router, of_router)?)?;
+            remember(&self.router, of_router, address, &link_address(host, device)?)?;
+        }
+        Ok(())
+    }
+
     /// Runs `work` on a thread in the client's namespace.
     pub(crate) fn in_client<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         self.client.enter(work)
@@ -210,6 +224,18 @@ fn join(host: &Port<'_>, router: &Port<'_>) -> Result<()> {
     let (via_v4, via_v6) = (router.v4.to_string(), router.v6.to_string());
     host.netns.run("ip", &["route", "add", "default", "via", &via_v4])?;
     host.netns.run("ip", &["route", "add", "default", "via", &via_v6]).map(drop)
+}
+
+/// The device's own, as `02:00:00:00:00:01`.
+fn link_address(netns: &Netns, device: &str) -> Result<String> {
+    let shown = netns.run("ip", &["-o", "link", "show", device])?;
+    let mut words = shown.split_whitespace().skip_while(|word| *word != "link/ether");
+    words.nth(1).map(ToOwned::to_owned).with_context(|| format!("no link/ether: {shown}"))
+}
+
+fn remember(netns: &Netns, device: &str, address: Ipv4Addr, link: &str) -> Result<()> {
+    let address = address.to_string();
+    netns.run("ip", &["neigh", "replace", &address, "lladdr", link, "dev", device]).map(drop)
 }
 
 fn token_bucket(netns: &Netns, device: &str, rate: &str, burst: &str, limit: &str) -> Result<()> {
