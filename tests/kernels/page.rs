@@ -10,10 +10,12 @@ use super::judge::{
     MARKED_ONE_IN, UNNOTICED_IN_CROWD_ONE_IN, UNNOTICED_IN_SCENARIO_FEW,
     UNNOTICED_IN_SCENARIO_ONE_IN, UNNOTICED_ONE_IN,
 };
-use super::lines::{Cell, Way};
+use super::lines::{Cell, Verdict, Way};
+use super::paths::{CASES, Case};
 use super::results::Results;
 use super::scenario;
 use super::support::compare::Bounds;
+use super::verdicts::expected;
 use super::ways;
 
 const INTRODUCTION: &str = "\
@@ -30,6 +32,21 @@ cubic's `bictcp_state`, which is called just before the state is stored.
 
 No kernel but these was run, and nothing on arm64: for that the programs are only
 compiled.
+";
+
+const NOT_RUN: &str = "**not run**";
+
+const VERDICTS: &str = "
+## Verdicts
+
+At last the cases of `tcpcong demo --case` with netem between the ends, slower than there, so
+that emulated machines can carry them: what `tcpcong why` says of each, by the way of attaching
+that it chooses, at the end that sends and at the one that receives, cubic's where no other
+congestion control is named. What it says with netem is what it says in user space
+(docs/why.md), or it is **red**; where two are possible at the end that receives, it depends on
+how many packets were lost in the watch. A case that differs is run once more with fewer beside
+it. What a kernel *cannot* have has shown nothing.
+
 ";
 
 fn causes_legend() -> String {
@@ -109,11 +126,40 @@ pub(crate) fn page(all: &[Results]) -> String {
     for (name, what) in causes::descriptions() {
         let _ = writeln!(page, "- `{name}`: {what}");
     }
+    page.push_str(&given(all));
     for results in all {
         page.push_str(&kernel(results));
     }
     page.push_str(&verifier(all));
     page
+}
+
+/// The verdicts on each case, by kernel.
+fn given(all: &[Results]) -> String {
+    let words: Vec<_> = all.iter().map(|results| results.word.as_str()).collect();
+    let mut text = VERDICTS.to_owned();
+    let columns = ["with netem", "to be said"];
+    text.push_str(&head("case", columns.iter().chain(&words)));
+    for case in CASES {
+        let expected = expected(case).map(|ends| ends.map(|end| end.join(" or ")).join("<br>"));
+        let Case { name, makes, cc, .. } = case;
+        let cc = if *cc == "cubic" { String::new() } else { format!(", {cc}") };
+        let _ = write!(text, "| {name}{cc} | {makes} | {} ", expected.unwrap_or_default());
+        for results in all {
+            let _ = write!(text, "| {} ", results.verdict(case).map_or(NOT_RUN.to_owned(), ruled));
+        }
+        text.push_str("|\n");
+    }
+    text
+}
+
+fn ruled(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict { lacks: Some(lacks), .. } => format!("cannot be had: {lacks}"),
+        Verdict { red, said, .. } if !red.is_empty() => format!("**red**<br>{}", said.join("<br>")),
+        Verdict { tries: 1, .. } => "yes".to_owned(),
+        Verdict { .. } => "yes, once more".to_owned(),
+    }
 }
 
 /// Which way works where.
@@ -174,7 +220,7 @@ fn kernel(results: &Results) -> String {
         let flows = cells.iter().flatten().map(|cell| cell.flows).max().unwrap_or(0);
         let _ = write!(text, "| {name} | {flows} ");
         for cell in &cells {
-            let _ = write!(text, "| {} ", cell.map_or("**not run**".to_owned(), show));
+            let _ = write!(text, "| {} ", cell.map_or(NOT_RUN.to_owned(), show));
         }
         text.push_str("|\n");
         let of_scene = cells.iter().flatten().flat_map(|cell| &cell.notes);

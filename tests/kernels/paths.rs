@@ -17,7 +17,8 @@ pub(crate) struct Case {
     /// What it is here.
     pub(crate) makes: &'static str,
     pub(crate) cc: &'static str,
-    /// Those of the same number are watched at the same time.
+    /// Those of the same number are watched at the same time; what is laid for those of
+    /// [`LAST`] stays.
     pub(crate) batch: usize,
     /// What may be said at the far end, where it is not what the demonstration expects.
     pub(crate) far: &'static [&'static str],
@@ -25,7 +26,7 @@ pub(crate) struct Case {
     pub(crate) needs: &'static [&'static str],
     pub(crate) sender: Sender,
     pub(crate) receiver: Receiver,
-    /// It writes only when the watch has begun.
+    /// It connects only when the watch has begun.
     pub(crate) late: bool,
     /// Lays the path, before there is a connection.
     pub(crate) lay: fn(&Lab) -> Result<()>,
@@ -35,8 +36,13 @@ pub(crate) struct Case {
     pub(crate) during: fn(&Lab) -> Result<()>,
 }
 
+/// The batch whose paths serve no other.
+pub(crate) const LAST: usize = 4;
+
 /// 20 ms each way; that much an emulated machine carries with others beside it.
 const FORTH: &str = "delay 20ms rate 10mbit limit 1000";
+/// The same where something else is to hold it up.
+const FAST: &str = "delay 20ms rate 50mbit limit 1000";
 const BACK: &str = "delay 20ms limit 1000";
 const DARK: &str = "delay 20ms limit 1000 loss 100%";
 
@@ -56,6 +62,10 @@ const fn reading(reads: Reads) -> Receiver {
 const CALM_BYTES_PER_S: u32 = 400_000;
 const CALM: Sender = sending(Sends::Paced { bytes_per_s: CALM_BYTES_PER_S });
 const ATTEMPTS: Sender = sending(Sends::Attempts { every: ms(1_000) });
+
+/// Where little was on its way, and an outage ends late in the watch, the end that receives
+/// has seen little of it.
+const AFTER_OUTAGE: &[&str] = &["inbound loss", "sender idle", "healthy"];
 
 /// What a case is where it says nothing else.
 const CASE: Case = Case {
@@ -80,7 +90,6 @@ pub(crate) static CASES: &[Case] = &[
         name: "path-full",
         makes: "10 Mbit/s, `limit 35`: packets of two segments, a third of them on their way",
         far: &["inbound loss", "healthy"],
-        batch: 2,
         lay: |lab| forth(lab, "delay 20ms rate 10mbit limit 35"),
         ..CASE
     },
@@ -90,48 +99,48 @@ pub(crate) static CASES: &[Case] = &[
         cc: "bbr",
         needs: &["tcp_bbr"],
         far: &["inbound loss", "healthy"],
-        batch: 3,
         lay: |lab| forth(lab, "delay 20ms rate 10mbit limit 35"),
+        batch: 1,
         ..CASE
     },
     Case {
         name: "standing-queue",
         makes: "2 Mbit/s, `limit 1000`",
-        batch: 1,
         lay: |lab| forth(lab, "delay 20ms rate 2mbit limit 1000"),
+        batch: 2,
         ..CASE
     },
     Case {
         name: "path-loss",
-        makes: "`loss 0.5%`",
-        batch: 4,
-        lay: |lab| forth(lab, "delay 20ms rate 10mbit limit 1000 loss 0.5%"),
+        makes: "`loss 1%`, and 100 ms",
+        lay: |lab| far(lab, "delay 50ms rate 50mbit limit 1000 loss 1%"),
+        batch: 2,
         ..CASE
     },
     Case {
         name: "heavy-loss",
-        makes: "`loss 3%`",
-        batch: 3,
-        lay: |lab| forth(lab, "delay 20ms rate 10mbit limit 1000 loss 3%"),
+        makes: "`loss 3%`, and 100 ms",
+        lay: |lab| far(lab, "delay 50ms rate 50mbit limit 1000 loss 3%"),
+        batch: 1,
         ..CASE
     },
     Case {
         name: "heavy-loss",
         makes: "the same with reno",
         cc: "reno",
-        batch: 4,
-        lay: |lab| forth(lab, "delay 20ms rate 10mbit limit 1000 loss 3%"),
+        lay: |lab| far(lab, "delay 50ms rate 50mbit limit 1000 loss 3%"),
+        batch: 3,
         ..CASE
     },
     Case {
         name: "policer",
         makes: "tc's `police rate 4mbit burst 15k`",
-        batch: 3,
         needs: &["act_police", "cls_matchall", "sch_ingress"],
         lay: |lab| {
-            forth(lab, FORTH)?;
+            forth(lab, FAST)?;
             police(lab, "4mbit", "15k")
         },
+        batch: LAST,
         ..CASE
     },
     Case {
@@ -140,42 +149,37 @@ pub(crate) static CASES: &[Case] = &[
         needs: &["act_police", "cls_matchall", "sch_ingress"],
         sender: sending(Sends::Writes { bytes: &[10 * 1_448], pause: ms(900) }),
         lay: |lab| {
-            forth(lab, FORTH)?;
+            forth(lab, FAST)?;
             lab.client.sysctl("net.ipv4.tcp_early_retrans", "0")?;
             police(lab, "256kbit", "11k")
         },
+        batch: LAST,
         ..CASE
     },
     Case {
         name: "outage",
         makes: "`loss 100%` both ways for 2.5 s",
-        batch: 2,
-        lay: |lab| {
-            lab.know_neighbours()?;
-            forth(lab, FORTH)
-        },
         during: |lab| dark_for(lab, &["r0", "r1"]),
+        sender: CALM,
+        far: AFTER_OUTAGE,
+        batch: 2,
         ..CASE
     },
     Case {
         name: "outage-acks",
         makes: "`loss 100%` on the way back for 2.5 s",
-        batch: 4,
-        lay: |lab| {
-            lab.know_neighbours()?;
-            forth(lab, FORTH)
-        },
         during: |lab| dark_for(lab, &["r0"]),
+        sender: CALM,
+        far: AFTER_OUTAGE,
+        batch: 3,
         ..CASE
     },
     Case {
         name: "not-answered",
         makes: "`loss 100%` from the start",
         sender: ATTEMPTS,
-        lay: |lab| {
-            lab.know_neighbours()?;
-            forth(lab, DARK)
-        },
+        lay: |lab| forth(lab, DARK),
+        late: true,
         ..CASE
     },
     Case {
@@ -193,17 +197,15 @@ pub(crate) static CASES: &[Case] = &[
             forth(lab, FORTH)?;
             lab.forward("meta l4proto tcp reject with icmp type host-unreachable")
         },
+        batch: LAST,
         ..CASE
     },
     Case {
         name: "peer-silent",
         makes: "`loss 100%` both ways, and keep-alive probes",
         sender: sending(Sends::KeepAlive),
-        lay: |lab| {
-            lab.know_neighbours()?;
-            forth(lab, FORTH)
-        },
         during: |lab| ["r0", "r1"].iter().try_for_each(|device| netem(&lab.router, device, DARK)),
+        batch: 1,
         ..CASE
     },
     Case {
@@ -212,32 +214,34 @@ pub(crate) static CASES: &[Case] = &[
         sender: sending(Sends::Writes { bytes: &[300, 300, 300, 300, 4_000], pause: ms(100) }),
         late: true,
         befalls: |lab| lab.forward("ip length > 1200 drop"),
+        batch: LAST,
         ..CASE
     },
     Case {
         name: "black-hole",
         makes: "`loss 100%` both ways from the first data on",
         late: true,
-        lay: |lab| {
-            lab.know_neighbours()?;
-            forth(lab, FORTH)
-        },
         befalls: |lab| ["r0", "r1"].iter().try_for_each(|device| netem(&lab.router, device, DARK)),
+        batch: 1,
         ..CASE
     },
     Case {
         name: "spurious",
-        makes: "twice all packets come 0.7 s late",
+        makes: "twice all packets come 0.6 s late, without tail loss probes",
         sender: CALM,
-        batch: 5,
         during: |lab| {
             for _ in 0..2 {
-                pause(ms(1_300));
-                netem(&lab.router, "r1", "delay 720ms rate 10mbit limit 1000")?;
-                pause(ms(700));
+                pause(ms(1_400));
+                netem(&lab.router, "r1", "delay 620ms rate 10mbit limit 1000")?;
+                pause(ms(600));
                 netem(&lab.router, "r1", FORTH)?;
             }
             Ok(())
+        },
+        batch: LAST,
+        lay: |lab| {
+            forth(lab, FORTH)?;
+            lab.client.sysctl("net.ipv4.tcp_early_retrans", "0")
         },
         ..CASE
     },
@@ -245,29 +249,28 @@ pub(crate) static CASES: &[Case] = &[
         name: "reordering",
         makes: "`reorder 95%`: the others come 12 ms late",
         sender: sending(Sends::Paced { bytes_per_s: 600_000 }),
-        batch: 5,
         lay: |lab| {
             netem(&lab.router, "r1", "delay 12ms reorder 95%")?;
             netem(&lab.router, "r0", "delay 28ms")
         },
+        batch: 3,
         ..CASE
     },
     Case {
         name: "ecn",
-        makes: "`loss 1% ecn`",
-        batch: 1,
+        makes: "`loss 2% ecn`",
         lay: |lab| {
             for netns in [&lab.client, &lab.server] {
                 netns.sysctl("net.ipv4.tcp_ecn", "1")?;
             }
-            forth(lab, "delay 20ms rate 10mbit limit 1000 loss 1% ecn")
+            forth(lab, "delay 20ms rate 50mbit limit 1000 loss 2% ecn")
         },
+        batch: LAST,
         ..CASE
     },
     Case {
         name: "local-queue",
         makes: "tbf on the sender's own device: 5 Mbit/s, one packet",
-        batch: 5,
         lay: |lab| {
             forth(lab, BACK)?;
             one_by_one(lab)?;
@@ -275,6 +278,7 @@ pub(crate) static CASES: &[Case] = &[
             let tbf: Vec<_> = "qdisc replace dev c0 root tbf".split(' ').chain(shape).collect();
             lab.client.run("tc", &tbf).map(drop)
         },
+        batch: LAST,
         ..CASE
     },
     Case {
@@ -295,14 +299,16 @@ pub(crate) static CASES: &[Case] = &[
         name: "small-rcvbuf",
         makes: "`SO_RCVBUF` of 8 kB",
         receiver: Receiver { reads: Reads::All, buffer_bytes: Some(8_192) },
-        batch: 2,
+        lay: |lab| forth(lab, FAST),
+        batch: 1,
         ..CASE
     },
     Case {
         name: "small-sndbuf",
-        makes: "`SO_SNDBUF` of 12 kB",
-        sender: Sender { sends: Sends::All, buffer_bytes: Some(12_288) },
-        batch: 1,
+        makes: "`SO_SNDBUF` of 8 kB, and 100 ms",
+        sender: Sender { sends: Sends::All, buffer_bytes: Some(8_192) },
+        lay: |lab| far(lab, "delay 50ms rate 50mbit limit 1000"),
+        batch: 2,
         ..CASE
     },
     Case {
@@ -310,6 +316,7 @@ pub(crate) static CASES: &[Case] = &[
         makes: "it writes for 2 s, and then nothing any more",
         sender: sending(Sends::For { time: ms(2_000), bytes_per_s: CALM_BYTES_PER_S }),
         late: true,
+        batch: 1,
         ..CASE
     },
     Case {
@@ -324,6 +331,13 @@ pub(crate) static CASES: &[Case] = &[
 fn forth(lab: &Lab, how: &str) -> Result<()> {
     netem(&lab.router, "r1", how)?;
     netem(&lab.router, "r0", BACK)
+}
+
+/// The same with 100 ms there and back: a small window fills little of them, and what an
+/// emulated machine adds is less beside them.
+fn far(lab: &Lab, how: &str) -> Result<()> {
+    netem(&lab.router, "r1", how)?;
+    netem(&lab.router, "r0", "delay 50ms limit 1000")
 }
 
 /// After a second nothing passes these devices for two and a half.
