@@ -169,7 +169,7 @@ fn silence_is_a_black_hole() -> Result<()> {
     pause(UNTIL_LOSS);
     let second = Watch::start(60, &[])?;
     pause(5 * SECOND);
-    let third = Watch::start(3, &[])?;
+    let third = Watch::start(6, &[])?;
     let found = [watch.interrupt()?, second.interrupt()?, third.found()?];
     lab.silence(false)?;
     for (found, verdict) in found.iter().zip(["outage", "black hole", "black hole"]) {

@@ -386,12 +386,12 @@ fn an_interrupt_ends_the_watch_sooner() -> Result<()> {
     let scene = TwoServers::set("sooner")?;
     let watch = scene.watch(600, "--top 2")?;
     let table = command()
-        .args(["why", "--seconds", "2", "--top", "1", "--by", "raddr", "-R"])
+        .args(["why", "--seconds", "5", "--top", "1", "--by", "raddr", "-R"])
         .arg(scene.lossy.address().port().to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    pause(SECOND);
+    pause(4 * SECOND);
     let found = watch.interrupt()?;
     let [slow, lossy, other] = [0, 1, 2].map(|at| scene.senders[at].local.port());
     let worst = |line: &Value| line["held_up_ns"].as_u64().max(line["cost_ns"].as_u64());

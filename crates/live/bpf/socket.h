@@ -318,6 +318,10 @@ static __always_inline void read_receiving(struct receiving *r, const struct sub
 	r->bytes_received = GET(s, bytes_received);
 	r->rcv_ooopack = GET_IF(s, rcv_ooopack);
 	r->data_segs_in = GET(s, data_segs_in);
+	/* A FIN is none of the application's bytes (tcp_inq(), net/ipv4/tcp.c). */
+	if (s->tcp_state == TCP_CLOSE_WAIT || s->tcp_state == TCP_LAST_ACK ||
+	    s->tcp_state == TCP_CLOSING)
+		unread--;
 	r->unread = unread > 0 ? unread : 0;
 	r->window = window > 0 ? window : 0;
 	r->window_clamp = GET(s, window_clamp);

@@ -231,13 +231,13 @@ pub static FIELDS: &[Field] = &[
         stats.retransmitted_in(State::Loss)
     }),
     gauge("rate", "Rate", "bits a second that the peer acknowledged", |row| {
-        rate(row, |traffic| traffic.acked_bytes)
+        told(row, Traffic::acked_bits)
     })
     .wanting(COSTS)
     .summed()
     .on_request(),
     gauge("recv_rate", "RecvRate", "bits a second that came from the peer", |row| {
-        rate(row, |traffic| traffic.received_bytes)
+        told(row, Traffic::received_bits)
     })
     .wanting(COSTS)
     .summed()
@@ -293,25 +293,55 @@ pub static FIELDS: &[Field] = &[
     .wanting(COSTS)
     .summed()
     .on_request(),
-    stats!(counter, "acked_bytes", "Acked", "bytes that the peer acknowledged", |stats, row| {
-        stats.traffic.acked_bytes
-    }),
-    stats!(counter, "received_bytes", "Received", "bytes that came from the peer", |stats, row| {
-        stats.traffic.received_bytes
-    }),
-    stats!(counter, "ce", "CE", "segments that arrived with an ECN mark", |stats, row| {
-        stats.traffic.ce
-    }),
-    stats!(counter, "dsacks", "DSACKs", "segments that the peer had twice", |stats, row| {
-        stats.traffic.dsacks
-    }),
-    stats!(
-        counter,
+    counter("acked_bytes", "Acked", "bytes that the peer acknowledged", |row| {
+        told(row, |traffic| of_acked(traffic, traffic.acked_bytes))
+    })
+    .wanting(COSTS)
+    .on_request(),
+    counter("received_bytes", "Received", "bytes that came from the peer", |row| {
+        told(row, |traffic| of_received(traffic, traffic.received_bytes))
+    })
+    .wanting(COSTS)
+    .on_request(),
+    counter("ce", "CE", "segments that arrived with an ECN mark", |row| {
+        told(row, |traffic| of_acked(traffic, traffic.ce))
+    })
+    .wanting(COSTS)
+    .on_request(),
+    counter("dsacks", "DSACKs", "segments that the peer had twice", |row| {
+        told(row, |traffic| of_acked(traffic, traffic.dsacks))
+    })
+    .wanting(COSTS)
+    .on_request(),
+    counter("overtaken", "Overtaken", "segments that arrived behind later ones", |row| {
+        told(row, |traffic| of_acked(traffic, traffic.overtaken))
+    })
+    .wanting(COSTS)
+    .on_request(),
+    counter(
         "out_of_order",
         "OutOfOrder",
         "segments that came while others before them were missing",
-        |stats, row| { stats.traffic.out_of_order }
-    ),
+        |row| told(row, |traffic| of_received(traffic, traffic.out_of_order)),
+    )
+    .wanting(COSTS)
+    .on_request(),
+    label("cwnd_limited", "CwndLim", "whether the window was the limit, at the last look", |row| {
+        last(row)
+            .and_then(|last| last.path)
+            .map_or(Value::Nothing, |path| Value::Is(path.cwnd_limited))
+    })
+    .wanting(COSTS)
+    .summed()
+    .on_request(),
+    label("app_limited", "AppLim", "whether the last rate sample had too little to send", |row| {
+        last(row)
+            .and_then(|last| last.path)
+            .map_or(Value::Nothing, |path| Value::Is(path.app_limited))
+    })
+    .wanting(COSTS)
+    .summed()
+    .on_request(),
     gauge("unread", "Unread", "bytes that the application has not read, at the last look", |row| {
         Value::count(last(row).and_then(|last| Some(last.receiving?.unread)))
     })
@@ -328,10 +358,17 @@ pub static FIELDS: &[Field] = &[
         .on_request(),
 ];
 
-/// Bits in each second of its life in the interval.
-fn rate(row: &Row, bytes: fn(&Traffic) -> u64) -> Value {
-    let traffic = row.stats.as_ref().map(|stats| &stats.traffic);
-    Value::count(traffic.and_then(|traffic| traffic.rate_bits(bytes(traffic))))
+/// Of what went either way, where somebody has told of it.
+fn told(row: &Row, value: fn(&Traffic) -> Option<u64>) -> Value {
+    Value::count(row.stats.as_ref().and_then(|stats| value(&stats.traffic)))
+}
+
+fn of_acked(traffic: &Traffic, count: u64) -> Option<u64> {
+    (traffic.acked_over_ns > 0).then_some(count)
+}
+
+fn of_received(traffic: &Traffic, count: u64) -> Option<u64> {
+    (traffic.received_over_ns > 0).then_some(count)
 }
 
 fn last(row: &Row) -> Option<&Sample> {
@@ -344,7 +381,8 @@ fn microseconds(time: Option<u32>) -> Value {
 
 /// Without figures nobody has told of it.
 fn waited(row: &Row, what: fn(&StateTimes) -> u64) -> Value {
-    let is_known = row.stats.is_some() || row.waited.total_ns() > 0;
+    let has_told = row.stats.as_ref().is_some_and(|stats| stats.traffic.acked_over_ns > 0);
+    let is_known = has_told || row.waited.total_ns() > 0;
     if is_known { Value::Time(what(&row.waited)) } else { Value::Nothing }
 }
 

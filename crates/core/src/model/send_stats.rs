@@ -32,10 +32,12 @@ impl Limits {
 /// What went either way, and what that met with, as far as it was told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// From one look at the socket to another, between which all this came, nanoseconds. That
-    /// is the interval, but for what a look comes before its end; and before it where nobody
-    /// has looked then.
-    pub over_ns: u64,
+    /// From one look at the socket to another, between which what is acknowledged was,
+    /// nanoseconds. That is the interval, but for what a look comes before its end; and before
+    /// it where nobody has looked then. 0: nobody has told.
+    pub acked_over_ns: u64,
+    /// The same of what was received.
+    pub received_over_ns: u64,
     /// Bytes that the peer acknowledged, a SYN as one.
     pub acked_bytes: u64,
     /// Bytes that came from the peer, in order.
@@ -56,16 +58,21 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Bytes that came in that time, as bits a second.
+    /// Bits a second that the peer acknowledged; nothing where nobody has told.
     #[must_use]
-    pub fn rate_bits(&self, bytes: u64) -> Option<u64> {
-        let bits = 8 * u128::from(bytes);
-        let rate = (bits * 1_000_000_000).checked_div(u128::from(self.over_ns))?;
-        u64::try_from(rate).ok()
+    pub fn acked_bits(&self) -> Option<u64> {
+        bits_a_second(self.acked_bytes, self.acked_over_ns)
+    }
+
+    /// Bits a second that came from the peer; nothing where nobody has told.
+    #[must_use]
+    pub fn received_bits(&self) -> Option<u64> {
+        bits_a_second(self.received_bytes, self.received_over_ns)
     }
 
     fn add(&mut self, other: &Self) {
-        self.over_ns += other.over_ns;
+        self.acked_over_ns += other.acked_over_ns;
+        self.received_over_ns += other.received_over_ns;
         self.acked_bytes += other.acked_bytes;
         self.received_bytes += other.received_bytes;
         self.ce += other.ce;
@@ -75,6 +82,11 @@ impl Traffic {
         self.out_of_order += other.out_of_order;
         self.kernel_rto_ns += other.kernel_rto_ns;
     }
+}
+
+fn bits_a_second(bytes: u64, in_ns: u64) -> Option<u64> {
+    let bits = 8 * u128::from(bytes);
+    u64::try_from((bits * 1_000_000_000).checked_div(u128::from(in_ns))?).ok()
 }
 
 /// What came of a connection while it was observed, as it was last looked at.

@@ -35,7 +35,7 @@ const fn own(
     Own { name, title, help, kind, value }
 }
 
-static OWN: [Own; 19] = [
+static OWN: [Own; 21] = [
     own("at", "At", "when, CLOCK_MONOTONIC", FieldKind::Duration, |transition| {
         Value::Time(transition.at_ns)
     }),
@@ -141,6 +141,20 @@ static OWN: [Own; 19] = [
         "the kernel's last rate sample, bits a second",
         FieldKind::Gauge,
         |transition| Value::count(transition.path.and_then(|path| path.delivery_rate_bits())),
+    ),
+    own(
+        "cwnd_limited",
+        "CwndLim",
+        "whether the congestion window was the limit",
+        FieldKind::Label,
+        |transition| transition.path.map_or(Value::Nothing, |path| Value::Is(path.cwnd_limited)),
+    ),
+    own(
+        "app_limited",
+        "AppLim",
+        "whether the last rate sample had too little to send",
+        FieldKind::Label,
+        |transition| transition.path.map_or(Value::Nothing, |path| Value::Is(path.app_limited)),
     ),
     own("unsent", "Unsent", "bytes that wait to be sent", FieldKind::Gauge, |transition| {
         Value::count(transition.path.map(|path| path.unsent))

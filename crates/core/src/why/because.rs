@@ -121,7 +121,7 @@ fn outage(evidence: &Evidence) -> String {
     let outages = &evidence.outages;
     let direction = match outages.of_acks {
         0 if outages.goes_on && outages.count == 1 => "which way does not show yet",
-        0 => "data was lost",
+        0 => "data was lost, as far as it shows",
         all if all == outages.count => "data had arrived, and acknowledgements had not",
         _ => "data was lost, or acknowledgements were",
     };

@@ -23,11 +23,11 @@ pub struct Causes {
     pub tlp: u32,
     /// Acknowledgements out of order.
     pub reordering: u32,
-    /// Endpoints of Loss or Recovery with the window restored.
+    /// Ends of Loss or Recovery with the window restored.
     pub undo: u32,
     /// Of those, ends of Loss.
     pub undo_of_loss: u32,
-    /// Endpoints of Loss or Recovery without.
+    /// Ends of Loss or Recovery without.
     pub recovered: u32,
     /// Of those, ends of Loss.
     pub recovered_of_loss: u32,

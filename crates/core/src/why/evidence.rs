@@ -156,9 +156,16 @@ pub struct Evidence {
     pub window_ns: u64,
     /// For how long nothing had come from the peer at the end, nanoseconds.
     pub still_ns: u64,
-    /// What ended it, or what an ICMP message said: an `errno`; 0: nothing; of several flows,
-    /// what is the same for all.
+    /// What ended it: an `errno`; 0: nothing; of several flows, what is the same for all.
     pub errno: u16,
+    /// What an ICMP message has said since something was last acknowledged, likewise.
+    pub errno_soft: u16,
+    /// Not even its SYN was ever acknowledged.
+    pub never_answered: bool,
+    /// No segment of full size was ever acknowledged: they had 60 % of that at most.
+    pub small_only: bool,
+    /// Nothing was on its way or waited at the end, so that probes were keep-alive ones.
+    pub keepalive: bool,
     /// Keep-alive probes that were not answered.
     pub probes: u32,
 }
@@ -190,7 +197,17 @@ impl Evidence {
             sum.shrunk += one.shrunk;
             (sum.since_ns, sum.window_ns) = (one.since_ns, sum.window_ns.max(one.window_ns));
             sum.still_ns += one.still_ns;
-            sum.errno = if sum.flows == 1 || sum.errno == one.errno { one.errno } else { 0 };
+            let same = |sum_errno: u16, errno| if sum_errno == errno { errno } else { 0 };
+            if sum.flows == 1 {
+                (sum.errno, sum.errno_soft) = (one.errno, one.errno_soft);
+                (sum.never_answered, sum.small_only) = (one.never_answered, one.small_only);
+            } else {
+                sum.errno = same(sum.errno, one.errno);
+                sum.errno_soft = same(sum.errno_soft, one.errno_soft);
+                sum.never_answered &= one.never_answered;
+                sum.small_only &= one.small_only;
+            }
+            sum.keepalive |= one.keepalive;
             sum.probes += one.probes;
         }
         sum
@@ -237,25 +254,27 @@ impl Evidence {
     /// Bits a second that the peer acknowledged while it was watched.
     #[must_use]
     pub fn rate_bits(&self) -> f64 {
-        self.bits(self.stats.traffic.acked_bytes)
+        let traffic = &self.stats.traffic;
+        self.bits(traffic.acked_bytes, traffic.acked_over_ns)
     }
 
     /// Bits a second that came from the peer while it was watched.
     #[must_use]
     pub fn recv_rate_bits(&self) -> f64 {
-        self.bits(self.stats.traffic.received_bytes)
+        let traffic = &self.stats.traffic;
+        self.bits(traffic.received_bytes, traffic.received_over_ns)
     }
 
     /// Between the first look and the last, or of several flows over the whole watch.
-    fn bits(&self, bytes: u64) -> f64 {
-        let in_ns = if self.flows > 1 { self.window_ns } else { self.stats.traffic.over_ns };
+    fn bits(&self, bytes: u64, over_ns: u64) -> f64 {
+        let in_ns = if self.flows > 1 { self.window_ns } else { over_ns };
         bytes as f64 * 8e9 / in_ns.max(1) as f64
     }
 
     /// Whether it was told how much was acknowledged.
     #[must_use]
     pub fn knows_rate(&self) -> bool {
-        self.stats.traffic.acked_bytes > 0 || self.stats.delivered_in_all() == 0
+        self.stats.traffic.acked_over_ns > 0
     }
 
     /// Whether it is the receiving end: most came from the peer, and more than a request.

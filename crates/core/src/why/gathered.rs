@@ -26,6 +26,7 @@ pub(super) struct Gathered {
     received: Option<u64>,
     received_ns: u64,
     mss: u32,
+    since_ns: u64,
 }
 
 impl Gathered {
@@ -44,10 +45,12 @@ impl Gathered {
             repair_ns: 0,
             passed_by: 0,
             shrunk: 0,
-            acked: None,
+            // Of one that was there before, the first look tells what had been.
+            acked: (row.id.born_ns > from_ns).then_some(0),
             received: None,
             received_ns: row.id.born_ns.max(from_ns),
             mss: 0,
+            since_ns: from_ns,
         }
     }
 
@@ -69,7 +72,9 @@ impl Gathered {
         self.causes.add(transition);
         self.window.note(transition);
         self.timeouts.note(transition);
-        let spell_ns = transition.spell_ns;
+        // As far as it was watched.
+        let watched_ns = transition.at_ns.saturating_sub(self.since_ns);
+        let spell_ns = transition.spell_ns.min(watched_ns);
         match (transition.from, transition.to) {
             (State::Disorder, State::Recovery) => self.detection_ns += spell_ns,
             (State::Recovery, _) => self.repair_ns += spell_ns,
@@ -82,17 +87,23 @@ impl Gathered {
 
     /// What it looked like, at a transition or to a survey.
     pub(super) fn look(&mut self, sample: &Sample) {
-        self.window.look(sample.at_ns, sample.cwnd);
-        let Some(path) = &sample.path else { return };
+        let Some(path) = &sample.path else {
+            self.window.look(sample.at_ns, sample.cwnd, false);
+            return;
+        };
+        // The flag stays as it was last, so something must be on its way.
+        let is_limit = path.cwnd_limited && sample.in_flight > 0;
+        self.window.look(sample.at_ns, sample.cwnd, is_limit);
         // Smaller segments than before, after timeouts: the kernel has found, by probing or by
-        // ICMP, that larger ones do not arrive.
-        if self.mss > 0 && path.mss < self.mss && self.causes.rto + self.causes.pmtu > 0 {
+        // ICMP, that larger ones do not arrive. In the handshake it is not agreed on yet.
+        let timeouts = self.causes.rto - self.causes.syn_timeout + self.causes.pmtu;
+        if self.mss > 0 && path.mss < self.mss && timeouts > 0 {
             self.shrunk += 1;
         }
-        self.mss = path.mss;
+        self.mss = if path.bytes_acked > 0 { path.mss } else { 0 };
         let Some(receiving) = &sample.receiving else { return };
         let sending =
-            self.acked.replace(path.bytes_acked).is_none_or(|acked| path.bytes_acked > acked);
+            self.acked.replace(path.bytes_acked).is_some_and(|acked| path.bytes_acked > acked);
         if self.received.replace(receiving.bytes_received) != Some(receiving.bytes_received) {
             let is_first_of_none = receiving.bytes_received == 0;
             if !is_first_of_none {
@@ -106,8 +117,8 @@ impl Gathered {
     pub(super) fn evidence(&self, to_ns: u64) -> Evidence {
         let row = &self.row;
         let last = self.stats.last.and_then(|last| last.receiving);
-        let errno =
-            last.map_or(0, |last| if last.error == 0 { last.error_soft } else { last.error });
+        let last_look = self.stats.last;
+        let in_all = last_look.and_then(|last| Some((last.path?, last.account?[0])));
         let last_ns = self.stats.last.map_or(self.received_ns, |last| last.at_ns);
         let ended_ns = if row.ended { last_ns } else { to_ns };
         Evidence {
@@ -123,7 +134,7 @@ impl Gathered {
             waited: row.waited,
             looks: self.looks,
             reductions: self.window.sums,
-            outages: self.timeouts.until(to_ns),
+            outages: self.timeouts.until(ended_ns, row.ended),
             detection_ns: self.detection_ns,
             repair_ns: self.repair_ns,
             passed_by: self.passed_by,
@@ -131,7 +142,14 @@ impl Gathered {
             since_ns: 0,
             window_ns: 0,
             still_ns: ended_ns.saturating_sub(self.received_ns),
-            errno,
+            errno: last.map_or(0, |last| last.error),
+            errno_soft: last.map_or(0, |last| last.error_soft),
+            never_answered: in_all.is_some_and(|(_, delivered)| delivered == 0),
+            small_only: in_all.is_some_and(|(path, delivered)| {
+                let full = u64::from(delivered) * u64::from(path.mss);
+                path.bytes_acked * 10 <= full * 6
+            }),
+            keepalive: last.is_some_and(|last| last.keepalive),
             probes: last.filter(|last| last.keepalive).map_or(0, |last| last.probes_out.into()),
         }
     }

@@ -14,10 +14,6 @@ pub struct Looks {
     pub sending: u32,
     /// Smoothed round-trip times, added up, microseconds.
     pub srtt_sum_us: u64,
-    /// The shortest of them, microseconds; 0: none.
-    pub srtt_least_us: u32,
-    /// The longest, microseconds.
-    pub srtt_most_us: u32,
     /// The least round-trip time that the kernel has, microseconds; 0: none.
     pub rtt_min_us: u32,
     /// How often packets waited in a queue.
@@ -36,7 +32,7 @@ pub struct Looks {
     pub full: u32,
     /// The most that was unread, bytes.
     pub unread_most: u32,
-    /// The largest window that was offered, bytes.
+    /// The largest window that was offered, bytes; of several flows all of theirs.
     pub window_most: u32,
     /// The round-trip time as the receiver sees it, microseconds; 0: not known.
     pub rcv_rtt_us: u32,
@@ -64,8 +60,6 @@ impl Looks {
             self.rtt_min_us = least_known(self.rtt_min_us, least);
             let srtt = sample.srtt_us.unwrap_or(0);
             self.srtt_sum_us += u64::from(srtt);
-            self.srtt_least_us = least_known(self.srtt_least_us, srtt);
-            self.srtt_most_us = self.srtt_most_us.max(srtt);
             self.queued += u32::from(least > 0 && has_queue(srtt, least, sample.cwnd));
             let waits_us = srtt.saturating_sub(least);
             self.bloated += u32::from(least > 0 && waits_us >= (2 * least).max(25_000));
@@ -87,8 +81,8 @@ impl Looks {
     pub(super) fn add_rate(&mut self, row: &Row) {
         let Some(traffic) = row.stats.as_ref().map(|stats| stats.traffic) else { return };
         // A SYN counts as one.
-        if traffic.acked_bytes > 1 && traffic.over_ns > 0 {
-            let rate = traffic.acked_bytes as f64 * 8000.0 / traffic.over_ns as f64;
+        if traffic.acked_bytes > 1 && traffic.acked_over_ns > 0 {
+            let rate = traffic.acked_bytes as f64 * 8000.0 / traffic.acked_over_ns as f64;
             self.rates = [self.rates[0] + 1.0, self.rates[1] + rate, self.rates[2] + rate * rate];
         }
     }
@@ -97,8 +91,6 @@ impl Looks {
         self.count += other.count;
         self.sending += other.sending;
         self.srtt_sum_us += other.srtt_sum_us;
-        self.srtt_least_us = least_known(self.srtt_least_us, other.srtt_least_us);
-        self.srtt_most_us = self.srtt_most_us.max(other.srtt_most_us);
         self.rtt_min_us = least_known(self.rtt_min_us, other.rtt_min_us);
         self.queued += other.queued;
         self.bloated += other.bloated;
@@ -108,7 +100,8 @@ impl Looks {
         self.unread += other.unread;
         self.full += other.full;
         self.unread_most = self.unread_most.max(other.unread_most);
-        self.window_most = self.window_most.max(other.window_most);
+        // What comes to several together has the windows of all.
+        self.window_most = self.window_most.saturating_add(other.window_most);
         self.rcv_rtt_us = least_known(self.rcv_rtt_us, other.rcv_rtt_us);
         self.rcvbuf = self.rcvbuf.max(other.rcvbuf);
         self.buffer_locked |= other.buffer_locked;

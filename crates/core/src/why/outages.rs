@@ -72,24 +72,34 @@ impl TimeoutsFollowed {
             // In a handshake there is nothing yet that could be out.
             Cause::Rto | Cause::RtoRepeat => {
                 let from_ns = at_ns.saturating_sub(transition.waited_ns.unwrap_or(0));
-                self.run.get_or_insert(Run { from_ns, timeouts: 0 }).timeouts += 1;
+                // What was acknowledged in Loss makes no transition, but the kernel counts anew.
+                let before = transition.path.map(|path| u32::from(path.retransmits));
+                if before == Some(0) {
+                    self.end(from_ns, false);
+                }
+                let run = self.run.get_or_insert(Run { from_ns, timeouts: 0 });
+                run.timeouts = before.unwrap_or(run.timeouts) + 1;
             }
             cause if transition.from == State::Loss => {
-                if let Some(run) = self.run.take().filter(|run| run.timeouts >= TIMEOUTS) {
-                    self.outages.add(run.from_ns, at_ns, run.timeouts);
-                    self.outages.of_acks += u32::from(matches!(cause, Cause::Undo(_)));
-                }
+                self.end(at_ns, matches!(cause, Cause::Undo(_)));
             }
             _ => {}
         }
     }
 
-    /// With one that lasts still at this instant.
-    pub(super) fn until(&self, to_ns: u64) -> Outages {
+    fn end(&mut self, at_ns: u64, had_arrived: bool) {
+        if let Some(run) = self.run.take().filter(|run| run.timeouts >= TIMEOUTS) {
+            self.outages.add(run.from_ns, at_ns, run.timeouts);
+            self.outages.of_acks += u32::from(had_arrived);
+        }
+    }
+
+    /// With one that lasts still at this instant, or at which the connection ended.
+    pub(super) fn until(&self, to_ns: u64, has_ended: bool) -> Outages {
         let mut outages = self.outages;
         if let Some(run) = self.run.filter(|run| run.timeouts >= TIMEOUTS) {
             outages.add(run.from_ns, to_ns, run.timeouts);
-            outages.goes_on = true;
+            outages.goes_on = !has_ended;
         }
         outages
     }

@@ -28,18 +28,18 @@ fn timeout(
 fn one_timeout_is_no_outage() {
     let over = (1400, State::Loss, State::Open, Cause::Recovered, None);
     let timeouts = followed(&[timeout(1240, RTO, 240), over]);
-    assert_eq!(timeouts.until(9000 * MS), Outages::default());
-    assert_eq!(followed(&[timeout(1240, RTO, 240)]).until(9000 * MS), Outages::default());
+    assert_eq!(timeouts.until(9000 * MS, false), Outages::default());
+    assert_eq!(followed(&[timeout(1240, RTO, 240)]).until(9000 * MS, false), Outages::default());
 }
 
 #[test]
 fn two_without_an_answer_are_one_from_what_came_last_on() {
     let over = (2300, State::Loss, State::Recovery, Cause::FastRetransmit, None);
     let two = [timeout(1240, RTO, 240), timeout(1720, AGAIN, 480)];
-    let outages = followed(&[&two[..], &[over]].concat()).until(9000 * MS);
+    let outages = followed(&[&two[..], &[over]].concat()).until(9000 * MS, false);
     assert_eq!((outages.count, outages.total_ns, outages.timeouts), (1, 1300 * MS, 2));
     assert_eq!((outages.longest_from_ns, outages.of_acks, outages.goes_on), (1000 * MS, 0, false));
-    let going_on = followed(&two).until(9000 * MS);
+    let going_on = followed(&two).until(9000 * MS, false);
     assert_eq!((going_on.count, going_on.total_ns, going_on.goes_on), (1, 8000 * MS, true));
 }
 
@@ -47,5 +47,5 @@ fn two_without_an_answer_are_one_from_what_came_last_on() {
 fn that_the_data_had_arrived_shows_by_the_undo() {
     let over = (2300, State::Loss, State::Open, Cause::Undo(None), None);
     let outages = followed(&[timeout(1240, RTO, 240), timeout(1720, AGAIN, 480), over]);
-    assert_eq!(outages.until(9000 * MS).of_acks, 1);
+    assert_eq!(outages.until(9000 * MS, false).of_acks, 1);
 }

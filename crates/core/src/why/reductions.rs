@@ -82,6 +82,8 @@ pub(super) struct WindowFollowed {
     pub(super) sums: Reductions,
     cwnd: u32,
     at_ns: u64,
+    /// In Recovery and Loss what it costs is counted otherwise.
+    is_repairing: bool,
     wanted: Option<Wanted>,
 }
 
@@ -95,14 +97,17 @@ struct Wanted {
 }
 
 impl WindowFollowed {
-    /// It was so large at this instant, and stays so until the next one.
-    pub(super) fn look(&mut self, at_ns: u64, cwnd: u32) {
+    /// It was so large at this instant, and stays so until the next one. `is_limit`: it was
+    /// what kept more from being sent since the last one.
+    pub(super) fn look(&mut self, at_ns: u64, cwnd: u32, is_limit: bool) {
         if let Some(wanted) = &mut self.wanted {
             let lasted_ns = at_ns.saturating_sub(self.at_ns);
             let sum = &mut self.sums[wanted.trigger as usize];
             let missing = wanted.cwnd.saturating_sub(self.cwnd);
-            sum.below_ns += if missing > 0 { lasted_ns } else { 0 };
-            sum.deficit_ns += lasted_ns / u64::from(wanted.cwnd) * u64::from(missing);
+            if missing > 0 && is_limit && !self.is_repairing {
+                sum.below_ns += lasted_ns;
+                sum.deficit_ns += lasted_ns / u64::from(wanted.cwnd) * u64::from(missing);
+            }
             if cwnd < wanted.cwnd {
                 wanted.is_missing = true;
                 sum.after = if sum.after == 0 { cwnd } else { cwnd.min(sum.after) };
@@ -115,7 +120,9 @@ impl WindowFollowed {
 
     pub(super) fn note(&mut self, transition: &Transition) {
         let cwnd = transition.cwnd.after.unwrap_or(self.cwnd);
-        self.look(transition.at_ns, cwnd);
+        let is_limit = transition.path.is_some_and(|path| path.cwnd_limited);
+        self.look(transition.at_ns, cwnd, is_limit);
+        self.is_repairing = matches!(transition.to, State::Recovery | State::Loss);
         let Some(trigger) = Trigger::of(transition) else {
             // What was for nothing is back, and what did not shrink until the end will not.
             let is_over = transition.cause == Cause::Recovered && transition.to == State::Open;

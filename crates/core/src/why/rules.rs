@@ -120,8 +120,7 @@ pub(super) fn losses_cost_ns(evidence: &Evidence) -> u64 {
 /// By how much the window was smaller after losses that no full queue brought about, as far as
 /// it was the limit.
 pub(super) fn smaller_window_ns(evidence: &Evidence) -> u64 {
-    let limited = evidence.looks.share_of_sending(evidence.looks.cwnd_limited);
-    part(evidence.reduced(Trigger::Loss).deficit_ns, limited)
+    evidence.reduced(Trigger::Loss).deficit_ns
 }
 
 /// How far CWR for this, or the smaller window after it, is beyond its threshold.
@@ -185,21 +184,30 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         verdict: Verdict::Unreachable,
-        when: "an ICMP message, or this machine's own, said that network or host cannot be reached \
-               (`sk_err`, and `sk_err_soft`, which the next acknowledgement clears)",
-        strength: |evidence| holds(UNREACHABLE.contains(&evidence.errno)) * 2.0,
+        when: "it ended because network or host cannot be reached (`sk_err`), as an ICMP message or \
+               this machine's own routes say; or an ICMP message has said so (`sk_err_soft`), and \
+               no data was acknowledged, or two timeouts in a row had no answer",
+        strength: |evidence| {
+            // While something is acknowledged, what a router said is over.
+            let stands = no_data_arrived(evidence) || evidence.outages.goes_on;
+            let soft = stands && UNREACHABLE.contains(&evidence.errno_soft);
+            holds(soft || UNREACHABLE.contains(&evidence.errno)) * 2.0
+        },
         cost: ALL_OF_IT,
         cost_ns: ALL,
         unless: &[],
     },
     Rule {
         verdict: Verdict::NotAnswered,
-        when: "nothing was acknowledged, and the SYN timed out or had no answer for half of the \
-               time, and for half a second",
+        when: "nothing was acknowledged, and the SYN timed out, or had no answer for half of the \
+               time, and for half a second; or half of the time was in Loss, and nothing ever was",
         strength: |evidence| {
             let silent = evidence.unanswered_ns >= SHORT_NS
                 && 2 * evidence.unanswered_ns >= evidence.watched_ns();
-            let timeouts = beyond(evidence.causes.syn_timeout.into(), 0.5);
+            // One that began before the watch is told by what it never had.
+            let in_loss = evidence.share(evidence.times[State::Loss]);
+            let never = if evidence.never_answered { beyond(in_loss, 0.5) } else { 0.0 };
+            let timeouts = beyond(evidence.causes.syn_timeout.into(), 0.5).max(never);
             // That no timer has run out yet makes it likely, and no more.
             if is_dead(evidence) { timeouts.max(holds(silent)) } else { 0.0 }
         },
@@ -219,15 +227,14 @@ pub static RULES: &[Rule] = &[
         },
         cost: ALL_OF_IT,
         cost_ns: ALL,
-        unless: &[Verdict::PacketsTooBig],
+        unless: &[Verdict::NotAnswered, Verdict::PacketsTooBig],
     },
     Rule {
         verdict: Verdict::PeerSilent,
         when: "two keep-alive probes or more had no answer at the end, or the connection ended by \
-               `ETIMEDOUT` without a timeout (RFC 9293, 3.8.4)",
+               `ETIMEDOUT` with nothing on its way (RFC 9293, 3.8.4)",
         strength: |evidence| {
-            let timed_out = evidence.errno == ETIMEDOUT && evidence.causes.rto == 0;
-            let timed_out = timed_out && evidence.times[State::Loss] == 0;
+            let timed_out = evidence.errno == ETIMEDOUT && evidence.keepalive;
             beyond(evidence.probes.into(), 2.0).max(holds(timed_out))
         },
         cost: ALL_OF_IT,
@@ -236,11 +243,13 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         verdict: Verdict::PacketsTooBig,
-        when: "timeouts repeated, twice or more, for a segment while ones after it had arrived; or \
+        when: "timeouts repeated, twice or more, for a segment while ones after it had arrived, and \
+               nothing of full size was ever acknowledged; or \
                segments became smaller after timeouts or by an ICMP message (RFC 4821, RFC 1191); \
                and outages and Loss were 1 % of the time or more",
         strength: |evidence| {
-            let stuck = beyond(evidence.passed_by.into(), 2.0).max(evidence.shrunk.into());
+            let passed_by = if evidence.small_only { evidence.passed_by } else { 0 };
+            let stuck = beyond(passed_by.into(), 2.0).max(evidence.shrunk.into());
             let stood_ns = evidence.outages.total_ns.max(evidence.times[State::Loss]);
             if evidence.share(stood_ns) >= 0.01 { stuck } else { 0.0 }
         },
@@ -276,9 +285,9 @@ pub static RULES: &[Rule] = &[
                than one timeout in ten recoveries",
         strength: |evidence| {
             let lossy = evidence.times[State::Recovery] + evidence.times[State::Loss];
-            let endpoints = evidence.causes.undo + evidence.causes.recovered;
+            let ends = evidence.causes.undo + evidence.causes.recovered;
             let without_timeouts = evidence.causes.rto * 10 <= evidence.causes.recovery;
-            let undone = evidence.causes.undo > 0 && evidence.causes.undo * 3 >= endpoints;
+            let undone = evidence.causes.undo > 0 && evidence.causes.undo * 3 >= ends;
             if undone && without_timeouts {
                 beyond(evidence.share(evidence.times[State::Disorder] + lossy), 0.01)
             } else if evidence.times[State::Disorder] >= 4 * lossy {
@@ -294,13 +303,14 @@ pub static RULES: &[Rule] = &[
     Rule {
         verdict: Verdict::LocalQueue,
         when: "CWR takes 2 % of the time or more, or the window was smaller after it by 10 % over all \
-               of the time; it takes no less than Recovery and Loss, and most of \
-               it began with a drop in a local queue: a queue that drops a part of what the \
+               of the time; it takes no less than Recovery and Loss, most of it began with a drop \
+               in a local queue, and there were as many of those as recoveries: a queue that drops a part of what the \
                device was to cut into segments does not tell, so such drops show as losses",
         strength: |evidence| {
             let cwr = evidence.times[State::Cwr];
             let causes = &evidence.causes;
-            let mine = causes.local_drop > causes.ecn + causes.tlp;
+            let mine =
+                causes.local_drop > causes.ecn + causes.tlp && causes.local_drop >= causes.recovery;
             let mine = mine && cwr >= lossy_ns(evidence);
             if mine { slowed(evidence, Trigger::LocalDrop) } else { 0.0 }
         },
@@ -466,13 +476,13 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         verdict: Verdict::InboundLoss,
-        when: "this end receives: 0.5 % of the segments, and ten at least, came while others \
-               before them were missing",
+        when: "this end receives: 1 % of the segments, and ten at least, came while others before \
+               them were missing",
         strength: |evidence| {
             let traffic = &evidence.stats.traffic;
             let share = traffic.out_of_order as f64 / traffic.segments_in.max(1) as f64;
             let enough = evidence.receives() && traffic.out_of_order >= 10;
-            if enough { beyond(share, 0.005) } else { 0.0 }
+            if enough { beyond(share, 0.01) } else { 0.0 }
         },
         cost: "such a part of the time",
         cost_ns: |evidence| {
@@ -531,10 +541,14 @@ const SECOND: u64 = 4;
 pub fn judge(evidence: &Evidence) -> Judgement {
     let strengths: Vec<_> = RULES.iter().map(|rule| (rule, (rule.strength)(evidence))).collect();
     let holding: Vec<_> = strengths.into_iter().filter(|(_, strength)| *strength >= 1.0).collect();
-    let is_there = |verdict: &Verdict| holding.iter().any(|(rule, _)| rule.verdict == *verdict);
+    // What costs nothing that matters stands for nothing else.
+    let stands = |verdict: &Verdict| {
+        let mut plainer = holding.iter().filter(|(rule, _)| rule.verdict == *verdict);
+        plainer.any(|(rule, _)| evidence.share((rule.cost_ns)(evidence)) >= MATTERS)
+    };
     let mut own: Vec<_> = holding
         .iter()
-        .filter(|(rule, _)| !rule.unless.iter().any(is_there))
+        .filter(|(rule, _)| !rule.unless.iter().any(stands))
         .map(|(rule, strength)| (rule.verdict, *strength, (rule.cost_ns)(evidence)))
         .filter(|(verdict, _, cost_ns)| verdict.is_calm() || evidence.share(*cost_ns) >= MATTERS)
         .collect();

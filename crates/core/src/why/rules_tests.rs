@@ -56,7 +56,7 @@ fn because(case: &Evidence) -> String {
 /// The same at 10 Mbit/s.
 fn at_ten_megabits(case: &Evidence) -> Evidence {
     let mut case = *case;
-    (case.stats.traffic.acked_bytes, case.stats.traffic.over_ns) = (12_500_000, 10 * SECOND);
+    (case.stats.traffic.acked_bytes, case.stats.traffic.acked_over_ns) = (12_500_000, 10 * SECOND);
     case
 }
 

@@ -41,6 +41,9 @@ impl Told {
 pub(super) struct Costs {
     last: Told,
     last_ns: u64,
+    /// When the counters of each way were told.
+    path_ns: u64,
+    receiving_ns: u64,
     /// Since when it is known.
     since_ns: u64,
     /// Time in spells in Open that have ended, and what of all in Open was not idle.
@@ -68,6 +71,8 @@ impl Costs {
         Self {
             last: told,
             last_ns: at_ns,
+            path_ns: at_ns,
+            receiving_ns: at_ns,
             since_ns: at_ns,
             open_ns: 0,
             busy_ns: 0,
@@ -89,18 +94,20 @@ impl Costs {
             self.charge_account(account, sample.at_ns, now.state, tick_ns);
         }
         if let Some(path) = figures.path {
-            self.charge_path(&path);
+            self.charge_path(&path, sample.at_ns);
         }
         if let Some(receiving) = figures.receiving {
-            self.charge_receiving(&receiving);
+            self.charge_receiving(&receiving, sample.at_ns);
         }
         let receiving = sample.receiving.or(self.last.receiving);
         self.stats.last = Some(Sample { receiving, ..sample });
     }
 
-    fn charge_path(&mut self, path: &PathFigures) {
+    fn charge_path(&mut self, path: &PathFigures, at_ns: u64) {
         let traffic = &mut self.stats.traffic;
+        let over_ns = at_ns.saturating_sub(std::mem::replace(&mut self.path_ns, at_ns));
         if let Some(last) = self.last.path.replace(*path) {
+            traffic.acked_over_ns += over_ns;
             traffic.acked_bytes += path.bytes_acked.saturating_sub(last.bytes_acked);
             traffic.ce += more(path.delivered_ce, last.delivered_ce);
             traffic.dsacks += more(path.dsack_dups, last.dsack_dups);
@@ -110,9 +117,11 @@ impl Costs {
         }
     }
 
-    fn charge_receiving(&mut self, receiving: &Receiving) {
+    fn charge_receiving(&mut self, receiving: &Receiving, at_ns: u64) {
         let traffic = &mut self.stats.traffic;
+        let over_ns = at_ns.saturating_sub(std::mem::replace(&mut self.receiving_ns, at_ns));
         if let Some(last) = self.last.receiving.replace(*receiving) {
+            traffic.received_over_ns += over_ns;
             let received = receiving.bytes_received.saturating_sub(last.bytes_received);
             traffic.received_bytes += received;
             traffic.segments_in += more(receiving.data_segs_in, last.data_segs_in);
@@ -137,7 +146,6 @@ impl Costs {
         self.stats.delivered[slot] += more(account.delivered, last.delivered);
         self.stats.retransmitted[slot] += more(account.retransmitted, last.retransmitted);
         self.last.account = account;
-        self.stats.traffic.over_ns += at_ns.saturating_sub(self.last_ns);
         self.last_ns = at_ns;
     }
 

@@ -122,7 +122,8 @@ fn a_full_window_or_buffer_says_for_which_part_of_the_time() {
 fn rates_have_three_digits_and_the_unit_that_fits() {
     let rate = |acked_bytes| {
         let mut case = evidence(0, 0, 0, 0);
-        (case.stats.traffic.acked_bytes, case.stats.traffic.over_ns) = (acked_bytes, 8 * SECOND);
+        (case.stats.traffic.acked_bytes, case.stats.traffic.acked_over_ns) =
+            (acked_bytes, 8 * SECOND);
         because(&case).replace("nothing held it up: ", "")
     };
     assert_eq!(rate(999), "1.00 kbit/s");
