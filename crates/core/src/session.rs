@@ -429,7 +429,8 @@ fn verdicts(report: Report, watch: &Watch, arrangement: &Arrangement) -> Verdict
     let in_all = findings.len();
     findings.truncate(arrangement.top.unwrap_or(usize::MAX));
     let Report { at, from_ns, to_ns, .. } = report;
-    Verdicts { findings, in_all, at, from_ns, to_ns, dropped: watch.dropped }
+    let (not_taken, dropped) = (watch.not_taken(), watch.dropped);
+    Verdicts { findings, in_all, at, from_ns, to_ns, not_taken, dropped }
 }
 
 fn evidence(rows: Vec<Row>, watch: &Watch, by: Option<&By>) -> Vec<(About, Evidence)> {

@@ -151,6 +151,13 @@ impl WhyView {
         if !(self.style.form.is_data() || self.style.follow || self.has_pages()) {
             listing.say_how_many(&self.style, out.remarks)?;
         }
+        if verdicts.not_taken > 0 {
+            let connections = trust::counted(verdicts.not_taken, "connection");
+            writeln!(
+                out.remarks,
+                "tcpcong: {connections} more were not watched: there was no room"
+            )?;
+        }
         if verdicts.dropped > 0 {
             let dropped = verdicts.dropped;
             writeln!(

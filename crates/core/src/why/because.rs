@@ -79,7 +79,7 @@ pub(super) fn of(verdict: Verdict, evidence: &Evidence) -> String {
         ),
         Verdict::SenderIdle => format!(
             "nothing has come for {}, though all is read and the window is open",
-            time(evidence.still_ns)
+            time(evidence.mean_ns(evidence.still_ns))
         ),
         Verdict::ApplicationIdle => format!(
             "there was nothing to send for {}",
@@ -94,7 +94,7 @@ pub(super) fn of(verdict: Verdict, evidence: &Evidence) -> String {
 
 fn not_answered(evidence: &Evidence) -> String {
     match evidence.causes.syn_timeout {
-        0 => format!("no answer to the SYN in {}", time(evidence.unanswered_ns)),
+        0 => format!("no answer to the SYN in {}", time(evidence.mean_ns(evidence.unanswered_ns))),
         1 => "no answer to the SYN, nor to another one".to_owned(),
         more => format!("no answer to the SYN, nor to {more} others"),
     }
@@ -102,7 +102,9 @@ fn not_answered(evidence: &Evidence) -> String {
 
 fn black_hole(evidence: &Evidence) -> String {
     match evidence.causes.rto {
-        0 => format!("nothing was acknowledged in {}", time(evidence.watched_ns())),
+        0 => {
+            format!("nothing was acknowledged in {}", time(evidence.mean_ns(evidence.watched_ns())))
+        }
         1 => "nothing was acknowledged, after one timeout".to_owned(),
         more => format!("nothing was acknowledged, after {more} timeouts"),
     }
@@ -173,9 +175,11 @@ fn smaller(evidence: &Evidence, reduced: &Reduced, [one, many]: [&str; 2], place
     if count == 0 || after == 0 {
         return format!("{what} {place} made it slow down");
     }
-    format!(
-        "after {what} {place} the window was smaller for {share} ({before} to {after} segments)"
-    )
+    let sizes = match evidence.flows {
+        1 => format!(" ({before} to {after} segments)"),
+        _ => String::new(),
+    };
+    format!("after {what} {place} the window was smaller for {share}{sizes}")
 }
 
 /// Bits a second, with three digits.

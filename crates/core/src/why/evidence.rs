@@ -11,10 +11,15 @@ use crate::model::{
     Connection, Endpoints, FlowId, Limits, Report, Row, SendStats, State, StateTimes,
 };
 
+/// So many flows are watched at most, those that have ended included; two kilobytes each.
+const FLOWS_MOST: usize = 1 << 18;
+
 /// All flows, while a watch lasts.
 #[derive(Debug, Default)]
 pub struct Watch {
     flows: FxHashMap<FlowId, Gathered>,
+    /// There was no room for so many.
+    not_taken: u64,
     /// Entries that were lost, transitions among them perhaps.
     pub dropped: u64,
     /// When it began, and until when it has come, `CLOCK_MONOTONIC` nanoseconds.
@@ -35,7 +40,11 @@ impl Watch {
         self.dropped += report.losses.entries_dropped;
         for row in &report.rows {
             let since_ns = self.since_ns;
-            self.flows.entry(row.id).or_insert_with(|| Gathered::new(row, since_ns));
+            if self.flows.len() < FLOWS_MOST || self.flows.contains_key(&row.id) {
+                self.flows.entry(row.id).or_insert_with(|| Gathered::new(row, since_ns));
+            } else {
+                self.not_taken += u64::from(row.id.born_ns >= report.from_ns);
+            }
         }
         // In the order of their times: a survey's figures bear on the next transition.
         let mut samples = report.samples.iter().peekable();
@@ -82,6 +91,12 @@ impl Watch {
             (laddr, lport, raddr, rport, zone, netns, row.id)
         });
         rows.into_iter()
+    }
+
+    /// How many flows there was no room for.
+    #[must_use]
+    pub fn not_taken(&self) -> u64 {
+        self.not_taken
     }
 
     /// Begins another one where this has ended.
@@ -275,6 +290,18 @@ impl Evidence {
     #[must_use]
     pub fn knows_rate(&self) -> bool {
         self.stats.traffic.acked_over_ns > 0
+    }
+
+    /// Whether it was told how much came.
+    #[must_use]
+    pub fn knows_recv_rate(&self) -> bool {
+        self.stats.traffic.received_over_ns > 0
+    }
+
+    /// Of a time of all flows together, what it is on the mean, nanoseconds.
+    #[must_use]
+    pub fn mean_ns(&self, together_ns: u64) -> u64 {
+        together_ns / self.flows.max(1) as u64
     }
 
     /// Whether it is the receiving end: most came from the peer, and more than a request.

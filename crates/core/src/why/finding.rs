@@ -52,6 +52,8 @@ pub struct Verdicts {
     pub from_ns: u64,
     /// When it ended, `CLOCK_MONOTONIC` nanoseconds.
     pub to_ns: u64,
+    /// How many flows were not watched, for want of room.
+    pub not_taken: u64,
     /// Entries that were lost, so that causes may be missing.
     pub dropped: u64,
 }

@@ -1,7 +1,7 @@
 //! The table of what a verdict has of its own: what it says, and the evidence of the watch.
 //! Not here: what it has of the connection, which `fields` adds.
 
-use super::{Evidence, Finding, Verdict};
+use super::{Finding, Verdict};
 use crate::model::{FieldKind, State, Value};
 
 /// One thing about a verdict itself.
@@ -164,14 +164,18 @@ pub(super) static OWN: &[Own] = &[
         },
     ),
     own("rate", "Rate", "bits a second that the peer acknowledged", FieldKind::Gauge, |finding| {
-        measured(finding, |evidence| bits(evidence.rate_bits()))
+        let knows = finding.evidence.knows_rate();
+        told(knows, || bits(finding.evidence.rate_bits()))
     }),
     own(
         "recv_rate",
         "RecvRate",
         "bits a second that came from the peer",
         FieldKind::Gauge,
-        |finding| measured(finding, |evidence| bits(evidence.recv_rate_bits())),
+        |finding| {
+            let knows = finding.evidence.knows_recv_rate();
+            told(knows, || bits(finding.evidence.recv_rate_bits()))
+        },
     ),
     own(
         "srtt_mean",
@@ -284,10 +288,9 @@ pub(super) static OWN: &[Own] = &[
     ),
 ];
 
-/// Nothing where what passed was not measured.
-fn measured(finding: &Finding, of: fn(&Evidence) -> u64) -> Value {
-    let evidence = &finding.evidence;
-    if evidence.measured_ns == 0 { Value::Nothing } else { Value::Count(of(evidence)) }
+/// Nothing where nobody has told.
+fn told(is_known: bool, value: impl FnOnce() -> u64) -> Value {
+    if is_known { Value::Count(value()) } else { Value::Nothing }
 }
 
 /// Whole bits.
