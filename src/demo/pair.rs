@@ -76,7 +76,8 @@ impl Pair {
         }
     }
 
-    /// Begins to write, where it is connected.
+    /// To be called in the near end's namespace, which only a thread in it shows to others:
+    /// begins to write, where it is connected.
     pub fn write(&mut self) -> Result<(), StageError> {
         let Some(stream) = self.idle.take() else { return Ok(()) };
         let (sender, stop) = (self.sender, self.stop.clone());

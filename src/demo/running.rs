@@ -130,7 +130,7 @@ impl Running {
         let (forth, back) = (case.ways)();
         path.play(Direction::Forth, forth);
         path.play(Direction::Back, back);
-        pair.write()
+        path.near().run(|| pair.write())
     }
 
     /// Which case it is.
