@@ -228,7 +228,7 @@ pub(crate) static CASES: &[Case] = &[
     Case {
         name: "spurious",
         makes: "twice all packets come 0.6 s late, without tail loss probes",
-        sender: CALM,
+        sender: sending(Sends::Paced { bytes_per_s: 150_000 }),
         during: |lab| {
             for _ in 0..2 {
                 pause(ms(1_400));
