@@ -71,8 +71,8 @@ dist:
 	if [ $$(stat -c %s dist/$(DIST)) -ge 8000000 ]; then echo "dist: 8 MB or more" >&2; exit 1; fi
 	cd dist && sha256sum tcpcong-$(VERSION)-* > SHA256SUMS
 
-# Every way of attaching on each of these kernels, in emulated machines: a quarter
-# of an hour. Writes docs/kernels.md, and fails where that has anything red.
+# Every way of attaching on each of these kernels, in emulated machines: twenty
+# minutes. Writes docs/kernels.md, and fails where that has anything red.
 MATRIX := 5.10 6.1 6.12 6.18 7.3
 RESULTS := target/kernels
 MACHINE := $(RESULTS)/machine/root

@@ -11,10 +11,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 results=$1
 shift
 # A machine that is not at its end by then, in seconds, has stopped; a slow host takes half of it.
-limit=420
+limit=540
 # A kernel is run again only where that many seconds still suffice for all that are to come.
-most=2000
-reserve=200
+most=2400
+reserve=270
 begun=$(date +%s)
 left=$#
 for word in "$@"; do
