@@ -225,7 +225,7 @@ fn wrong(expected: &[&str], line: Option<&Value>) -> Option<String> {
     let relied_on =
         line.is_none_or(|line| line["confidence"] != "low" || line["measured"] == false);
     let second = line.and_then(|line| line["second"].as_str()).unwrap_or_default();
-    let tight = ["path full", "standing queue"].contains(&verdict) && expected.contains(&second);
+    let tight = verdict == "path full" && expected.contains(&second);
     let right = (expected.contains(&verdict) || tight) && relied_on;
     let line = || line.map_or_else(|| "nothing".to_owned(), Value::to_string);
     (!right).then(|| format!("not {}, but {}", expected.join(" or "), line()))
