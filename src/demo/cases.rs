@@ -157,6 +157,7 @@ pub static CASES: [Case; 25] = [
             let policer = Some(Policer { rate_bits_per_s: 10 * MBIT, burst_bytes: 30_000 });
             forth(LinkSpec { rate_bits_per_s: Some(100 * MBIT), policer, ..USUAL })
         },
+        with_bbr: Some(["path full or path loss", "inbound loss"]),
         ..CASE
     },
     Case {

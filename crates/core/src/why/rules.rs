@@ -81,10 +81,15 @@ fn no_data_arrived(evidence: &Evidence) -> bool {
     is_dead(evidence) || (is_measured(evidence) && syn_alone)
 }
 
-/// Time in Recovery and Loss, outages apart.
+/// Whether more ends of Loss restored the window than did not: nothing had been lost.
+fn are_spurious(evidence: &Evidence) -> bool {
+    evidence.causes.undo_of_loss > evidence.causes.recovered_of_loss
+}
+
+/// Time in Recovery and Loss, outages and spurious timeouts apart.
 fn lossy_ns(evidence: &Evidence) -> u64 {
     let loss_ns = evidence.times[State::Loss].saturating_sub(evidence.outages.total_ns);
-    evidence.times[State::Recovery] + loss_ns
+    evidence.times[State::Recovery] + if are_spurious(evidence) { 0 } else { loss_ns }
 }
 
 /// How much of the time in Recovery was lost: by how much less was delivered in it than in
@@ -112,7 +117,7 @@ fn part(time_ns: u64, of: f64) -> u64 {
 /// What losses cost: Recovery as far as it was slower, timeouts, and the smaller window after
 /// losses that no full queue brought about.
 pub(super) fn losses_cost_ns(evidence: &Evidence) -> u64 {
-    let timeouts_ns = evidence.timeouts_ns();
+    let timeouts_ns = if are_spurious(evidence) { 0 } else { evidence.timeouts_ns() };
     let all_ns = recovery_lost_ns(evidence) + timeouts_ns + smaller_window_ns(evidence);
     all_ns.min(evidence.watched_ns())
 }
@@ -134,10 +139,14 @@ fn cwr_cost_ns(evidence: &Evidence, trigger: Trigger) -> u64 {
     evidence.times[State::Cwr].max(evidence.reduced(trigger).deficit_ns)
 }
 
-/// What is left of the time in which data was on its way.
+/// Of the time in which data was on its way, outages and what losses cost apart, the part that
+/// packets waited in queues. A path that is full costs a quarter at least: it carries no more.
 fn sending_cost_ns(evidence: &Evidence) -> u64 {
     let elsewhere_ns = losses_cost_ns(evidence) + evidence.outages.total_ns;
-    evidence.stats.limits().sending_ns.saturating_sub(elsewhere_ns)
+    let sending_ns = evidence.stats.limits().sending_ns.saturating_sub(elsewhere_ns);
+    let looks = &evidence.looks;
+    let waiting = f64::from(looks.queueing_us()) / f64::from(looks.srtt_mean_us().max(1));
+    part(sending_ns, waiting.max(0.25))
 }
 
 /// What passed at the peer's pace: it reads no faster, or the window allows no more.
@@ -162,10 +171,7 @@ fn path_full(evidence: &Evidence) -> f64 {
     }
     let queued = beyond(looks.share_of_sending(looks.queued), 0.5);
     // A congestion control that goes by the rate finds the path full before there is a queue.
-    // What it retransmits on the way to such a rate is a policer's, or the path's.
-    let by_rate = looks.share_of_sending(looks.cwnd_limited) <= 0.3
-        && looks.rtt_min_us >= 1000
-        && evidence.retransmitted_share() < 0.02;
+    let by_rate = looks.share_of_sending(looks.cwnd_limited) <= 0.3 && looks.rtt_min_us >= 1000;
     let steady = by_rate && looks.rate_variation().is_some_and(|variation| variation <= 0.2);
     queued.max(if steady { 1.5 } else { 0.0 })
 }
@@ -270,7 +276,7 @@ pub static RULES: &[Rule] = &[
         when: "more than half of the ends of Loss restored the window (RFC 5682, RFC 3522), and \
                timeouts took 1 % of the time or more, outages apart",
         strength: |evidence| {
-            let undone = evidence.causes.undo_of_loss > evidence.causes.recovered_of_loss;
+            let undone = are_spurious(evidence);
             if undone { beyond(evidence.share(evidence.timeouts_ns()), 0.01) } else { 0.0 }
         },
         cost: "what was waited before timeouts, and Loss",
@@ -370,7 +376,6 @@ pub static RULES: &[Rule] = &[
         cost_ns: losses_cost_ns,
         unless: &[
             Verdict::PacketsTooBig,
-            Verdict::SpuriousTimeouts,
             Verdict::Reordering,
             Verdict::LocalQueue,
             Verdict::TimeoutWaits,
@@ -420,7 +425,8 @@ pub static RULES: &[Rule] = &[
             let enough = looks.sending >= 2;
             if enough { beyond(looks.share_of_sending(looks.bloated), 0.5) } else { 0.0 }
         },
-        cost: "the time in which data was on its way, without what losses cost",
+        cost: "of the time in which data was on its way, outages and what losses cost apart, the part \
+               that packets waited in queues; a quarter at least",
         cost_ns: sending_cost_ns,
         unless: &[Verdict::LocalQueue],
     },
@@ -429,9 +435,10 @@ pub static RULES: &[Rule] = &[
         when: "data was on its way for 80 % of the time or more, with more to send, and no pacing \
                asked for; and four segments or more waited in a queue at half of the looks or more \
                (for a quarter of the least round trip, and a millisecond), or, where the congestion window was not \
-               the limit and less than 2 % was retransmitted, the rate was steady within 20 %",
+               the limit, the rate was steady within 20 %",
         strength: path_full,
-        cost: "the time in which data was on its way, without what losses cost",
+        cost: "of the time in which data was on its way, outages and what losses cost apart, the part \
+               that packets waited in queues; a quarter at least",
         cost_ns: sending_cost_ns,
         unless: &[Verdict::LocalQueue],
     },

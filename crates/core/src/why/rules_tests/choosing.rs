@@ -75,7 +75,13 @@ fn a_full_path_and_its_queue_come_after_what_losses_cost() {
     case.stats.other.sending_ns = 2 * SECOND;
     case.stats.open.sending_ns = 8 * SECOND;
     let judgement = judge(&case);
-    assert_eq!((judgement.verdict, judgement.cost_ns), (Verdict::PathFull, 8 * SECOND));
+    assert_eq!((judgement.verdict, judgement.cost_ns), (Verdict::Outage, 2 * SECOND));
+    assert_eq!(judgement.second, Some(Verdict::PathFull), "a quarter of eight seconds as well");
+    case.looks.srtt_sum_us = 4 * 100_000;
+    case.looks.rtt_min_us = 40_000;
+    let judgement = judge(&case);
+    let waiting_ns = 8 * SECOND * 3 / 5;
+    assert_eq!((judgement.verdict, judgement.cost_ns), (Verdict::PathFull, waiting_ns));
     assert_eq!(judgement.second, Some(Verdict::Outage));
 }
 
