@@ -1,6 +1,7 @@
 //! The documents name everything that there is. Not here: whether what they say of it is
 //! right, which the tests of each thing show.
 
+use tcpcong::demo::cases::CASES;
 use tcpcong_core::compare::Measure;
 use tcpcong_core::model::{Cause, FIELDS, TransitionField};
 use tcpcong_core::why::{RULES, VerdictField};
@@ -41,6 +42,18 @@ fn every_rule_is_in_the_documentation() {
     for rule in RULES {
         let row = format!("| {} | {} |", rule.verdict, rule.when);
         assert!(WHY.contains(&row), "docs/why.md lacks: {row}");
+    }
+}
+
+#[test]
+fn every_case_has_its_verdicts_in_the_documentation() {
+    let (_, table) = WHY.split_once("<!-- verdicts -->").expect("the table");
+    for case in &CASES {
+        assert!(
+            table.contains(&format!("| {} | sends |", case.makes)),
+            "make verdicts: {}",
+            case.name
+        );
     }
 }
 

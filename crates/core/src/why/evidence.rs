@@ -129,6 +129,7 @@ impl Watch {
 
 /// What was seen of one flow, or of several together.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[allow(clippy::struct_excessive_bools)] // each is so or not, whatever the others
 pub struct Evidence {
     /// How many flows.
     pub flows: usize,
