@@ -2,6 +2,7 @@
 //! is held against.
 
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -58,6 +59,9 @@ impl Scene {
 /// and end meanwhile, over a tight router: it passes, then passes nothing, and passes again, each
 /// for so many milliseconds. One connection is still there at the end.
 pub(crate) fn recorded(name: &str, [passes, is_silent, passes_again]: [u64; 3]) -> Result<TempDir> {
+    // A recording is of the whole machine: another test's connections are not to be in it.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let lab = Lab::new(name)?;
     lab.bottleneck("100mbit", "32k", "60k")?;
     let server = Server::listen(&lab.server, (lab.server_v4(), 0).into())?;

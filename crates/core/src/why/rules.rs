@@ -149,7 +149,7 @@ fn sending_cost_ns(evidence: &Evidence) -> u64 {
     part(sending_ns, waiting.max(0.25))
 }
 
-/// What passed at the peer's pace: it reads no faster, or the window allows no more.
+/// Which part of the largest window that this end offered came in each round trip.
 pub(super) fn window_used(evidence: &Evidence) -> f64 {
     let looks = &evidence.looks;
     let rtt_us = f64::from(if looks.rcv_rtt_us > 0 { looks.rcv_rtt_us } else { looks.rtt_min_us });
