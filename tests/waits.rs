@@ -39,8 +39,8 @@ struct Stage {
 impl Stage {
     fn new(name: &str) -> Result<Self> {
         let case = cases::run(name, "cubic")?;
-        let [.., number, _] = case.near_endpoints().0.ip().octets();
-        let device = format!("{DEVICES}{number}");
+        let [.., network, host] = case.near_endpoints().0.ip().octets();
+        let device = format!("{DEVICES}{network}-{host}");
         name_device(&case.path().near().path(), DemoPath::DEVICE, &device)?;
         Ok(Self { case, device })
     }
