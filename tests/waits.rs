@@ -72,13 +72,16 @@ fn of(transitions: &[Value], (local, remote): (SocketAddrV4, SocketAddrV4)) -> R
     Ok(its)
 }
 
+fn can_run(test: &str) -> bool {
+    need_root(test)
+        && need(test, Path::new("/dev/net/tun").exists(), "/dev/net/tun")
+        && need(test, is_possible(), EVENTS)
+}
+
 #[test]
 fn waits_are_within_a_tick_of_the_kernels_events() -> Result<()> {
     let test = "waits_are_within_a_tick_of_the_kernels_events";
-    let can = need_root(test)
-        && need(test, Path::new("/dev/net/tun").exists(), "/dev/net/tun")
-        && need(test, is_possible(), EVENTS);
-    if !can {
+    if !can_run(test) {
         return Ok(());
     }
     let folder = tempfile::tempdir()?;
@@ -183,10 +186,7 @@ fn recorded_rto_time_ms(file: &str, ends: (SocketAddrV4, SocketAddrV4)) -> Resul
 #[test]
 fn time_in_loss_is_what_the_kernel_counts_for_timeouts() -> Result<()> {
     let test = "time_in_loss_is_what_the_kernel_counts_for_timeouts";
-    let can = need_root(test)
-        && need(test, Path::new("/dev/net/tun").exists(), "/dev/net/tun")
-        && need(test, is_possible(), EVENTS);
-    if !can {
+    if !can_run(test) {
         return Ok(());
     }
     let folder = tempfile::tempdir()?;

@@ -197,8 +197,7 @@ fn miscounted(verdicts: &[Value], playing: &Playing) -> Option<String> {
     for verdict in verdicts {
         if ends(verdict).is_ok_and(|[_, remote]| playing.ends().contains(&remote)) {
             again += verdict["retrans"].as_u64().unwrap_or(0);
-            // A look may come late on a slow machine; without any there is no rate.
-            unmeasured += u64::from(verdict["rate"].is_null());
+            unmeasured += u64::from(verdict["measured"] != true);
         }
     }
     let place = format!("tcpcong why, {}", playing.scenario.name);

@@ -22,11 +22,7 @@ impl Order {
     /// letter on; after `+` from the smallest on, after `-` from the largest on.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (name, descending) = match text.split_at_checked(1) {
-            Some(("+", name)) => (name, Some(false)),
-            Some(("-", name)) => (name, Some(true)),
-            _ => (text, None),
-        };
+        let (name, descending) = name_and_way(text);
         let field = field(name)?;
         Some(Self { field, descending: descending.unwrap_or(field.kind.is_numeric()) })
     }
@@ -35,8 +31,22 @@ impl Order {
 /// As `+COLUMN` or `-COLUMN`.
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", if self.descending { '-' } else { '+' }, self.field.name)
+        write!(f, "{}{}", sign(self.descending), self.field.name)
     }
+}
+
+/// A column's name, and whether the largest is to be first, where that is said.
+pub(crate) fn name_and_way(text: &str) -> (&str, Option<bool>) {
+    match text.split_at_checked(1) {
+        Some(("+", name)) => (name, Some(false)),
+        Some(("-", name)) => (name, Some(true)),
+        _ => (text, None),
+    }
+}
+
+/// How that is said.
+pub(crate) fn sign(descending: bool) -> char {
+    if descending { '-' } else { '+' }
 }
 
 /// How a report is listed. By default every row, in the model's order.

@@ -246,9 +246,9 @@ impl PathFigures {
     /// (`tcp_compute_delivery_rate()`, `net/ipv4/tcp.c`).
     #[must_use]
     pub fn delivery_rate_bits(&self) -> Option<u64> {
-        let bits = u64::from(self.rate_delivered) * u64::from(self.mss) * 8;
-        let interval_us = u64::from(self.rate_interval_us);
-        (bits * 1_000_000).checked_div(interval_us)
+        let bits = u128::from(self.rate_delivered) * u128::from(self.mss) * 8;
+        let rate = (bits * 1_000_000).checked_div(self.rate_interval_us.into())?;
+        u64::try_from(rate).ok()
     }
 
     /// The least round-trip time, microseconds.

@@ -36,6 +36,7 @@ mod transition_fields;
 mod value;
 
 pub use arrange::{Arrangement, Listed, Order, listed};
+pub(crate) use arrange::{name_and_way, sign};
 pub use by::By;
 pub use condition::Condition;
 pub use connection::{

@@ -52,9 +52,6 @@ pub struct Traffic {
     pub segments_in: u64,
     /// Segments that came from the peer out of order: others before them were missing.
     pub out_of_order: u64,
-    /// Time in timeouts that were recovered from, by the kernel's own account
-    /// (`tp->total_rto_time`, from 6.7 on), nanoseconds.
-    pub kernel_rto_ns: u64,
 }
 
 impl Traffic {
@@ -73,14 +70,13 @@ impl Traffic {
     fn add(&mut self, other: &Self) {
         self.acked_over_ns += other.acked_over_ns;
         self.received_over_ns += other.received_over_ns;
-        self.acked_bytes += other.acked_bytes;
-        self.received_bytes += other.received_bytes;
+        self.acked_bytes = self.acked_bytes.saturating_add(other.acked_bytes);
+        self.received_bytes = self.received_bytes.saturating_add(other.received_bytes);
         self.ce += other.ce;
         self.dsacks += other.dsacks;
         self.overtaken += other.overtaken;
         self.segments_in += other.segments_in;
         self.out_of_order += other.out_of_order;
-        self.kernel_rto_ns += other.kernel_rto_ns;
     }
 }
 
@@ -105,6 +101,8 @@ pub struct SendStats {
     pub open_idle_ns: u64,
     /// What went either way.
     pub traffic: Traffic,
+    /// What came in intervals before, in which nobody had looked, is in it.
+    pub carried: bool,
     /// What the socket looked like last; of several flows, one of them.
     pub last: Option<Sample>,
 }
@@ -150,6 +148,7 @@ impl SendStats {
         self.other.add(&other.other);
         self.open_idle_ns += other.open_idle_ns;
         self.traffic.add(&other.traffic);
+        self.carried |= other.carried;
         self.last = other.last.or(self.last);
         for state in 0..self.delivered.len() {
             self.delivered[state] += other.delivered[state];

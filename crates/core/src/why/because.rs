@@ -1,7 +1,7 @@
 //! Why a verdict is given: what it is that costs, and how much, in a sentence. Not here:
 //! the rest of the evidence, which views have.
 
-use super::rules::{losses_cost_ns, smaller_window_ns, window_used};
+use super::weigh::{losses_cost_ns, smaller_window_ns, window_used};
 use super::{Evidence, Reduced, Trigger, Verdict};
 use crate::model::State;
 

@@ -13,6 +13,8 @@ pub(super) struct Gathered {
     pub(super) row: Row,
     pub(super) stats: SendStats,
     measured_ns: u64,
+    /// Intervals that were not measured so far: another one may be of them as well.
+    pending_ns: u64,
     pub(super) causes: Causes,
     window: WindowFollowed,
     timeouts: TimeoutsFollowed,
@@ -37,6 +39,7 @@ impl Gathered {
             row: first,
             stats: SendStats::default(),
             measured_ns: 0,
+            pending_ns: 0,
             causes: Causes::default(),
             window: WindowFollowed::default(),
             timeouts: TimeoutsFollowed::default(),
@@ -55,9 +58,14 @@ impl Gathered {
     }
 
     pub(super) fn add_row(&mut self, row: &Row) {
-        if let Some(stats) = &row.stats {
-            self.stats.add(stats);
-            self.measured_ns += row.times.total_ns();
+        let lived_ns = row.times.total_ns();
+        match &row.stats {
+            Some(stats) => {
+                let before_ns = std::mem::take(&mut self.pending_ns);
+                self.measured_ns += lived_ns + if stats.carried { before_ns } else { 0 };
+                self.stats.add(stats);
+            }
+            None => self.pending_ns += lived_ns,
         }
         self.looks.add_rate(row);
         self.row.extend(row);
@@ -104,11 +112,9 @@ impl Gathered {
         let Some(receiving) = &sample.receiving else { return };
         let sending =
             self.acked.replace(path.bytes_acked).is_some_and(|acked| path.bytes_acked > acked);
-        if self.received.replace(receiving.bytes_received) != Some(receiving.bytes_received) {
-            let is_first_of_none = receiving.bytes_received == 0;
-            if !is_first_of_none {
-                self.received_ns = sample.at_ns;
-            }
+        let received = receiving.bytes_received;
+        if self.received.replace(received) != Some(received) && received > 0 {
+            self.received_ns = sample.at_ns;
         }
         self.looks.add(sample, sending && path.bytes_acked > 1);
     }
@@ -116,10 +122,10 @@ impl Gathered {
     /// All of it, up to this instant.
     pub(super) fn evidence(&self, to_ns: u64) -> Evidence {
         let row = &self.row;
-        let last = self.stats.last.and_then(|last| last.receiving);
-        let last_look = self.stats.last;
-        let in_all = last_look.and_then(|last| Some((last.path?, last.account?[0])));
-        let last_ns = self.stats.last.map_or(self.received_ns, |last| last.at_ns);
+        let look = self.stats.last;
+        let last = look.and_then(|look| look.receiving);
+        let in_all = look.and_then(|look| Some((look.path?, look.account?[0])));
+        let last_ns = look.map_or(self.received_ns, |look| look.at_ns);
         let ended_ns = if row.ended { last_ns } else { to_ns };
         Evidence {
             flows: 1,
@@ -146,8 +152,8 @@ impl Gathered {
             errno_soft: last.map_or(0, |last| last.error_soft),
             never_answered: in_all.is_some_and(|(_, delivered)| delivered == 0),
             small_only: in_all.is_some_and(|(path, delivered)| {
-                let full = u64::from(delivered) * u64::from(path.mss);
-                path.bytes_acked * 10 <= full * 6
+                let full = u128::from(delivered) * u128::from(path.mss);
+                u128::from(path.bytes_acked) * 10 <= full * 6
             }),
             keepalive: last.is_some_and(|last| last.keepalive),
             probes: last.filter(|last| last.keepalive).map_or(0, |last| last.probes_out.into()),

@@ -36,9 +36,7 @@ pub struct Looks {
     pub window_most: u32,
     /// The round-trip time as the receiver sees it, microseconds; 0: not known.
     pub rcv_rtt_us: u32,
-    /// The receive buffer, bytes.
-    pub rcvbuf: u32,
-    /// It was set by `SO_RCVBUF`.
+    /// The receive buffer was set by `SO_RCVBUF`.
     pub buffer_locked: bool,
     /// What `SO_MAX_PACING_RATE` allows, bytes a second.
     pub max_pacing_rate: Option<u64>,
@@ -62,7 +60,7 @@ impl Looks {
             self.srtt_sum_us += u64::from(srtt);
             self.queued += u32::from(least > 0 && has_queue(srtt, least, sample.cwnd));
             let waits_us = srtt.saturating_sub(least);
-            self.bloated += u32::from(least > 0 && waits_us >= (2 * least).max(25_000));
+            self.bloated += u32::from(least > 0 && waits_us >= least.saturating_mul(2).max(25_000));
         }
         if let Some(receiving) = &sample.receiving {
             self.unread += u32::from(receiving.unread > 0);
@@ -71,7 +69,6 @@ impl Looks {
             self.unread_most = self.unread_most.max(receiving.unread);
             self.window_most = self.window_most.max(receiving.window);
             self.rcv_rtt_us = least_known(self.rcv_rtt_us, receiving.rcv_rtt_us / 8);
-            self.rcvbuf = receiving.rcvbuf;
             self.buffer_locked = receiving.buffer_locked;
             self.max_pacing_rate = receiving.max_pacing_rate;
         }
@@ -103,7 +100,6 @@ impl Looks {
         // What comes to several together has the windows of all.
         self.window_most = self.window_most.saturating_add(other.window_most);
         self.rcv_rtt_us = least_known(self.rcv_rtt_us, other.rcv_rtt_us);
-        self.rcvbuf = self.rcvbuf.max(other.rcvbuf);
         self.buffer_locked |= other.buffer_locked;
         self.max_pacing_rate = self.max_pacing_rate.max(other.max_pacing_rate);
         for (sum, more) in self.rates.iter_mut().zip(other.rates) {

@@ -15,6 +15,7 @@ mod own_fields;
 mod reductions;
 mod rules;
 mod verdict;
+mod weigh;
 
 pub use causes::Causes;
 pub use evidence::{Evidence, Watch};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Finding, VerdictField};
-use crate::model::sort;
+use crate::model::{name_and_way, sign, sort};
 
 /// By which field verdicts are in order, and which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +19,7 @@ impl VerdictOrder {
     /// after `+` from the smallest on, after `-` from the largest on.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (name, descending) = match text.split_at_checked(1) {
-            Some(("+", name)) => (name, Some(false)),
-            Some(("-", name)) => (name, Some(true)),
-            _ => (text, None),
-        };
+        let (name, descending) = name_and_way(text);
         let field = VerdictField::named(name)?;
         Some(Self { field, descending: descending.unwrap_or(field.kind().is_numeric()) })
     }
@@ -37,7 +33,7 @@ impl VerdictOrder {
 /// As `+COLUMN` or `-COLUMN`.
 impl fmt::Display for VerdictOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", if self.descending { '-' } else { '+' }, self.field.name())
+        write!(f, "{}{}", sign(self.descending), self.field.name())
     }
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Costs {
     busy_ns: u64,
     /// Of the rest so much was shown, in this interval and before.
     idle_ns: u64,
+    /// The interval was asked for and not measured: what came in it is the next one's.
+    owed: bool,
     /// In this interval.
     interval: u32,
     stats: SendStats,
@@ -77,6 +79,7 @@ impl Costs {
             open_ns: 0,
             busy_ns: 0,
             idle_ns: 0,
+            owed: false,
             interval,
             stats: SendStats::default(),
         }
@@ -108,12 +111,11 @@ impl Costs {
         let over_ns = at_ns.saturating_sub(std::mem::replace(&mut self.path_ns, at_ns));
         if let Some(last) = self.last.path.replace(*path) {
             traffic.acked_over_ns += over_ns;
-            traffic.acked_bytes += path.bytes_acked.saturating_sub(last.bytes_acked);
+            let acked = path.bytes_acked.saturating_sub(last.bytes_acked);
+            traffic.acked_bytes = traffic.acked_bytes.saturating_add(acked);
             traffic.ce += more(path.delivered_ce, last.delivered_ce);
             traffic.dsacks += more(path.dsack_dups, last.dsack_dups);
             traffic.overtaken += more(path.reord_seen, last.reord_seen);
-            traffic.kernel_rto_ns +=
-                more(path.total_rto_time_ms, last.total_rto_time_ms) * 1_000_000;
         }
     }
 
@@ -123,7 +125,7 @@ impl Costs {
         if let Some(last) = self.last.receiving.replace(*receiving) {
             traffic.received_over_ns += over_ns;
             let received = receiving.bytes_received.saturating_sub(last.bytes_received);
-            traffic.received_bytes += received;
+            traffic.received_bytes = traffic.received_bytes.saturating_add(received);
             traffic.segments_in += more(receiving.data_segs_in, last.data_segs_in);
             traffic.out_of_order += more(receiving.rcv_ooopack, last.rcv_ooopack);
         }
@@ -133,7 +135,7 @@ impl Costs {
         let last = self.last.account;
         let ticks: [u64; 3] =
             std::array::from_fn(|kind| more(account.chrono[kind], last.chrono[kind]));
-        let [sending_ns, rwnd_ns, sndbuf_ns] = ticks.map(|ticks| ticks * tick_ns);
+        let [sending_ns, rwnd_ns, sndbuf_ns] = ticks.map(|ticks| ticks.saturating_mul(tick_ns));
         let limits =
             if state == State::Open { &mut self.stats.open } else { &mut self.stats.other };
         limits.sending_ns += sending_ns;
@@ -168,7 +170,9 @@ impl Costs {
         self.settle(open_ns);
         let late_ns = LATE_NS.max((to_ns - from_ns) / LATE_ONE_IN);
         let is_whole = self.since_ns < from_ns.max(born_ns) + late_ns;
-        (is_whole && self.last_ns >= measured_ns).then(|| Box::new(self.stats))
+        let is_measured = self.last_ns >= measured_ns;
+        self.owed = is_whole && !is_measured;
+        (is_whole && is_measured).then(|| Box::new(self.stats))
     }
 
     /// Begins the interval, if it has begun since the last time.
@@ -179,7 +183,11 @@ impl Costs {
         let is_open = now.state == State::Open;
         self.settle(if is_open { now.from_ns.saturating_sub(now.since_ns) } else { 0 });
         self.interval = now.interval;
-        self.stats = SendStats::default();
+        if std::mem::take(&mut self.owed) {
+            self.stats.carried = true;
+        } else {
+            self.stats = SendStats::default();
+        }
     }
 
     /// Finds what is left of the time in Open. That is counted to the nanosecond and the

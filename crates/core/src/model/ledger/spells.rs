@@ -98,13 +98,14 @@ impl Ledger {
         let flow = &mut self.flows[at as usize];
         let since_last_ns = at_ns - std::mem::replace(&mut flow.last_rto_ns, at_ns).min(at_ns);
         // A retransmission that the device did not take is none, so the wait goes on.
-        let quiet_ns = u64::from(path.quiet) * tick_ns;
+        let quiet_ns = u64::from(path.quiet).saturating_mul(tick_ns);
         let waited_ns = match cause {
             Cause::SynTimeout => since_last_ns,
             Cause::RtoRepeat => quiet_ns.min(since_last_ns),
             _ => quiet_ns,
         };
-        self.touch(at).waited[state] += waited_ns;
+        let waited = &mut self.touch(at).waited[state];
+        *waited = waited.saturating_add(waited_ns);
         Some(waited_ns)
     }
 

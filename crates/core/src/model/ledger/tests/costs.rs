@@ -90,3 +90,32 @@ fn what_came_is_of_the_time_since_the_last_look_even_where_that_was_in_another_i
     let traffic = stats(&report).traffic;
     assert_eq!(traffic.acked_bits(), Some(1_000_000));
 }
+
+#[test]
+fn what_an_interval_that_was_not_measured_was_charged_is_the_next_ones() {
+    let mut ledger = ledger(options());
+    let script = Script::default()
+        .birth(1, ms(0))
+        .with(account([0, 0, 0], 0, 0))
+        .transition(1, ms(400), State::Open, State::Recovery)
+        .with(account([100, 0, 0], 30, 0))
+        .surveyed(ms(991), ms(989));
+    apply(&mut ledger, script);
+    assert!(only(&close(&mut ledger, ms(1000))).stats.is_none());
+    let script = Script::default()
+        .transition(1, ms(1400), State::Recovery, State::Open)
+        .with(account([200, 0, 0], 40, 5))
+        .seen(1, ms(1990), State::Open)
+        .with(account([210, 0, 0], 45, 5));
+    apply(&mut ledger, script.surveyed(ms(1991), ms(1989)));
+    let report = close(&mut ledger, ms(2000));
+    assert!(stats(&report).carried);
+    assert_eq!(stats(&report).delivered, [35, 0, 0, 10, 0]);
+    assert_eq!(stats(&report).limits().sending_ns, 210 * TICK_NS);
+    // And no longer.
+    let script = Script::default().seen(1, ms(2990), State::Open).with(account([210, 0, 0], 47, 5));
+    apply(&mut ledger, script.surveyed(ms(2991), ms(2989)));
+    let report = close(&mut ledger, ms(3000));
+    assert!(!stats(&report).carried);
+    assert_eq!(stats(&report).delivered, [2, 0, 0, 0, 0]);
+}
