@@ -6,7 +6,7 @@ what=${1:-build}
 cd "$(dirname "$0")/.."
 
 if ! command -v cargo >/dev/null 2>&1; then
-    echo "setup: cargo (Rust 1.88 or later) is missing: install it from rustup.rs, or your distribution's package rustup" >&2
+    echo "setup: cargo (Rust 1.89 or later) is missing: install it from rustup.rs, or your distribution's package rustup" >&2
     exit 1
 fi
 
