@@ -48,7 +48,10 @@ pub struct Plan {
     pub outputs: Option<u64>,
     /// How long it lasts; without it there is no end.
     pub duration: Option<Duration>,
-    /// Verdicts come so often, each of its own watch; without it at the end.
+    /// Where the ledger is to have sums, they come about so often, and when an interval ends.
+    pub sums_every: Option<Duration>,
+    /// Verdicts come so often, each of its own watch; without it at the end, and beside reports
+    /// not at all.
     pub verdicts_every: Option<Duration>,
     /// The sink is handed each look at what is to be judged as well.
     pub each_look: bool,
@@ -97,6 +100,7 @@ impl Default for Plan {
             interval: None,
             outputs: None,
             duration: None,
+            sums_every: None,
             verdicts_every: None,
             each_look: false,
             ledger: LedgerOptions::default(),
@@ -145,6 +149,8 @@ struct Progress {
     losses: Losses,
     filtered_out: FilteredOut,
     watch: Watch,
+    /// Up to when there were sums.
+    summed_ns: u64,
 }
 
 impl Session<'_> {
@@ -161,6 +167,7 @@ impl Session<'_> {
             losses: Losses::default(),
             filtered_out: FilteredOut::default(),
             watch: Watch::new(started_ns),
+            summed_ns: started_ns,
         };
         let mut boundaries = Boundaries::new(plan, started_ns);
         let mut next = boundaries.next();
@@ -220,6 +227,12 @@ impl Session<'_> {
             if end.is_some() || has_come.is_some() {
                 return Ok((to_ns, end));
             }
+            let are_due = plan.sums_every.is_some_and(|every| {
+                until_ns.saturating_add(EARLY_NS) >= progress.summed_ns + nanoseconds(every)
+            });
+            if are_due {
+                self.sum(until_ns, plan, progress)?;
+            }
         }
     }
 
@@ -247,6 +260,21 @@ impl Session<'_> {
         Ok(self.sink.transitions(&batch, &mut self.out)?)
     }
 
+    /// Hands over what all flows add up to, where that is wanted.
+    fn sum(&mut self, to_ns: u64, plan: &Plan, progress: &mut Progress) -> Result<()> {
+        let Some(mut sums) = progress.ledger.take_sums(to_ns, self.source.wall(to_ns)) else {
+            return Ok(());
+        };
+        progress.summed_ns = to_ns;
+        let mut examples: Vec<_> = sums.by_key.iter().map(|one| one.example.clone()).collect();
+        let names = Lookups { owners: false, costs: false, ..plan.lookups };
+        self.enrichment.identify(&mut examples, names, &progress.ledger)?;
+        for (one, example) in sums.by_key.iter_mut().zip(examples) {
+            one.example = example;
+        }
+        Ok(self.sink.sums(&sums, &mut self.out)?)
+    }
+
     /// Ends the interval, and hands over what came of it.
     fn close(
         &mut self,
@@ -255,6 +283,7 @@ impl Session<'_> {
         plan: &Plan,
         progress: &mut Progress,
     ) -> Result<()> {
+        self.sum(to_ns, plan, progress)?;
         let mut report = progress.ledger.close(to_ns, self.source.wall(to_ns));
         let (losses, namespaces_unreached) = self.source.losses()?;
         report.losses.add(&losses.since(&progress.losses));
@@ -269,28 +298,31 @@ impl Session<'_> {
             }
             Product::Reports => {
                 report.transitions = progress.ledger.take_transitions();
+                if plan.verdicts_every.is_some() {
+                    progress.watch.add(&report);
+                }
                 self.select(&mut report, plan, progress)?;
                 plan.arrangement.apply(&mut report);
                 if let Some(unit_ns) = plan.lengths_of_rows {
                     count_lengths(&mut report, unit_ns);
                 }
                 progress.summary.add(&report);
-                Ok(self.sink.interval(&report, &mut self.out)?)
+                self.sink.interval(&report, &mut self.out)?;
+                if is_judged(plan, progress, to_ns) || (is_last && plan.verdicts_every.is_some()) {
+                    self.judge(&report, plan, progress)?;
+                }
+                Ok(())
             }
             Product::Verdicts => {
                 report.transitions = progress.ledger.take_transitions();
                 progress.watch.add(&report);
-                let (since_ns, _) = progress.watch.window();
-                let is_due = plan.verdicts_every.is_some_and(|every| {
-                    to_ns.saturating_add(EARLY_NS) >= since_ns + nanoseconds(every)
-                });
                 if plan.each_look {
                     self.select(&mut report, plan, progress)?;
                     self.sink.interval(&report, &mut self.out)?;
                 }
                 // Left out is what is left out of the verdicts, not of each look at it.
                 report.filtered_out = FilteredOut::default();
-                if is_last || is_due {
+                if is_last || is_judged(plan, progress, to_ns) {
                     report.filtered_out = self.judge(&report, plan, progress)?;
                 }
                 progress.summary.add(&report);
@@ -334,6 +366,13 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether the watch has lasted as long as it is to.
+fn is_judged(plan: &Plan, progress: &Progress, to_ns: u64) -> bool {
+    let (since_ns, _) = progress.watch.window();
+    plan.verdicts_every
+        .is_some_and(|every| to_ns.saturating_add(EARLY_NS) >= since_ns + nanoseconds(every))
 }
 
 /// Applies an entry, or keeps it, if it is from after the interval's end.

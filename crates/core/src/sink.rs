@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Report, Row, Start, Summary, Transition};
+use crate::model::{IntervalSums, Report, Row, Start, Summary, Transition};
 use crate::why::Verdicts;
 
 /// Where a view writes: data, and remarks to the person.
@@ -31,6 +31,11 @@ pub trait Sink {
 
     /// One interval.
     fn interval(&mut self, _: &Report, _: &mut Output<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Sums over all flows since the last ones.
+    fn sums(&mut self, _: &IntervalSums, _: &mut Output<'_>) -> io::Result<()> {
         Ok(())
     }
 

@@ -27,17 +27,18 @@ const KEYS: &[(&str, &[&str])] = &[
 
 /// How many bits of a remote address make its network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PrefixBits {
+pub struct PrefixBits {
     four: u8,
     six: u8,
 }
 
 impl PrefixBits {
     /// What a site usually has.
-    pub(super) const DEFAULT: Self = Self { four: 24, six: 64 };
+    pub const DEFAULT: Self = Self { four: 24, six: 64 };
 
     /// Of `N` or `N/N`: up to 32 is of IPv4, alone or first; more is of IPv6.
-    fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let bits = |text: &str| {
             let digits = text.bytes().all(|byte| byte.is_ascii_digit());
             digits.then(|| text.parse::<u8>().ok()).flatten().filter(|bits| *bits <= 128)
@@ -55,7 +56,8 @@ impl PrefixBits {
     }
 
     /// The network of an address.
-    pub(super) fn of(self, addr: IpAddr) -> AddressPrefix {
+    #[must_use]
+    pub fn of(self, addr: IpAddr) -> AddressPrefix {
         AddressPrefix::of(addr, if addr.is_ipv4() { self.four } else { self.six })
     }
 }

@@ -29,6 +29,7 @@ mod spells;
 mod start;
 mod state;
 mod summary;
+mod sums;
 mod time;
 mod timeline;
 mod transition;
@@ -37,7 +38,7 @@ mod value;
 
 pub use arrange::{Arrangement, Listed, Order, listed};
 pub(crate) use arrange::{name_and_way, sign};
-pub use by::By;
+pub use by::{By, PrefixBits};
 pub use condition::Condition;
 pub use connection::{
     Connection, Endpoints, FlowId, IpVersion, Names, Owner, Process, Workload, is_link_local,
@@ -67,6 +68,7 @@ pub use spells::{Beginning, EndedSpell, matrix};
 pub use start::{Losses, RejectedMethod, SpellLengths, Start};
 pub use state::{State, StateTimes};
 pub use summary::{Coverage, Summary};
+pub use sums::{IntervalSums, KeySums, SumBy, SumKey, Sums};
 pub use time::parse_time_ns;
 pub use timeline::{Life, Spell, Timelines};
 pub use transition::{Cause, Change, Transition, UndoBy};

@@ -22,7 +22,8 @@ impl Limits {
         self.sending_ns + self.rwnd_ns + self.sndbuf_ns
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Adds what `other` holds.
+    pub fn add(&mut self, other: &Self) {
         self.sending_ns += other.sending_ns;
         self.rwnd_ns += other.rwnd_ns;
         self.sndbuf_ns += other.sndbuf_ns;
@@ -67,7 +68,8 @@ impl Traffic {
         bits_a_second(self.received_bytes, self.received_over_ns)
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Adds what `other` holds.
+    pub fn add(&mut self, other: &Self) {
         self.acked_over_ns += other.acked_over_ns;
         self.received_over_ns += other.received_over_ns;
         self.acked_bytes = self.acked_bytes.saturating_add(other.acked_bytes);

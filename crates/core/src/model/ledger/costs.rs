@@ -1,7 +1,9 @@
 //! What came of one flow by the kernel's own account: the differences of accounts, by
 //! the state in which they came.
 
-use crate::model::{Account, Figures, PathFigures, Receiving, Sample, SendStats, State};
+use crate::model::{
+    Account, Figures, Limits, PathFigures, Receiving, Sample, SendStats, State, Traffic,
+};
 
 /// An account that was opened so late says too little of what was before: later than
 /// one in so many parts of the interval, and than seeding mostly takes, nanoseconds.
@@ -58,6 +60,16 @@ pub(super) struct Costs {
     stats: SendStats,
 }
 
+/// What has come since the figures before, in the state in which the flow was.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Charge {
+    pub(super) state: State,
+    pub(super) limits: Limits,
+    pub(super) delivered: u64,
+    pub(super) retransmitted: u64,
+    pub(super) traffic: Traffic,
+}
+
 /// The spell that goes on, and the interval.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Present {
@@ -91,62 +103,74 @@ impl Costs {
     }
 
     /// Books what has come since the last figures as having come in the present state.
-    pub(super) fn charge(&mut self, figures: &Figures, sample: Sample, now: Present, tick_ns: u64) {
+    pub(super) fn charge(
+        &mut self,
+        figures: &Figures,
+        sample: Sample,
+        now: Present,
+        tick_ns: u64,
+    ) -> Charge {
         self.enter(now);
+        let mut charge = Charge {
+            state: now.state,
+            limits: Limits::default(),
+            delivered: 0,
+            retransmitted: 0,
+            traffic: Traffic::default(),
+        };
         if let Some(account) = figures.account {
-            self.charge_account(account, sample.at_ns, now.state, tick_ns);
+            self.charge_account(account, sample.at_ns, &mut charge, tick_ns);
         }
         if let Some(path) = figures.path {
-            self.charge_path(&path, sample.at_ns);
+            self.charge_path(&path, sample.at_ns, &mut charge.traffic);
         }
         if let Some(receiving) = figures.receiving {
-            self.charge_receiving(&receiving, sample.at_ns);
+            self.charge_receiving(&receiving, sample.at_ns, &mut charge.traffic);
         }
+        self.stats.traffic.add(&charge.traffic);
         let receiving = sample.receiving.or(self.last.receiving);
         self.stats.last = Some(Sample { receiving, ..sample });
+        charge
     }
 
-    fn charge_path(&mut self, path: &PathFigures, at_ns: u64) {
-        let traffic = &mut self.stats.traffic;
+    fn charge_path(&mut self, path: &PathFigures, at_ns: u64, traffic: &mut Traffic) {
         let over_ns = at_ns.saturating_sub(std::mem::replace(&mut self.path_ns, at_ns));
         if let Some(last) = self.last.path.replace(*path) {
             traffic.acked_over_ns += over_ns;
-            let acked = path.bytes_acked.saturating_sub(last.bytes_acked);
-            traffic.acked_bytes = traffic.acked_bytes.saturating_add(acked);
+            traffic.acked_bytes = path.bytes_acked.saturating_sub(last.bytes_acked);
             traffic.ce += more(path.delivered_ce, last.delivered_ce);
             traffic.dsacks += more(path.dsack_dups, last.dsack_dups);
             traffic.overtaken += more(path.reord_seen, last.reord_seen);
         }
     }
 
-    fn charge_receiving(&mut self, receiving: &Receiving, at_ns: u64) {
-        let traffic = &mut self.stats.traffic;
+    fn charge_receiving(&mut self, receiving: &Receiving, at_ns: u64, traffic: &mut Traffic) {
         let over_ns = at_ns.saturating_sub(std::mem::replace(&mut self.receiving_ns, at_ns));
         if let Some(last) = self.last.receiving.replace(*receiving) {
             traffic.received_over_ns += over_ns;
-            let received = receiving.bytes_received.saturating_sub(last.bytes_received);
-            traffic.received_bytes = traffic.received_bytes.saturating_add(received);
+            traffic.received_bytes = receiving.bytes_received.saturating_sub(last.bytes_received);
             traffic.segments_in += more(receiving.data_segs_in, last.data_segs_in);
             traffic.out_of_order += more(receiving.rcv_ooopack, last.rcv_ooopack);
         }
     }
 
-    fn charge_account(&mut self, account: Account, at_ns: u64, state: State, tick_ns: u64) {
+    fn charge_account(&mut self, account: Account, at_ns: u64, charge: &mut Charge, tick_ns: u64) {
+        let state = charge.state;
         let last = self.last.account;
         let ticks: [u64; 3] =
             std::array::from_fn(|kind| more(account.chrono[kind], last.chrono[kind]));
         let [sending_ns, rwnd_ns, sndbuf_ns] = ticks.map(|ticks| ticks.saturating_mul(tick_ns));
+        charge.limits = Limits { sending_ns, rwnd_ns, sndbuf_ns };
+        charge.delivered = more(account.delivered, last.delivered);
+        charge.retransmitted = more(account.retransmitted, last.retransmitted);
         let limits =
             if state == State::Open { &mut self.stats.open } else { &mut self.stats.other };
-        limits.sending_ns += sending_ns;
-        limits.rwnd_ns += rwnd_ns;
-        limits.sndbuf_ns += sndbuf_ns;
+        limits.add(&charge.limits);
         if state == State::Open {
-            self.busy_ns += sending_ns + rwnd_ns + sndbuf_ns;
+            self.busy_ns += charge.limits.busy_ns();
         }
-        let slot = state as usize;
-        self.stats.delivered[slot] += more(account.delivered, last.delivered);
-        self.stats.retransmitted[slot] += more(account.retransmitted, last.retransmitted);
+        self.stats.delivered[state as usize] += charge.delivered;
+        self.stats.retransmitted[state as usize] += charge.retransmitted;
         self.last.account = account;
         self.last_ns = at_ns;
     }

@@ -2,6 +2,7 @@
 
 use super::costs::Costs;
 use super::list::Links;
+use super::sums::Place;
 use crate::model::cause::Window;
 use crate::model::{Beginning, Cause, Connection, FlowId, Name, Names, Row, State, StateTimes};
 
@@ -33,6 +34,8 @@ pub(super) struct Flow {
     /// The last timeout, or the birth.
     pub(super) last_rto_ns: u64,
     pub(super) costs: Option<Box<Costs>>,
+    /// Where it is summed, if sums are wanted.
+    pub(super) summed: Place,
 }
 
 /// What came of a flow in an interval, but for the spell that goes on.

@@ -10,6 +10,7 @@ impl Ledger {
     /// Ends the life: its row waits for the interval's end.
     pub(super) fn end(&mut self, at: u32, at_ns: u64) {
         self.end_spell(at, None, at_ns, false);
+        self.sum_ended(at, true);
         let state = self.flows[at as usize].state;
         self.in_state[state as usize].remove(&mut self.flows, at);
         let mut flow = self.flows.remove(at as usize);

@@ -6,6 +6,7 @@ use super::Ledger;
 use super::costs::{Costs, Told};
 use super::flow::{Flow, IntervalFigures};
 use super::list::{Links, NONE};
+use super::sums::Place;
 use crate::model::cause::Window;
 use crate::model::{Connection, FlowId, Gap, Kind, SocketEvent, State, SurveyedNamespace};
 
@@ -127,6 +128,7 @@ impl Ledger {
             let endpoints = &mut flow.connection.endpoints;
             (endpoints.lport, endpoints.rport) = (event.lport, event.rport);
         }
+        self.sum_moved(at, at_ns);
         Some(at)
     }
 
@@ -195,6 +197,7 @@ impl Ledger {
             window: Window::default(),
             last_rto_ns: born_ns,
             costs: None,
+            summed: Place::default(),
         }))
     }
 
@@ -203,6 +206,7 @@ impl Ledger {
         let at = u32::try_from(self.flows.insert(flow)).unwrap_or(NONE);
         self.sockets.insert(socket, at);
         self.in_state[state as usize].add(&mut self.flows, at);
+        self.sum_started(at);
         at
     }
 
@@ -216,6 +220,7 @@ impl Ledger {
     /// A filter does not want it: it never was.
     fn forget(&mut self, at: u32) {
         let state = self.flows[at as usize].state;
+        self.sum_ended(at, false);
         self.in_state[state as usize].remove(&mut self.flows, at);
         let flow = self.flows.remove(at as usize);
         self.sockets.remove(&flow.id.socket);

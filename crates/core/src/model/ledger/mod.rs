@@ -11,16 +11,19 @@ mod list;
 mod lives;
 mod ongoing;
 mod spells;
+mod sums;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use slab::Slab;
 
 use super::{
-    Body, Connection, EndedSpell, Entry, FlowId, Gap, Losses, Row, Sample, SpellLengths, Transition,
+    Body, Connection, EndedSpell, Entry, FlowId, Gap, Losses, Row, Sample, SpellLengths, SumBy,
+    Transition,
 };
 pub use costs::Told;
 use flow::Flow;
 use list::List;
+use sums::KeptSums;
 
 /// So many ended flows, transitions, spells and samples wait to be taken, at most; some 300 MB.
 const MAX_WAITING: usize = 1 << 20;
@@ -41,6 +44,8 @@ pub struct LedgerOptions {
     pub lengths_unit_ns: Option<u64>,
     /// What came of the flows by the kernel's account, whose jiffy lasts so long.
     pub tick_ns: Option<u64>,
+    /// Sums over all flows that have the same key.
+    pub sums: Option<SumBy>,
     /// Room for so many living flows.
     pub max_flows: u32,
 }
@@ -55,6 +60,7 @@ impl Default for LedgerOptions {
             samples: false,
             lengths_unit_ns: None,
             tick_ns: None,
+            sums: None,
             max_flows: u32::MAX,
         }
     }
@@ -92,6 +98,7 @@ pub struct Ledger {
     spells: Vec<EndedSpell>,
     samples: Vec<Sample>,
     lengths: Option<SpellLengths>,
+    sums: Option<KeptSums>,
 }
 
 impl Ledger {
@@ -121,6 +128,7 @@ impl Ledger {
             spells: Vec::new(),
             samples: Vec::new(),
             lengths: options.lengths_unit_ns.map(SpellLengths::none),
+            sums: options.sums.map(|by| KeptSums::new(by, started_ns)),
         }
     }
 

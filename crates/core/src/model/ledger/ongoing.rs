@@ -5,6 +5,7 @@ use super::Ledger;
 use super::costs::Costs;
 use super::flow::{Flow, IntervalFigures};
 use super::list::Links;
+use super::sums::Place;
 use crate::model::{Body, Entry, Ongoing, SurveyedNamespace};
 
 impl Ledger {
@@ -77,6 +78,7 @@ impl Ledger {
             window: ongoing.window,
             last_rto_ns: ongoing.last_rto_ns,
             costs,
+            summed: Place::default(),
         });
         if ongoing.found_late {
             self.touch(at).inexact = true;
@@ -89,6 +91,10 @@ impl Ledger {
             figures.times[ongoing.state] += unknown_ns;
             figures.inexact = true;
             figures.uncertain_ns += unknown_ns;
+            self.sum(at, |sums| {
+                sums.times[ongoing.state] += unknown_ns;
+                sums.uncertain_ns += unknown_ns;
+            });
         }
     }
 }

@@ -28,7 +28,9 @@ impl Ledger {
         // A packet that was too big sets Loss as well (tcp_simple_retransmit()).
         if to == State::Loss && place != Place::SimpleRetransmit {
             self.touch(at).rtos += 1;
+            self.sum(at, |sums| sums.rtos += 1);
         }
+        self.sum_transition(at, (from, to), cause);
         if from == to {
             self.touch(at).repeated_rtos += 1;
         } else {
@@ -106,6 +108,10 @@ impl Ledger {
         };
         let waited = &mut self.touch(at).waited[state];
         *waited = waited.saturating_add(waited_ns);
+        self.sum(at, |sums| {
+            let waited = &mut sums.waited[state];
+            *waited = waited.saturating_add(waited_ns);
+        });
         Some(waited_ns)
     }
 
@@ -128,6 +134,7 @@ impl Ledger {
         let figures = self.touch(at);
         figures.inexact = true;
         figures.uncertain_ns += spell_ns;
+        self.sum(at, |sums| sums.uncertain_ns += spell_ns);
     }
 
     /// Ends the spell, and begins one in `next`, which was found just now, or entered for a
@@ -136,6 +143,7 @@ impl Ledger {
         self.end_spell(at, Some(next), at_ns, cause.is_none());
         let state = self.flows[at as usize].state;
         self.in_state[state as usize].remove(&mut self.flows, at);
+        self.sum_state(at, next);
         let flow = &mut self.flows[at as usize];
         flow.state = next;
         flow.since_ns = at_ns.max(flow.since_ns);
@@ -159,7 +167,9 @@ impl Ledger {
                 costs.end_open(at_ns - since_ns);
             }
         }
+        self.sum_until(at, at_ns);
         let length_ns = at_ns - since_ns;
+        self.sum_spell(state, length_ns);
         let spell = EndedSpell { at_ns, id, state, beginning, next, found, length_ns };
         if let Some(lengths) = &mut self.lengths {
             lengths.count(&spell);
@@ -211,7 +221,8 @@ impl Ledger {
             *costs = told.map(|told| Box::new(Costs::new(told, sample.at_ns, self.interval)));
         }
         if let Some(costs) = costs {
-            costs.charge(figures, sample, present, tick_ns);
+            let charge = costs.charge(figures, sample, present, tick_ns);
+            self.sum_charge(at, &charge);
         }
     }
 

@@ -9,7 +9,10 @@ use proptest::prelude::*;
 
 use super::{START_NS, ledger, listing_all};
 use crate::model::sample::Script;
-use crate::model::{Entry, FlowId, Report, Row, State};
+use crate::model::{
+    Entry, FlowId, IntervalSums, KeySums, Ledger, LedgerOptions, Report, Row, State, StateTimes,
+    SumBy, SumKey,
+};
 
 /// So much sooner than another an entry may be made and come later.
 const APART_NS: u64 = 50_000;
@@ -146,18 +149,26 @@ fn collected(mut entries: Vec<Entry>, delays: &[u64]) -> Vec<Entry> {
 
 /// The reports of intervals of this length, until all is over.
 fn reports(entries: &[Entry], interval_ns: u64) -> Vec<Report> {
-    let mut ledger = ledger(listing_all());
+    let mut ledger = ledger(LedgerOptions { sums: Some(SumBy::Lport), ..listing_all() });
     let mut reports = Vec::new();
     let mut end_ns = START_NS + interval_ns;
     for entry in entries {
         while entry.at_ns >= end_ns {
-            reports.push(ledger.close(end_ns, Timestamp::UNIX_EPOCH));
+            reports.push(closed(&mut ledger, end_ns));
             end_ns += interval_ns;
         }
         ledger.apply(entry);
     }
-    reports.push(ledger.close(end_ns, Timestamp::UNIX_EPOCH));
+    reports.push(closed(&mut ledger, end_ns));
     reports
+}
+
+/// An interval's report, which its sums agree with.
+fn closed(ledger: &mut Ledger, end_ns: u64) -> Report {
+    let sums = ledger.take_sums(end_ns, Timestamp::UNIX_EPOCH).expect("sums were asked for");
+    let report = ledger.close(end_ns, Timestamp::UNIX_EPOCH);
+    summed(&report, &sums);
+    report
 }
 
 /// Rows by flow, in order.
@@ -190,6 +201,34 @@ fn conserved(reports: &[Report]) -> Result<(), TestCaseError> {
         }
     }
     Ok(())
+}
+
+/// What is summed as entries come is what the rows add up to.
+fn summed(report: &Report, sums: &IntervalSums) {
+    let mut of_rows: BTreeMap<SumKey, (StateTimes, u64, [u64; 5], u64)> = BTreeMap::new();
+    for row in &report.rows {
+        let key = SumKey::Lport(row.connection.endpoints.lport);
+        let (times, changes, alive, ended) = of_rows.entry(key).or_default();
+        times.add(&row.times);
+        *changes += u64::from(row.changes + row.repeated_rtos);
+        alive[row.state as usize] += u64::from(!row.ended);
+        *ended += u64::from(row.ended);
+    }
+    let of_sums = sums.by_key.iter().map(|KeySums { key, sums, .. }| {
+        let changes = sums.transitions.values().sum();
+        (*key, (sums.times, changes, sums.alive, sums.ended))
+    });
+    assert_eq!(of_sums.collect::<BTreeMap<_, _>>(), of_rows);
+    let all = sums.in_all();
+    assert_eq!(all.rtos, report.totals.rtos);
+    assert_eq!(all.repeated_rtos, report.totals.repeated_rtos);
+    assert!(all.uncertain_ns <= report.totals.uncertain_ns);
+    assert_eq!(all.alive.iter().sum::<u64>(), report.flows_alive);
+    // Spells that came to be found later are no transitions.
+    let spells = sums.spells.len() as u64;
+    let changes = all.transitions.iter().filter(|((from, to, _), _)| from != to);
+    let changes: u64 = changes.map(|(_, count)| count).sum();
+    assert_eq!(spells, changes + report.losses.transitions_missed + all.ended);
 }
 
 proptest! {

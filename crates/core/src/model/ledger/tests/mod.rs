@@ -4,6 +4,7 @@ mod conservation;
 mod costs;
 mod lost;
 mod ongoing;
+mod sums;
 mod waits;
 
 use jiff::Timestamp;
