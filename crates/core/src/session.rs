@@ -266,6 +266,7 @@ impl Session<'_> {
             return Ok(());
         };
         progress.summed_ns = to_ns;
+        sums.cost = self.source.cost();
         let mut examples: Vec<_> = sums.by_key.iter().map(|one| one.example.clone()).collect();
         let names = Lookups { owners: false, costs: false, ..plan.lookups };
         self.enrichment.identify(&mut examples, names, &progress.ledger)?;

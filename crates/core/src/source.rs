@@ -28,6 +28,18 @@ impl Reached {
     }
 }
 
+/// What a source takes itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SourceCost {
+    /// How long its programs have run in the kernel since the start, nanoseconds; nothing where
+    /// nobody counts that.
+    pub run_ns: Option<u64>,
+    /// How often they have.
+    pub runs: Option<u64>,
+    /// How much of the log was in use at most since the last call, bytes.
+    pub log_used_bytes: u64,
+}
+
 /// Why a source has come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
@@ -77,6 +89,11 @@ pub trait Source {
 
     /// It would help to look at all sockets again before long.
     fn look_again(&mut self) {}
+
+    /// What it takes itself.
+    fn cost(&mut self) -> SourceCost {
+        SourceCost::default()
+    }
 }
 
 /// Entries from memory, and a clock of their own, which goes on as far as it is asked to

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::source::SourceCost;
+
 use super::by::PrefixBits;
 use super::{AddressPrefix, Cause, Connection, Limits, Name, Row, State, StateTimes, Traffic};
 
@@ -143,6 +145,8 @@ pub struct IntervalSums {
     pub spells: Vec<(State, u64)>,
     /// Flows that are summed under [`SumKey::Other`] for want of room since this interval.
     pub without_room: u64,
+    /// What the source takes, where a session has asked it.
+    pub cost: SourceCost,
 }
 
 impl IntervalSums {

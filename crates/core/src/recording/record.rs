@@ -14,7 +14,7 @@ use super::lines::{Note, OwnerLine, StartLine, Whose};
 use super::owners::Owners;
 use super::parts::{Limits, Parts};
 use crate::model::{Body, Entry, Filter, Kind, Ledger, Lookups, Losses, Row, Start};
-use crate::source::{Enrichment, Reached, Source, TakeEntry, Wait};
+use crate::source::{Enrichment, Reached, Source, SourceCost, TakeEntry, Wait};
 
 /// What was told is written at the latest after this time.
 const WAITS_NS: u64 = 1_000_000_000;
@@ -399,6 +399,10 @@ impl Source for RecordedSource<'_> {
             state.note(&note).context(WRITING)?;
         }
         Ok((losses, namespaces_unreached))
+    }
+
+    fn cost(&mut self) -> SourceCost {
+        self.inner.cost()
     }
 
     fn look_again(&mut self) {

@@ -49,6 +49,8 @@ struct State {
     wanted_ns: u64,
     /// Every entry is wanted at once.
     promptly: bool,
+    /// How full the log was at most, since somebody asked.
+    fill: f64,
     stop: bool,
     failed: Option<anyhow::Error>,
 }
@@ -95,6 +97,11 @@ impl Collector {
     /// Whether every entry is wanted at once, or many together.
     pub(super) fn be_prompt(&self, promptly: bool) {
         self.shared.lock().promptly = promptly;
+    }
+
+    /// How full the log was at most when it was emptied, since the last call: 1 is full.
+    pub(super) fn take_fill(&self) -> f64 {
+        std::mem::take(&mut self.shared.lock().fill)
     }
 
     /// Adds what has come. Returns the instant from before which all has.
@@ -174,6 +181,7 @@ fn collect(shared: &Shared, transport: &mut impl Transport) -> Result<()> {
         // Later ones may have others before them that are not out yet.
         state.entries.append_until(&mut fresh, until_ns);
         state.until_ns = until_ns;
+        state.fill = state.fill.max(fill);
         let few = if state.promptly { 1 } else { WAITING_FEW };
         if state.entries.len() >= few {
             _ = shared.waiting.write(1);

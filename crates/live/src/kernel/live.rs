@@ -2,6 +2,7 @@
 //! the merging of what both tell. What entries mean is the model's business.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use super::survey::Surveyor;
 use super::transport::{CLOCKS_APART_NS, CpuLogs, Ring, Undecoded};
 use crate::wait::{Waiter, Wake};
 use tcpcong_core::model::{Body, Entry, Losses, Start, SurveyedNamespace};
-use tcpcong_core::source::{End, Reached, Source, TakeEntry, Wait};
+use tcpcong_core::source::{End, Reached, Source, SourceCost, TakeEntry, Wait};
 
 /// A wait lasts no longer.
 const WAIT_MOST_NS: u64 = 1_000_000_000;
@@ -168,7 +169,7 @@ impl<'w> LiveSource<'w> {
             if method::is_second(&program.name().to_string_lossy()) {
                 continue;
             }
-            match raw::recursion_misses(&program)? {
+            match raw::program_runs(&program)?.recursion_misses {
                 Some(misses) => skipped += misses,
                 None => return Ok(None),
             }
@@ -176,6 +177,19 @@ impl<'w> LiveSource<'w> {
         let skipped = skipped.saturating_sub(self.shared.runs_rescued());
         // Before 6.7 these are not told, as `limitations` says.
         Ok(Some(skipped + self.links.iter().filter_map(probe_misses).sum::<u64>()))
+    }
+
+    /// How long the programs have run, nanoseconds, and how often; nothing where the kernel does
+    /// not count that.
+    fn runs(&self) -> Option<(u64, u64)> {
+        let enabled = fs::read_to_string("/proc/sys/kernel/bpf_stats_enabled").ok()?;
+        if enabled.trim() != "1" {
+            return None;
+        }
+        let programs = self.object.progs().filter(ProgramImpl::autoload);
+        let runs: Option<Vec<_>> =
+            programs.map(|program| raw::program_runs(&program).ok()).collect();
+        Some(runs?.iter().fold((0, 0), |(ns, runs), one| (ns + one.run_ns, runs + one.runs)))
     }
 
     /// Takes in what the log tells: all from before `wanted_ns`, which is past by then.
@@ -394,6 +408,13 @@ impl Source for LiveSource<'_> {
 
     fn look_again(&mut self) {
         self.look_again = true;
+    }
+
+    fn cost(&mut self) -> SourceCost {
+        let (run_ns, runs) = self.runs().unzip();
+        let fill = self.collector.take_fill().min(1.0);
+        let log_used_bytes = (fill * self.start.buffer_bytes as f64) as u64;
+        SourceCost { run_ns, runs, log_used_bytes }
     }
 }
 

@@ -161,9 +161,19 @@ pub(super) fn ring_positions(ring: &RingBuffer<'_>) -> Option<(u64, u64)> {
     }
 }
 
-/// How often the kernel has skipped a program because it was running already
-/// (`bpf_prog_info.recursion_misses`); nothing before 5.12, which do not tell.
-pub(super) fn recursion_misses(program: &impl AsFd) -> io::Result<Option<u64>> {
+/// What the kernel tells of a program (`struct bpf_prog_info`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProgramRuns {
+    /// How often it was skipped because it was running already; nothing before 5.12, which do
+    /// not tell.
+    pub(super) recursion_misses: Option<u64>,
+    /// How long it has run, nanoseconds, and how often: where `kernel.bpf_stats_enabled` is 1.
+    pub(super) run_ns: u64,
+    pub(super) runs: u64,
+}
+
+/// Asks the kernel about a program.
+pub(super) fn program_runs(program: &impl AsFd) -> io::Result<ProgramRuns> {
     // SAFETY: all of the struct's fields are integers, for which zero is valid.
     let mut info: libbpf_sys::bpf_prog_info = unsafe { std::mem::zeroed() };
     let mut bytes = u32::try_from(size_of_val(&info)).unwrap_or(u32::MAX);
@@ -180,5 +190,9 @@ pub(super) fn recursion_misses(program: &impl AsFd) -> io::Result<Option<u64>> {
     }
     // The kernel says how much of the struct it knows.
     let end = offset_of!(libbpf_sys::bpf_prog_info, recursion_misses) + size_of::<u64>();
-    Ok((bytes as usize >= end).then_some(info.recursion_misses))
+    Ok(ProgramRuns {
+        recursion_misses: (bytes as usize >= end).then_some(info.recursion_misses),
+        run_ns: info.run_time_ns,
+        runs: info.run_cnt,
+    })
 }

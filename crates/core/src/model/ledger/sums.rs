@@ -13,6 +13,7 @@ use super::{Ledger, MAX_WAITING};
 use crate::model::{
     Cause, Connection, FlowId, IntervalSums, KeySums, Row, State, SumBy, SumKey, Sums,
 };
+use crate::source::SourceCost;
 
 /// So many keys have a sum of their own at a time.
 const MAX_KEYS: usize = 4096;
@@ -116,7 +117,15 @@ impl KeptSums {
         by_key.sort_unstable_by_key(|one| one.key);
         let spells = std::mem::take(&mut self.spells);
         let without_room = std::mem::take(&mut self.without_room);
-        IntervalSums { at, from_ns, to_ns, by_key, spells, without_room }
+        IntervalSums {
+            at,
+            from_ns,
+            to_ns,
+            by_key,
+            spells,
+            without_room,
+            cost: SourceCost::default(),
+        }
     }
 }
 
