@@ -46,7 +46,7 @@ bench: build
 
 man:
 	cargo run -q --example man > man/tcpcong.8
-	for page in trace why top record report diff export demo completions; do cargo run -q --example man $$page > man/tcpcong-$$page.8 || exit 1; done
+	for page in trace why top record serve report diff export demo completions; do cargo run -q --example man $$page > man/tcpcong-$$page.8 || exit 1; done
 
 # One file that needs nothing else on the machine where it runs: glibc, libelf
 # and zlib are inside. A target is named so that build scripts stay dynamic.

@@ -3,10 +3,14 @@
 
 mod diff;
 mod export;
+#[cfg(feature = "serve")]
+mod pages;
 mod record;
 mod replay;
 #[cfg(feature = "page")]
 mod report;
+#[cfg(feature = "serve")]
+mod serve;
 mod why;
 
 use std::any::Any;
@@ -20,6 +24,8 @@ use thiserror::Error;
 pub use diff::diff;
 pub use export::export;
 
+#[cfg(feature = "serve")]
+use crate::cli::ServeConfig;
 use crate::cli::{
     CaseConfig, Config, Format, Origin, Range, Request, TopConfig, TransitionsConfig, WhyConfig,
 };
@@ -43,10 +49,14 @@ use tcpcong_live::{
     LiveSource, Options, Selection, Verified, Waiter as _, Wake, drop_what_attaching_needed,
 };
 
+#[cfg(feature = "serve")]
+pub use pages::{answer_flows, answer_why};
 pub use record::record;
 use replay::{Opened, Pace, plan_of_lives};
 #[cfg(feature = "page")]
 pub use report::report;
+#[cfg(feature = "serve")]
+pub use serve::serve;
 pub use why::why;
 use why::{paper, plan_why, why_view};
 
@@ -66,6 +76,11 @@ pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
         | Request::Transitions(TransitionsConfig { origin, filter, options, .. })
         | Request::Why(WhyConfig { origin, filter, options, .. })
         | Request::Top(TopConfig { origin, filter, options, .. }) => (origin, filter, options),
+        #[cfg(feature = "serve")]
+        Request::Serve(config) => {
+            let ServeConfig { origin, filter, options, .. } = config.as_mut();
+            (origin, filter, options)
+        }
         Request::Record(_)
         | Request::Report(_)
         | Request::Diff(_)
@@ -373,7 +388,7 @@ impl Shown {
 }
 
 /// Says on stderr how the source attached.
-fn say_how_attached(source: &LiveSource<'_>, remarks: &mut Remarks) {
+fn say_how_attached(source: &LiveSource<'_>, remarks: &mut dyn Write) {
     let start = source.start();
     _ = writeln!(remarks, "tcpcong: attached by {}", start.attach);
     for RejectedMethod { attach, why } in &start.attach_rejected {

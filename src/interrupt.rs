@@ -25,11 +25,20 @@ impl Interrupts {
     /// From now on the first SIGINT, SIGTERM or SIGHUP is told by [`Waiter::wait`], and
     /// a second ends the process at once.
     pub fn register() -> io::Result<Self> {
+        // Whoever has it ignored, as nohup(1) does, goes on without a terminal.
+        Self::of((!is_ignored(SIGHUP)).then_some(SIGHUP))
+    }
+
+    /// The same of SIGINT and SIGTERM alone: SIGHUP means something else.
+    #[cfg(feature = "serve")]
+    pub fn register_but_hangup() -> io::Result<Self> {
+        Self::of(None)
+    }
+
+    fn of(hangup: Option<i32>) -> io::Result<Self> {
         let (signals, writer) = UnixStream::pair()?;
         signals.set_nonblocking(true)?;
         let asked = Arc::new(AtomicBool::new(false));
-        // Whoever has it ignored, as nohup(1) does, goes on without a terminal.
-        let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
         for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
             // In this order: the first signal only arms the way out.
             signal_hook::flag::register_conditional_shutdown(

@@ -12,4 +12,6 @@ pub mod progress;
 pub mod recordings;
 pub mod rotation;
 pub mod screen;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod view;

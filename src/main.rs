@@ -24,6 +24,8 @@ fn main() -> ExitCode {
         Request::Top(config) => command::top(config),
         Request::Record(config) => command::record(&config),
         Request::Report(config) => command::report(&config),
+        #[cfg(feature = "serve")]
+        Request::Serve(config) => command::serve(&config),
         Request::Diff(config) => command::diff(&config),
         Request::Export(config) => command::export(&config),
         Request::Demo(config) => command::demo(&config),

@@ -11,6 +11,8 @@ use super::diff::Diff;
 use super::export::Export;
 use super::moment::Part;
 use super::report::Report;
+#[cfg(feature = "serve")]
+use super::serve::Serve;
 use super::show::{FILTERS, Filters, Ports, Show};
 use super::top::Top;
 use super::why::Why;
@@ -365,6 +367,15 @@ pub enum Command {
         mut_arg("min_time", |arg| arg.hide(true))
     )]
     Report(Box<Report>),
+    /// Serve metrics for Prometheus, for as long as it runs
+    ///
+    /// Times by congestion state, transitions with their causes, lengths of spells, what was
+    /// sent and what could not be seen, in Prometheus' formats: docs/metrics.md lists all.
+    /// /flows, /why and /hindsight lead from there to the connection, for clients on this
+    /// machine and for those that authenticate. Runs until SIGTERM or Ctrl-C.
+    #[cfg(feature = "serve")]
+    #[command(after_help = super::serve::EXAMPLES)]
+    Serve(Box<Serve>),
     /// Compare two recordings: how B differs from A, and whether that may be chance
     ///
     /// Time in each state, rates of transitions, timeouts and causes, lengths of spells,

@@ -11,6 +11,10 @@ mod export;
 mod moment;
 mod record;
 mod report;
+#[cfg(feature = "serve")]
+mod serve;
+#[cfg(feature = "serve")]
+mod serve_file;
 mod show;
 mod top;
 mod why;
@@ -29,6 +33,8 @@ pub use export::{ExportConfig, ExportFormat};
 pub use moment::{Moment, Range};
 pub use record::{Extent, RecordConfig};
 pub use report::ReportConfig;
+#[cfg(feature = "serve")]
+pub use serve::ServeConfig;
 pub use show::Show;
 pub use top::TopConfig;
 pub use why::WhyConfig;
@@ -48,6 +54,9 @@ pub enum Request {
     Record(RecordConfig),
     /// Make a page of a recording.
     Report(ReportConfig),
+    /// Serve metrics.
+    #[cfg(feature = "serve")]
+    Serve(Box<ServeConfig>),
     /// Compare two recordings.
     Diff(DiffConfig),
     /// Write what a recording has in other formats.
@@ -92,6 +101,8 @@ where
         Some(Command::Top(args)) => top::top(&args).map(Request::Top),
         Some(Command::Record(args)) => record::record(*args).map(Request::Record),
         Some(Command::Report(args)) => report::checked(*args).map(Request::Report),
+        #[cfg(feature = "serve")]
+        Some(Command::Serve(args)) => served(*args, &line),
         Some(Command::Diff(args)) => diff::diff(*args).map(Request::Diff),
         Some(Command::Export(args)) => export::export(*args).map(Request::Export),
         Some(Command::Trace(args)) if args.columns.as_deref() == Some("help") => {
@@ -103,6 +114,34 @@ where
             Ok(Request::Print(choice::column_help()))
         }
         None => config::reports(&args.reports).map(Request::Reports),
+    }
+}
+
+/// With what its file says.
+#[cfg(feature = "serve")]
+fn served(args: serve::Serve, line: &[OsString]) -> Result<Request, UsageError> {
+    let Some(file) = &args.config_file else {
+        return serve::serve(args, line.to_vec()).map(|config| Request::Serve(Box::new(config)));
+    };
+    let matches = definition().try_get_matches_from(line).ok();
+    let given = matches.as_ref().and_then(|matches| matches.subcommand_matches("serve"));
+    let empty = clap::ArgMatches::default();
+    let merged = serve_file::merged(line, file, given.unwrap_or(&empty), &|line| {
+        checked_serve(line).map(|_| ())
+    })?;
+    let config = checked_serve(&merged).map_err(|error| {
+        UsageError(format!("{}, with what is on the command line: {error}", file.display()))
+    })?;
+    Ok(Request::Serve(Box::new(ServeConfig { line: line.to_vec(), ..config })))
+}
+
+/// A command line of `serve`, whatever its file says.
+#[cfg(feature = "serve")]
+fn checked_serve(line: &[OsString]) -> Result<ServeConfig, UsageError> {
+    match Args::try_parse_from(line) {
+        Ok(Args { command: Some(Command::Serve(args)), .. }) => serve::serve(*args, line.to_vec()),
+        Ok(_) => Err(UsageError("serve comes first".to_owned())),
+        Err(error) => Err(UsageError(one_line(&error))),
     }
 }
 
@@ -133,19 +172,24 @@ fn reported(error: &clap::Error, line: &[OsString]) -> Result<Request, UsageErro
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Request::Print(text)),
         _ => {
-            // With two numbers given clap takes a third word for a command.
-            let text = text.replace("the subcommand '", "unexpected argument '");
-            let what = text.split("\n\n").next().unwrap_or_default();
-            let what: Vec<_> = what.split_whitespace().collect();
-            let what = what.join(" ");
-            let what = what.strip_prefix("error: ").unwrap_or(&what);
-            let unexpected = what.starts_with("unexpected argument");
-            let end = what.find(" cannot be used with").filter(|_| unexpected);
-            let what = &what[..end.unwrap_or(what.len())];
+            let what = one_line(error);
             let first = line.get(1).and_then(|word| word.to_str());
             let command = first.filter(|word| definition().find_subcommand(word).is_some());
             let command = command.map(|word| format!(" {word}")).unwrap_or_default();
             Err(UsageError(format!("{what}; see tcpcong{command} --help")))
         }
     }
+}
+
+/// What clap has to say, without what it adds.
+fn one_line(error: &clap::Error) -> String {
+    // With two numbers given clap takes a third word for a command.
+    let text = error.render().to_string().replace("the subcommand '", "unexpected argument '");
+    let what = text.split("\n\n").next().unwrap_or_default();
+    let what: Vec<_> = what.split_whitespace().collect();
+    let what = what.join(" ");
+    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    let unexpected = what.starts_with("unexpected argument");
+    let end = what.find(" cannot be used with").filter(|_| unexpected);
+    what[..end.unwrap_or(what.len())].to_owned()
 }

@@ -115,7 +115,7 @@ fn keep(text: &str) -> Result<u32, UsageError> {
         .ok_or_else(|| UsageError(format!("--keep {text}: not a whole number of files from 1 up")))
 }
 
-fn hindsight(text: &str) -> Result<Duration, UsageError> {
+pub(super) fn hindsight(text: &str) -> Result<Duration, UsageError> {
     let [least, most] = HINDSIGHT;
     let length = text.parse::<jiff::SignedDuration>().ok();
     let length = length.and_then(|length| Duration::try_from(length).ok());

@@ -1,0 +1,204 @@
+//! `tcpcong serve`: its options as they are typed, and the checked configuration made of them.
+//! Not here: its file, which is `serve_file`'s.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args as Group;
+
+use super::args::Recordings;
+use super::show::{FILTERS, Filters, Ports};
+use super::{Origin, UsageError, choice, config, record};
+use crate::serve::metrics::LabelBy;
+use tcpcong_core::model::Filter;
+use tcpcong_live::{Options, Selection};
+
+const WEB: &str = "Web";
+const LABEL: &str = "Label";
+
+/// Values of the label that `--by` adds, where nobody says how many there may be.
+const LIMIT: &str = "100";
+/// With more a scrape takes longer than scrapers wait.
+const LIMIT_MOST: u64 = 100_000;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  tcpcong serve            metrics at http://127.0.0.1:10044/metrics
+  tcpcong serve --by unit  the same for each systemd unit
+  tcpcong serve --web.listen-address :10044 --web.config.file web.yml
+                           for other machines, with TLS and passwords
+  tcpcong serve --config.file /etc/tcpcong/tcpcong.toml --check
+                           whether the file is right";
+
+/// What to serve, and where.
+#[derive(Debug, Group)]
+pub struct Serve {
+    /// File with options as keys, in TOML, as `by = \"unit\"`; what is given on the command line
+    /// counts before it. SIGHUP has it read again
+    #[arg(long = "config.file", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+    /// Say whether the options, and the files that they name, are right, and exit
+    #[arg(long)]
+    pub check: bool,
+    /// Addresses to listen at; without an address all of the machine's
+    #[arg(
+        long = "web.listen-address",
+        value_name = "[ADDR]:PORT,...",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:10044",
+        help_heading = WEB
+    )]
+    pub listen: Vec<String>,
+    /// File with TLS, passwords and limits, as Prometheus' exporters read it
+    #[arg(long = "web.config.file", value_name = "FILE", help_heading = WEB)]
+    pub web_config: Option<PathBuf>,
+    /// Seconds from one look at all connections to the next, 0.1 or more; times by state are
+    /// told each second
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, default_value = "10")]
+    pub interval: String,
+    /// Add a label: cgroup, unit, pod, prefix[/N[/N]] (of the remote address), lport (ports that
+    /// somebody listens at), cc or netns
+    #[arg(long, value_name = "KEY", help_heading = LABEL)]
+    pub by: Option<String>,
+    /// At most so many values of it; all others are in the value `other`
+    #[arg(
+        long,
+        value_name = "N",
+        allow_hyphen_values = true,
+        default_value = LIMIT,
+        help_heading = LABEL
+    )]
+    pub by_limit: String,
+    /// Keep the last so long in memory, for /hindsight and /why; 0 keeps nothing
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "60s")]
+    pub hindsight: String,
+    /// Which ports.
+    #[command(flatten)]
+    pub ports: Ports,
+    /// Local addresses to follow, one or a prefix
+    #[arg(long, value_name = "ADDR[/N]", help_heading = FILTERS)]
+    pub laddr: Option<String>,
+    /// Remote addresses to follow, one or a prefix
+    #[arg(long, value_name = "ADDR[/N]", help_heading = FILTERS)]
+    pub raddr: Option<String>,
+    /// Connections of this network namespace, by its present name or its inode number
+    #[arg(long, value_name = "NAME|INODE", help_heading = FILTERS)]
+    pub netns: Option<String>,
+    /// Track at most so many connections at a time, as without `serve`
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub max_flows: Option<String>,
+    /// Kernel hook to use, as without `serve`
+    #[arg(long, value_name = "HOOK", default_value = "auto")]
+    pub attach: String,
+    /// Size of the event buffer in the kernel, as without `serve`
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
+    pub buffer: String,
+    /// Print on stderr which hook is used, as without `serve`
+    #[arg(short = 'v', long)]
+    pub verbose: bool,
+    /// From where.
+    #[command(flatten)]
+    pub recordings: Recordings,
+}
+
+/// A run of `tcpcong serve`, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServeConfig {
+    /// The command line that it was made of, to be read again with the file.
+    pub line: Vec<OsString>,
+    /// Nothing but checking is wanted.
+    pub check: bool,
+    /// From where.
+    pub origin: Origin,
+    /// Where to listen.
+    pub listen: Vec<SocketAddr>,
+    /// What says who may ask.
+    pub web_config: Option<PathBuf>,
+    /// From one report to the next.
+    pub interval: Duration,
+    /// What series are told apart by.
+    pub label: LabelBy,
+    /// How many values that may have.
+    pub label_most: usize,
+    /// So long is kept in memory, if anything is.
+    pub hindsight: Option<Duration>,
+    /// Which connections.
+    pub filter: Filter,
+    /// How it attached is said on stderr.
+    pub verbose: bool,
+    /// What the kernel side is told.
+    pub options: Options,
+}
+
+pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, UsageError> {
+    let Serve { laddr, raddr, netns, .. } = args;
+    let filters = Filters { laddr, raddr, netns, ..Filters::default() };
+    let filter = choice::filter(&args.ports, &filters)?;
+    let label = match args.by.as_deref() {
+        None => LabelBy::Nothing,
+        Some(by) => LabelBy::parse(by)
+            .ok_or_else(|| UsageError(format!("--by {by}: not one of {}", LabelBy::NAMES)))?,
+    };
+    let kernel = (args.attach.as_str(), args.buffer.as_str(), args.verbose);
+    let mut listen = Vec::new();
+    for address in &args.listen {
+        listen.extend(addresses(address)?);
+    }
+    Ok(ServeConfig {
+        line,
+        check: args.check,
+        origin: config::origin(&args.recordings, kernel, args.max_flows.is_some())?,
+        listen,
+        web_config: args.web_config,
+        interval: config::interval(&args.interval).map_err(|_| {
+            let given = &args.interval;
+            UsageError(format!("--interval {given}: not a number of seconds from 0.1 up"))
+        })?,
+        label,
+        label_most: limit(&args.by_limit)?,
+        hindsight: match args.hindsight.as_str() {
+            "0" | "0s" => None,
+            length => Some(record::hindsight(length)?),
+        },
+        verbose: args.verbose,
+        options: Options {
+            selection: Selection::of(&filter),
+            max_flows: args.max_flows.as_deref().map(config::max_flows).transpose()?,
+            buffer_bytes: config::buffer(&args.buffer)?,
+            attach: config::attach(&args.attach)?,
+            verifier_statistics: args.verbose,
+            figures: true,
+            costs: true,
+            owners: true,
+        },
+        filter,
+    })
+}
+
+/// An address with its port, or all addresses of the machine.
+fn addresses(text: &str) -> Result<Vec<SocketAddr>, UsageError> {
+    if let Some(port) = text.strip_prefix(':').and_then(|port| port.parse().ok()) {
+        let all: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+        return Ok(all.map(|address| SocketAddr::new(address, port)).to_vec());
+    }
+    let text = text
+        .strip_prefix("localhost:")
+        .map_or_else(|| text.to_owned(), |port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
+    text.parse().map(|address| vec![address]).map_err(|_| {
+        UsageError(format!(
+            "--web.listen-address {text}: not an address and port, such as 127.0.0.1:10044, \
+             [::1]:10044 or :10044"
+        ))
+    })
+}
+
+fn limit(text: &str) -> Result<usize, UsageError> {
+    config::whole(text)
+        .filter(|most| (1..=LIMIT_MOST).contains(most))
+        .and_then(|most| usize::try_from(most).ok())
+        .ok_or_else(|| {
+            UsageError(format!("--by-limit {text}: not a whole number from 1 to {LIMIT_MOST}"))
+        })
+}

@@ -1,0 +1,225 @@
+//! `tcpcong serve`: a run that goes on, with what it knows served meanwhile. Not here: the pages.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use sd_notify::NotifyState;
+use signal_hook::consts::SIGHUP;
+
+use super::replay::{Opened, Pace, SignalsAlone};
+use super::say_how_attached;
+use crate::cli::{self, Origin, ServeConfig};
+use crate::interrupt::Interrupts;
+use crate::recordings::{FileError, NewFile};
+use crate::serve::http::{Running, Server, WebConfig};
+use crate::serve::metrics::{Account, Scraped, Values};
+use crate::serve::{HindsightRequest, Kept, ServeSink, ServicePages, Shared};
+use tcpcong_core::model::{LedgerOptions, Lookups};
+use tcpcong_core::recording::{Hindsight, Recorder};
+use tcpcong_core::session::{Ending, Plan, Session};
+use tcpcong_core::sink::Output;
+use tcpcong_core::source::{Enrichment, Source};
+use tcpcong_live::{LiveSource, Waiter as _, Wake, drop_what_attaching_needed};
+
+/// Times by state are brought up to date so often.
+const UPDATES: Duration = Duration::from_secs(1);
+
+/// Serves until a signal asks for the end.
+pub fn serve(config: &ServeConfig) -> Result<()> {
+    let web = read_web(config)?;
+    if config.check {
+        _ = writeln!(io::stdout(), "tcpcong: the options, and the files that they name, are right");
+        return Ok(());
+    }
+    let server = Server::bind(&config.listen)?;
+    let mut interrupts = Interrupts::register_but_hangup()?;
+    let reload = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGHUP, Arc::clone(&reload))?;
+    let account = Account::new(Values::new(config.label, config.label_most), seconds_now());
+    let keeps = config.hindsight.is_some() && matches!(config.origin, Origin::Kernel { .. });
+    let (shared, requests) = Shared::new(Scraped::new(account.spells()), keeps);
+    let service = Service { config, server, web, account, shared, requests, reload };
+    match &config.origin {
+        Origin::Kernel { record } => {
+            let file = record.as_deref().map(|file| NewFile::new(file, false)).transpose()?;
+            service.of_kernel(file, &mut interrupts)
+        }
+        Origin::Recording { .. } => service.of_recording(&mut interrupts),
+    }
+}
+
+/// All that a run needs beside its source.
+struct Service<'c> {
+    config: &'c ServeConfig,
+    server: Server,
+    web: WebConfig,
+    account: Account,
+    shared: Arc<Shared>,
+    requests: Receiver<HindsightRequest>,
+    reload: Arc<AtomicBool>,
+}
+
+impl<'c> Service<'c> {
+    fn of_kernel(self, file: Option<NewFile>, interrupts: &mut Interrupts) -> Result<()> {
+        let config = self.config;
+        let tick_ns = LiveSource::tick_ns();
+        let mut waiter = SignalsAlone(interrupts);
+        let (mut source, mut lookups) = LiveSource::start(&config.options, &mut waiter)?;
+        if config.verbose {
+            say_how_attached(&source, &mut io::stderr());
+        }
+        if let Some(file) = &file {
+            file.make()?;
+        }
+        drop_what_attaching_needed(file.is_some())?;
+        let kept = config.hindsight.map(|length| keep(length, tick_ns)).transpose()?;
+        let recorders = [
+            kept.as_ref().map(|kept| kept.recorder.clone()),
+            file.map(|file| Recorder::new(Box::new(file), tick_ns)).transpose()?,
+        ];
+        let recorders: Vec<_> =
+            recorders.into_iter().flatten().map(|one| one.of_only(&config.filter)).collect();
+        let mut sink = self.start(kept)?;
+        let ending = recorded(&recorders, &mut source, &mut lookups, &mut |source, enrichment| {
+            let out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
+            let session = Session { source, enrichment, sink: &mut sink, out, backlog: &() };
+            session.run(&plan(config))
+        });
+        let finished = recorders.iter().try_for_each(|one| one.finish().map(|_| ()));
+        ending.and(finished)
+    }
+
+    /// What was recorded is served as if it happened now, and once it is over until a signal
+    /// asks for the end.
+    fn of_recording(self, interrupts: &mut Interrupts) -> Result<()> {
+        let config = self.config;
+        let Origin::Recording { file, range, speed } = &config.origin else { return Ok(()) };
+        let Some(mut opened) = Opened::open(file, *range, None, interrupts)? else {
+            return Ok(());
+        };
+        let mut sink = self.start(None)?;
+        let mut waiter = SignalsAlone(interrupts);
+        let pace = Pace { waiter: &mut waiter, reader: &(), speed: *speed };
+        let mut out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
+        let ending = opened.replay(&mut plan(config), &mut sink, &mut out, pace)?;
+        opened.say_damage(ending == Ending::Done, &mut io::stderr());
+        if ending == Ending::Done {
+            let over = nix::sys::eventfd::EventFd::new().context("making an eventfd")?;
+            while waiter.wait(Duration::from_secs(60), std::os::fd::AsFd::as_fd(&over))?
+                != Wake::Signal
+            {}
+        }
+        Ok(())
+    }
+
+    /// Begins to serve, and says so. No more privileges are needed by now.
+    fn start(self, kept: Option<Kept>) -> Result<ServeSink<'c>> {
+        let Self { config, server, web, account, shared, requests, reload } = self;
+        let scheme = if web.is_tls() { "https" } else { "http" };
+        let addresses = server.addresses();
+        let pages = Arc::new(ServicePages(Arc::clone(&shared)));
+        let running = server.start(web, pages, Arc::clone(&shared.http))?;
+        for address in addresses {
+            _ = writeln!(io::stderr(), "tcpcong: serving {scheme}://{address}/metrics");
+        }
+        // Who has not started it by systemd does not hear.
+        _ = sd_notify::notify(&[NotifyState::Ready]);
+        let mut reloading = Reloading { config: config.clone(), asked: reload, running };
+        let each_second = Box::new(move |out: &mut Output<'_>| {
+            reloading.reload_if_asked(out.remarks);
+            Ok(())
+        });
+        Ok(ServeSink::new(account, (shared, requests), kept, each_second))
+    }
+}
+
+/// Each second what all flows add up to, and at each interval's end a look at all of them.
+fn plan(config: &ServeConfig) -> Plan {
+    Plan {
+        interval: Some(config.interval),
+        sums_every: Some(UPDATES),
+        ledger: LedgerOptions {
+            sums: Some(config.label.sums()),
+            tick_ns: Some(LiveSource::tick_ns()),
+            ..LedgerOptions::default()
+        },
+        filter: config.filter.clone(),
+        lookups: Lookups::ALL,
+        ..Plan::default()
+    }
+}
+
+fn keep(length: Duration, tick_ns: u64) -> io::Result<Kept> {
+    let hindsight = Hindsight::new(length);
+    let recorder = hindsight.recorder(tick_ns)?;
+    Ok(Kept { hindsight, recorder })
+}
+
+/// Runs with recorders between the source and whoever takes its entries.
+fn recorded(
+    recorders: &[Recorder],
+    source: &mut dyn Source,
+    enrichment: &mut dyn Enrichment,
+    run: &mut dyn FnMut(&mut dyn Source, &mut dyn Enrichment) -> Result<Ending>,
+) -> Result<()> {
+    match recorders {
+        [] => run(source, enrichment).map(|_| ()),
+        [recorder, others @ ..] => {
+            let mut source = recorder.source(source);
+            let mut enrichment = recorder.enrichment(enrichment, Lookups::ALL);
+            recorded(others, &mut source, &mut enrichment, run)
+        }
+    }
+}
+
+fn read_web(config: &ServeConfig) -> Result<WebConfig> {
+    match &config.web_config {
+        Some(file) => {
+            WebConfig::read(file).map_err(|error| FileError::new(error.to_string()).into())
+        }
+        None => Ok(WebConfig::default()),
+    }
+}
+
+/// What SIGHUP has read again.
+struct Reloading {
+    config: ServeConfig,
+    asked: Arc<AtomicBool>,
+    running: Running,
+}
+
+impl Reloading {
+    fn reload_if_asked(&mut self, remarks: &mut dyn Write) {
+        if self.asked.swap(false, Ordering::SeqCst) {
+            let said = match self.reload() {
+                Ok(said) => said,
+                Err(error) => format!("{error:#}: all stays as it was"),
+            };
+            _ = writeln!(remarks, "tcpcong: SIGHUP: {said}");
+        }
+    }
+
+    /// Returns what has come of it, in words.
+    fn reload(&mut self) -> Result<String> {
+        let request = cli::parse(&self.config.line)?;
+        let cli::Request::Serve(next) = request else { return Ok(String::new()) };
+        let web = read_web(&next)?;
+        self.running.reload(web);
+        let same = ServeConfig { web_config: next.web_config.clone(), ..self.config.clone() };
+        self.config.web_config.clone_from(&next.web_config);
+        let read = "read again: the web configuration is in force";
+        Ok(if same == *next {
+            read.to_owned()
+        } else {
+            format!("{read}; what else has changed will be when tcpcong is started anew")
+        })
+    }
+}
+
+fn seconds_now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

@@ -1,0 +1,264 @@
+//! Counters since the service began: sums and reports are added up, and a snapshot is made of
+//! them. Not here: any format.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use prometheus_client::metrics::histogram::Histogram;
+
+use super::labels::Values;
+use super::metric::{Label, Metric, Snapshot, Value};
+use super::spells::Spells;
+use super::{process, table};
+use tcpcong_core::model::{
+    Cause, IntervalSums, Losses, OngoingSpells, Report, Start, State, Sums, Traffic,
+};
+use tcpcong_core::source::SourceCost;
+
+/// All counters.
+#[derive(Debug)]
+pub struct Account {
+    values: Values,
+    by_value: BTreeMap<Arc<str>, Sums>,
+    spells: Spells,
+    losses: Losses,
+    exact: bool,
+    ongoing: [OngoingSpells; 5],
+    namespaces_unreached: usize,
+    in_other: u64,
+    cost: SourceCost,
+    updated: f64,
+    start: Option<Start>,
+    /// When the process began, seconds since 1970.
+    began: f64,
+}
+
+impl Account {
+    /// Of nothing so far.
+    #[must_use]
+    pub fn new(values: Values, began: f64) -> Self {
+        Self {
+            values,
+            by_value: BTreeMap::new(),
+            spells: Spells::none(),
+            losses: Losses::default(),
+            exact: true,
+            ongoing: [OngoingSpells::default(); 5],
+            namespaces_unreached: 0,
+            in_other: 0,
+            cost: SourceCost::default(),
+            updated: began,
+            start: None,
+            began,
+        }
+    }
+
+    /// The native histograms of spells, by state.
+    #[must_use]
+    pub fn spells(&self) -> [Histogram; 5] {
+        self.spells.native()
+    }
+
+    /// How the run began.
+    pub fn begin(&mut self, start: &Start) {
+        self.namespaces_unreached = start.namespaces_unreached;
+        self.start = Some(start.clone());
+    }
+
+    /// Adds what all flows have come to since the last call. `listening`: whether somebody
+    /// listens at a port.
+    pub fn add(&mut self, sums: &IntervalSums, listening: &dyn Fn(u16) -> bool) {
+        self.by_value.values_mut().for_each(|sums| sums.alive = [0; 5]);
+        for one in &sums.by_key {
+            let value = self.values.of(one.key, &one.example, sums.to_ns, listening);
+            if self.values.limits().0.name().is_some() && *value == *"other" {
+                self.in_other += one.sums.started;
+            }
+            self.by_value.entry(value).or_default().add(&one.sums);
+        }
+        for gone in self.values.expired(sums.to_ns) {
+            self.by_value.remove(&gone);
+        }
+        sums.spells.iter().for_each(|(state, length_ns)| self.spells.count(*state, *length_ns));
+        self.cost = sums.cost;
+        self.updated = sums.at.as_nanosecond() as f64 / 1e9;
+    }
+
+    /// Adds what an interval could not show.
+    pub fn add_report(&mut self, report: &Report) {
+        self.losses.add(&report.losses);
+        self.exact = report.is_exact();
+        self.ongoing = report.ongoing_spells;
+        self.namespaces_unreached = report.namespaces_unreached;
+    }
+
+    /// All metrics as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        let name = self.values.limits().0.name();
+        for (value, sums) in &self.by_value {
+            let label = name.map(|name| (name, Cow::from(value.to_string())));
+            flows(&mut Labelled { snapshot: &mut snapshot, label: label.as_ref() }, sums);
+        }
+        self.add_spells(&mut snapshot);
+        self.add_trust(&mut snapshot);
+        self.add_own(&mut snapshot);
+        process::add(&mut snapshot, self.began);
+        snapshot
+    }
+
+    fn add_spells(&self, snapshot: &mut Snapshot) {
+        for state in State::ALL {
+            let lengths = Value::Lengths(self.spells.classic(state));
+            snapshot.add(&table::SPELL, vec![of(state)], lengths);
+            let longest = Value::seconds(self.ongoing[state as usize].longest_ns);
+            snapshot.add(&table::LONGEST_ONGOING_SPELL, vec![of(state)], longest);
+        }
+    }
+
+    fn add_trust(&self, snapshot: &mut Snapshot) {
+        let Losses {
+            flows_refused,
+            births_missed,
+            ends_missed,
+            transitions_missed,
+            events_unaccounted,
+            rows_lost,
+            recursion_misses,
+            calls_lost,
+            entries_dropped,
+            lines_damaged: _,
+            gaps,
+            gap_ns,
+        } = self.losses;
+        let mut add = |metric, value| snapshot.add(metric, Vec::new(), value);
+        add(&table::EXACT, Value::Count(self.exact.into()));
+        add(&table::ESTIMATED, Value::Count(0));
+        add(&table::FLOWS_REFUSED, Value::Count(flows_refused));
+        add(&table::BIRTHS_MISSED, Value::Count(births_missed));
+        add(&table::ENDS_MISSED, Value::Count(ends_missed));
+        add(&table::TRANSITIONS_MISSED, Value::Count(transitions_missed));
+        add(&table::EVENTS_UNACCOUNTED, Value::Count(events_unaccounted));
+        add(&table::ROWS_LOST, Value::Count(rows_lost));
+        add(&table::RECURSION_MISSES, Value::Count(recursion_misses));
+        add(&table::CALLS_LOST, Value::Count(calls_lost));
+        add(&table::ENTRIES_DROPPED, Value::Count(entries_dropped));
+        add(&table::GAPS, Value::Count(gaps));
+        add(&table::GAP, Value::seconds(gap_ns));
+        add(&table::NAMESPACES_UNREACHED, Value::Count(self.namespaces_unreached as u64));
+    }
+
+    fn add_own(&self, snapshot: &mut Snapshot) {
+        let version = vec![("version", Cow::from(env!("CARGO_PKG_VERSION")))];
+        snapshot.add(&table::BUILD, version, Value::Count(1));
+        if let Some(start) = &self.start {
+            let labels = vec![
+                ("attach", Cow::from(start.attach.clone())),
+                ("kernel", Cow::from(start.kernel.clone())),
+            ];
+            snapshot.add(&table::ATTACH, labels, Value::Count(1));
+            let limitations = Value::Count(start.limitations.len() as u64);
+            snapshot.add(&table::LIMITATIONS, Vec::new(), limitations);
+            snapshot.add(&table::LOG_SIZE, Vec::new(), Value::Count(start.buffer_bytes));
+            let fill = self.cost.log_used_bytes as f64 / start.buffer_bytes.max(1) as f64;
+            snapshot.add(&table::LOG_FILL, Vec::new(), Value::Real(fill));
+        }
+        snapshot.add(&table::UPDATED, Vec::new(), Value::Real(self.updated));
+        let (by, most) = self.values.limits();
+        if let Some(name) = by.name() {
+            let by = || vec![("by", Cow::from(name))];
+            snapshot.add(&table::GROUPS, by(), Value::Count(self.values.count() as u64));
+            snapshot.add(&table::GROUPS_LIMIT, by(), Value::Count(most as u64));
+            snapshot.add(&table::FLOWS_IN_OTHER, by(), Value::Count(self.in_other));
+        }
+        if let Some(run_ns) = self.cost.run_ns {
+            snapshot.add(&table::BPF_RUN, Vec::new(), Value::seconds(run_ns));
+        }
+        if let Some(runs) = self.cost.runs {
+            snapshot.add(&table::BPF_RUNS, Vec::new(), Value::Count(runs));
+        }
+    }
+}
+
+fn of(state: State) -> Label {
+    ("state", Cow::from(state.name()))
+}
+
+/// A snapshot to which values are added that have a label in common.
+struct Labelled<'s> {
+    snapshot: &'s mut Snapshot,
+    label: Option<&'s Label>,
+}
+
+impl Labelled<'_> {
+    fn add(
+        &mut self,
+        metric: &'static Metric,
+        labels: impl IntoIterator<Item = Label>,
+        value: Value,
+    ) {
+        let labels = self.label.cloned().into_iter().chain(labels).collect();
+        self.snapshot.add(metric, labels, value);
+    }
+
+    fn count(&mut self, metric: &'static Metric, count: u64) {
+        self.add(metric, [], Value::Count(count));
+    }
+}
+
+/// What flows of one value add up to.
+fn flows(to: &mut Labelled<'_>, sums: &Sums) {
+    for state in State::ALL {
+        to.add(&table::STATE, [of(state)], Value::seconds(sums.times[state]));
+        to.add(&table::FLOWS, [of(state)], Value::Count(sums.alive[state as usize]));
+        to.add(&table::WAITED, [of(state)], Value::seconds(sums.waited[state]));
+        let delivered = Value::Count(sums.delivered[state as usize]);
+        to.add(&table::DELIVERED, [of(state)], delivered);
+        let retransmitted = Value::Count(sums.retransmitted[state as usize]);
+        to.add(&table::RETRANSMITTED, [of(state)], retransmitted);
+    }
+    to.count(&table::FLOWS_STARTED, sums.started);
+    to.count(&table::FLOWS_ENDED, sums.ended);
+    transitions(to, sums);
+    to.count(&table::RTOS, sums.rtos);
+    to.count(&table::REPEATED_RTOS, sums.repeated_rtos);
+    to.add(&table::UNCERTAIN, [], Value::seconds(sums.uncertain_ns));
+    to.add(&table::BUSY, [], Value::seconds(sums.limits.busy_ns()));
+    for (limit, ns) in [("rwnd", sums.limits.rwnd_ns), ("sndbuf", sums.limits.sndbuf_ns)] {
+        to.add(&table::LIMITED, [("limit", Cow::from(limit))], Value::seconds(ns));
+    }
+    let Traffic { acked_bytes, received_bytes, ce, dsacks, overtaken, out_of_order, .. } =
+        sums.traffic;
+    to.count(&table::ACKED, acked_bytes);
+    to.count(&table::RECEIVED, received_bytes);
+    to.count(&table::CE, ce);
+    to.count(&table::DSACK, dsacks);
+    to.count(&table::OVERTAKEN, overtaken);
+    to.count(&table::OUT_OF_ORDER, out_of_order);
+}
+
+/// By state before, state after and cause; how an undo was found to be due is apart.
+fn transitions(to: &mut Labelled<'_>, sums: &Sums) {
+    let mut by_name: BTreeMap<_, u64> = BTreeMap::new();
+    let mut undone: BTreeMap<_, u64> = BTreeMap::new();
+    for ((from, into, cause), count) in &sums.transitions {
+        *by_name.entry((*from, *into, cause.name())).or_default() += count;
+        if matches!(cause, Cause::Undo(_)) {
+            *undone.entry((*from, cause.undo_by().unwrap_or("unknown"))).or_default() += count;
+        }
+    }
+    for ((from, into, cause), count) in by_name {
+        let labels = [
+            ("from", Cow::from(from.name())),
+            ("to", Cow::from(into.name())),
+            ("cause", Cow::from(cause)),
+        ];
+        to.add(&table::TRANSITIONS, labels, Value::Count(count));
+    }
+    for ((from, by), count) in undone {
+        let labels = [("from", Cow::from(from.name())), ("by", Cow::from(by))];
+        to.add(&table::UNDONE, labels, Value::Count(count));
+    }
+}

@@ -1,0 +1,255 @@
+//! Which value the label has that `--by` adds: bounded, however many there might be. Not here:
+//! what is summed under it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use tcpcong_core::model::{Lookups, PrefixBits, Row, SumBy, SumKey};
+
+/// What is in the series of all values for which there is no room.
+const OTHER: &str = "other";
+/// What is known to have none, as a cgroup that is no unit's.
+const NONE: &str = "none";
+/// What nobody knows.
+const UNKNOWN: &str = "unknown";
+/// A value whose last flow has ended so long ago makes room, nanoseconds.
+const KEPT_NS: u64 = 3_600_000_000_000;
+
+/// What series are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LabelBy {
+    /// Nothing: there is one of each.
+    #[default]
+    Nothing,
+    /// The cgroup's path.
+    Cgroup,
+    /// The systemd unit.
+    Unit,
+    /// The Kubernetes or Podman pod.
+    Pod,
+    /// The remote address's network.
+    Prefix(PrefixBits),
+    /// The local port, of those that somebody listens at.
+    Lport,
+    /// The congestion control.
+    Cc,
+    /// The network namespace.
+    Netns,
+}
+
+impl LabelBy {
+    /// All there are, as they are given.
+    pub const NAMES: &str = "cgroup, unit, pod, prefix[/N[/N]], lport, cc, netns";
+
+    /// By its name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, bits) = match text.split_once('/') {
+            Some((name, bits)) => (name, Some(PrefixBits::parse(bits)?)),
+            None => (text, None),
+        };
+        Some(match (name, bits) {
+            ("prefix", bits) => Self::Prefix(bits.unwrap_or(PrefixBits::DEFAULT)),
+            (_, Some(_)) => return None,
+            ("cgroup", _) => Self::Cgroup,
+            ("unit", _) => Self::Unit,
+            ("pod", _) => Self::Pod,
+            ("lport", _) => Self::Lport,
+            ("cc", _) => Self::Cc,
+            ("netns", _) => Self::Netns,
+            _ => return None,
+        })
+    }
+
+    /// The label's name, if there is one.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Nothing => return None,
+            Self::Cgroup => "cgroup",
+            Self::Unit => "unit",
+            Self::Pod => "pod",
+            Self::Prefix(_) => "prefix",
+            Self::Lport => "lport",
+            Self::Cc => "cc",
+            Self::Netns => "netns",
+        })
+    }
+
+    /// What flows are summed by for it.
+    #[must_use]
+    pub fn sums(self) -> SumBy {
+        match self {
+            Self::Nothing => SumBy::All,
+            Self::Cgroup | Self::Unit | Self::Pod => SumBy::Cgroup,
+            Self::Prefix(bits) => SumBy::Prefix(bits),
+            Self::Lport => SumBy::Lport,
+            Self::Cc => SumBy::Cc,
+            Self::Netns => SumBy::Netns,
+        }
+    }
+
+    /// What must be looked up for it.
+    #[must_use]
+    pub fn lookups(self) -> Lookups {
+        Lookups {
+            cgroups: matches!(self, Self::Cgroup | Self::Unit | Self::Pod),
+            netns: self == Self::Netns,
+            ..Lookups::default()
+        }
+    }
+
+    /// The value for a key, of which `example` is one of the flows.
+    fn value(self, key: SumKey, example: &Row, listening: &dyn Fn(u16) -> bool) -> String {
+        let shown = |known: Option<&dyn fmt::Display>| {
+            known.map_or_else(|| UNKNOWN.to_owned(), ToString::to_string)
+        };
+        let names = &example.names;
+        // Of a cgroup whose path is known, all that it says is.
+        let named = |name: Option<&String>| {
+            name.cloned().unwrap_or_else(|| {
+                let is_known = names.cgroup.is_some();
+                if is_known { NONE.to_owned() } else { UNKNOWN.to_owned() }
+            })
+        };
+        let workload = names.workload.as_deref();
+        match (key, self) {
+            (SumKey::All, _) => String::new(),
+            (SumKey::Other, _) => OTHER.to_owned(),
+            (SumKey::Cgroup(_), Self::Unit) => named(workload.and_then(|one| one.unit.as_ref())),
+            (SumKey::Cgroup(_), Self::Pod) => named(workload.and_then(|one| one.pod.as_ref())),
+            (SumKey::Cgroup(_), _) => {
+                names.cgroup.as_deref().map_or_else(|| UNKNOWN.to_owned(), str::to_owned)
+            }
+            (SumKey::Prefix(prefix), _) => shown(prefix.as_ref().map(|prefix| prefix as _)),
+            (SumKey::Lport(port), _) if listening(port) => port.to_string(),
+            (SumKey::Lport(_), _) => OTHER.to_owned(),
+            (SumKey::Cc(cc), _) => shown(cc.as_ref().map(|cc| cc as _)),
+            (SumKey::Netns(0), _) => UNKNOWN.to_owned(),
+            (SumKey::Netns(number), _) => {
+                names.netns.as_deref().map_or_else(|| number.to_string(), str::to_owned)
+            }
+        }
+    }
+}
+
+/// Which key has which value; first come, first served.
+#[derive(Debug)]
+pub struct Values {
+    by: LabelBy,
+    most: usize,
+    /// When each was last seen with a flow that is alive.
+    seen_ns: BTreeMap<Arc<str>, u64>,
+    /// A cgroup keeps its value when its folder is gone.
+    of_key: HashMap<SumKey, (Arc<str>, u64)>,
+    other: Arc<str>,
+}
+
+impl Values {
+    /// At most `most` of them, `other` not among them.
+    #[must_use]
+    pub fn new(by: LabelBy, most: usize) -> Self {
+        let (seen_ns, of_key) = (BTreeMap::new(), HashMap::new());
+        Self { by, most, seen_ns, of_key, other: OTHER.into() }
+    }
+
+    /// By what, and how many there may be.
+    #[must_use]
+    pub fn limits(&self) -> (LabelBy, usize) {
+        (self.by, self.most)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.seen_ns.len()
+    }
+
+    /// The value of a key at an instant.
+    pub fn of(
+        &mut self,
+        key: SumKey,
+        example: &Row,
+        at_ns: u64,
+        listening: &dyn Fn(u16) -> bool,
+    ) -> Arc<str> {
+        let known = self.of_key.get_mut(&key);
+        let value = match known {
+            Some((value, seen_ns)) if **value != *OTHER => {
+                *seen_ns = at_ns;
+                Arc::clone(value)
+            }
+            _ => self.assigned(&self.by.value(key, example, listening)),
+        };
+        // What is not known yet may be known later.
+        if *value != *UNKNOWN && *value != *OTHER {
+            self.of_key.insert(key, (Arc::clone(&value), at_ns));
+        }
+        if let Some(seen_ns) = self.seen_ns.get_mut(&value) {
+            *seen_ns = at_ns;
+        }
+        value
+    }
+
+    fn assigned(&mut self, text: &str) -> Arc<str> {
+        if let Some((known, _)) = self.seen_ns.get_key_value(text) {
+            return Arc::clone(known);
+        }
+        if text == OTHER || self.seen_ns.len() >= self.most {
+            return Arc::clone(&self.other);
+        }
+        let value: Arc<str> = text.into();
+        self.seen_ns.insert(Arc::clone(&value), 0);
+        value
+    }
+
+    /// Lets go of values without flows for an hour. Returns them.
+    pub fn expired(&mut self, now_ns: u64) -> Vec<Arc<str>> {
+        let is_old = |seen_ns: u64| now_ns.saturating_sub(seen_ns) > KEPT_NS;
+        self.of_key.retain(|_, (_, seen_ns)| !is_old(*seen_ns));
+        let gone: Vec<_> = self
+            .seen_ns
+            .iter()
+            .filter(|(_, seen_ns)| is_old(**seen_ns))
+            .map(|(value, _)| Arc::clone(value))
+            .collect();
+        gone.iter().for_each(|value| _ = self.seen_ns.remove(value));
+        gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tcpcong_core::model::sample::row;
+
+    #[test]
+    fn values_are_bounded_and_those_without_flows_make_room() {
+        let mut values = Values::new(LabelBy::Lport, 2);
+        let mut of = |values: &mut Values, port: u16, at_ns| {
+            values.of(SumKey::Lport(port), &row(port), at_ns, &|port| port != 9).to_string()
+        };
+        assert_eq!(of(&mut values, 1, 0), "1");
+        assert_eq!(of(&mut values, 9, 0), "other", "nobody listens there");
+        assert_eq!(of(&mut values, 2, 0), "2");
+        assert_eq!(of(&mut values, 3, 0), "other");
+        assert_eq!(of(&mut values, 2, KEPT_NS + 1), "2");
+        assert_eq!(values.expired(KEPT_NS + 2), ["1".into()]);
+        assert_eq!(of(&mut values, 3, KEPT_NS + 3), "3");
+        assert_eq!(values.count(), 2);
+    }
+
+    #[test]
+    fn keys_are_named_as_they_are_given() {
+        for name in ["cgroup", "unit", "pod", "prefix", "lport", "cc", "netns"] {
+            let by = LabelBy::parse(name).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!(by.name(), Some(name));
+            assert!(LabelBy::NAMES.contains(name));
+        }
+        assert!(LabelBy::parse("prefix/16").is_some());
+        for bad in ["", "unit/3", "prefix/33/64", "process", "raddr"] {
+            assert_eq!(LabelBy::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The pages of the service: metrics for all, and for those who are trusted what leads from them
+//! to a connection. Not here: how a page is sent, nor what is on one.
+
+use std::sync::Arc;
+
+use super::http::{Answer, Link, Pages, Request};
+use super::metrics::Format;
+use super::state::Shared;
+use crate::command::{answer_flows, answer_why};
+
+const LINKS: [Link; 6] = [
+    Link { path: "/metrics", description: "all metrics" },
+    Link {
+        path: "/flows?sort=loss&top=20",
+        description: "the connections of the last interval, those with the most time in Loss first",
+    },
+    Link { path: "/why", description: "what holds connections up, by what is kept in memory" },
+    Link { path: "/hindsight", description: "that itself, as a recording" },
+    Link { path: "/healthz", description: "whether the figures are kept up to date" },
+    Link { path: "/readyz", description: "whether there are figures" },
+];
+
+/// The pages.
+#[derive(Debug)]
+pub struct ServicePages(pub Arc<Shared>);
+
+impl ServicePages {
+    fn metrics(&self, request: &Request) -> Answer {
+        let format = Format::wanted(request.accept());
+        match self.0.scraped.encode(format) {
+            Ok(bytes) => Answer::ok(format.content_type(), bytes).with_header("Vary", "Accept"),
+            Err(_) => Answer::line(500, "the metrics could not be written in this format"),
+        }
+    }
+
+    fn health(&self) -> Answer {
+        match self.0.is_stale() {
+            None => Answer::line(200, "ok"),
+            Some(age) => {
+                let seconds = age.as_secs();
+                Answer::line(503, format!("the figures are {seconds} s old"))
+            }
+        }
+    }
+
+    fn readiness(&self) -> Answer {
+        if self.0.is_ready() {
+            Answer::line(200, "ready")
+        } else {
+            Answer::line(503, "not ready: the programs are being attached")
+        }
+    }
+
+    fn flows(&self, request: &Request) -> Answer {
+        match self.0.report() {
+            Some((start, report)) => answer_flows(&start, &report, request),
+            None => Answer::line(503, "no interval has ended yet").with_header("Retry-After", "10"),
+        }
+    }
+
+    fn why(&self, request: &Request) -> Answer {
+        match self.0.hindsight() {
+            Ok(recording) => answer_why(recording, request),
+            Err(why) => Answer::line(503, why),
+        }
+    }
+
+    fn hindsight(&self) -> Answer {
+        match self.0.hindsight() {
+            Ok(recording) => Answer::ok("application/zstd", recording)
+                .with_header("Content-Disposition", "attachment; filename=\"hindsight.jsonl.zst\""),
+            Err(why) => Answer::line(503, why),
+        }
+    }
+}
+
+impl Pages for ServicePages {
+    fn answer(&self, request: &Request) -> Answer {
+        match request.path() {
+            "/metrics" => self.metrics(request),
+            "/healthz" => self.health(),
+            "/readyz" => self.readiness(),
+            "/flows" | "/why" | "/hindsight" if !request.is_trusted() => Answer::forbidden(),
+            "/flows" => self.flows(request),
+            "/why" => self.why(request),
+            "/hindsight" => self.hindsight(),
+            _ => Answer::unknown(),
+        }
+    }
+
+    fn is_slow(&self, path: &str) -> bool {
+        matches!(path, "/flows" | "/why" | "/hindsight")
+    }
+
+    fn title(&self) -> &'static str {
+        "tcpcong"
+    }
+
+    fn description(&self) -> &'static str {
+        "How long every TCP connection of this machine spends in each congestion state."
+    }
+
+    fn links(&self) -> &[Link] {
+        &LINKS
+    }
+}

@@ -1,0 +1,130 @@
+//! The service as a sink: counters, the last report, and what is kept in memory, brought up to
+//! date each second. Not here: who asks for any of it.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::http::Rejection;
+use super::metrics::{Account, Snapshot, Value, table};
+use super::state::{HindsightRequest, Shared};
+use tcpcong_core::model::{IntervalSums, Report, Start, Summary};
+use tcpcong_core::recording::{Hindsight, Recorder};
+use tcpcong_core::sink::{Output, Sink};
+
+/// What is kept in memory, and what keeps it.
+pub struct Kept {
+    /// What is kept.
+    pub hindsight: Hindsight,
+    /// What keeps it.
+    pub recorder: Recorder,
+}
+
+/// Called each second.
+pub type EachSecond<'s> = Box<dyn FnMut(&mut Output<'_>) -> io::Result<()> + 's>;
+
+/// The sink.
+pub struct ServeSink<'s> {
+    account: Account,
+    shared: Arc<Shared>,
+    kept: Option<Kept>,
+    requests: Receiver<HindsightRequest>,
+    start: Option<Start>,
+    each_second: EachSecond<'s>,
+}
+
+impl<'s> ServeSink<'s> {
+    /// With counters from 0, and what is to be called each second.
+    #[must_use]
+    pub fn new(
+        account: Account,
+        (shared, requests): (Arc<Shared>, Receiver<HindsightRequest>),
+        kept: Option<Kept>,
+        each_second: EachSecond<'s>,
+    ) -> Self {
+        Self { account, shared, kept, requests, start: None, each_second }
+    }
+
+    fn update(&mut self) {
+        let mut snapshot = self.account.snapshot();
+        self.add_http(&mut snapshot);
+        self.shared.scraped.update(Arc::new(snapshot));
+        self.shared.touch();
+    }
+
+    fn add_http(&self, snapshot: &mut Snapshot) {
+        for (class, count) in self.shared.http.responses() {
+            let labels = vec![("code", Cow::from(class))];
+            snapshot.add(&table::HTTP_REQUESTS, labels, Value::Count(count));
+        }
+        for reason in Rejection::ALL {
+            let labels = vec![("reason", Cow::from(reason.name()))];
+            let count = self.shared.http.rejected(reason);
+            snapshot.add(&table::HTTP_REJECTED, labels, Value::Count(count));
+        }
+    }
+
+    /// Hands over what is kept, to whoever has asked for it.
+    fn answer_requests(&self) {
+        let Some(Kept { hindsight, recorder }) = &self.kept else { return };
+        while let Ok(answer) = self.requests.try_recv() {
+            let bytes = Bytes::default();
+            let written = hindsight.write(recorder, Box::new(bytes.clone()));
+            // Who has stopped waiting does not hear.
+            _ = answer.send(written.map(|_| bytes.take()).map_err(|error| format!("{error:#}")));
+        }
+    }
+}
+
+impl Sink for ServeSink<'_> {
+    fn started(&mut self, start: &Start, _: &mut Output<'_>) -> io::Result<()> {
+        self.account.begin(start);
+        self.start = Some(start.clone());
+        self.update();
+        Ok(())
+    }
+
+    fn sums(&mut self, sums: &IntervalSums, out: &mut Output<'_>) -> io::Result<()> {
+        self.account.add(sums, &|_| true);
+        self.update();
+        self.answer_requests();
+        (self.each_second)(out)
+    }
+
+    fn interval(&mut self, report: &Report, _: &mut Output<'_>) -> io::Result<()> {
+        self.account.add_report(report);
+        self.update();
+        if let Some(start) = &self.start {
+            self.shared.set_report(start.clone(), report.clone());
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, _: &Start, _: &Summary, _: &mut Output<'_>) -> io::Result<()> {
+        self.answer_requests();
+        self.shared.end();
+        Ok(())
+    }
+}
+
+/// What is written into memory.
+#[derive(Debug, Clone, Default)]
+struct Bytes(Arc<Mutex<Vec<u8>>>);
+
+impl Bytes {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Bytes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

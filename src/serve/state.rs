@@ -1,0 +1,103 @@
+//! What the tracing thread and those who answer clients share. Not here: who asks, nor what is
+//! counted.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::http::HttpCounters;
+use super::metrics::Scraped;
+use tcpcong_core::model::{Report, Start};
+
+/// Without another update for so long something is wrong.
+const STALE: Duration = Duration::from_secs(60);
+/// What is kept in memory is handed over each second.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A request for what is kept in memory, as a recording; and where its answer goes.
+pub type HindsightRequest = Sender<Result<Vec<u8>, String>>;
+
+/// The shared state.
+#[derive(Debug)]
+pub struct Shared {
+    /// What is scraped.
+    pub scraped: Scraped,
+    /// What the server counts.
+    pub http: Arc<HttpCounters>,
+    began: Instant,
+    /// When the figures were updated last, milliseconds after that; 0: not yet.
+    updated_ms: AtomicU64,
+    over: AtomicBool,
+    report: Mutex<Option<(Start, Arc<Report>)>>,
+    hindsight: Option<Mutex<Sender<HindsightRequest>>>,
+}
+
+impl Shared {
+    /// With what is scraped. Where some time is kept in memory, requests for it come out at the
+    /// other end.
+    #[must_use]
+    pub fn new(scraped: Scraped, keeps: bool) -> (Arc<Self>, Receiver<HindsightRequest>) {
+        let (sender, requests) = channel();
+        let shared = Self {
+            scraped,
+            http: Arc::default(),
+            began: Instant::now(),
+            updated_ms: AtomicU64::new(0),
+            over: AtomicBool::new(false),
+            report: Mutex::default(),
+            hindsight: keeps.then(|| Mutex::new(sender)),
+        };
+        (Arc::new(shared), requests)
+    }
+
+    /// The figures have been updated.
+    pub fn touch(&self) {
+        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.updated_ms.store(passed.max(1), Ordering::Relaxed);
+    }
+
+    /// Nothing more will come, and that is as it should be.
+    pub fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there are figures.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.updated_ms.load(Ordering::Relaxed) != 0
+    }
+
+    /// How old the figures are, where they are older than they should be.
+    #[must_use]
+    pub fn is_stale(&self) -> Option<Duration> {
+        let updated = Duration::from_millis(self.updated_ms.load(Ordering::Relaxed));
+        let age = self.began.elapsed().saturating_sub(updated);
+        (age > STALE && !self.over.load(Ordering::Relaxed)).then_some(age)
+    }
+
+    /// The last report, and how the run began.
+    #[must_use]
+    pub fn report(&self) -> Option<(Start, Arc<Report>)> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The next report.
+    pub fn set_report(&self, start: Start, report: Report) {
+        let next = Some((start, Arc::new(report)));
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    /// What is kept in memory, as a recording. Waits for it, for ten seconds at most; or says
+    /// why there is none.
+    pub fn hindsight(&self) -> Result<Vec<u8>, String> {
+        let Some(requests) = &self.hindsight else {
+            return Err("nothing is kept in memory: --hindsight is 0".to_owned());
+        };
+        let (sender, answer) = channel();
+        let sent = requests.lock().unwrap_or_else(PoisonError::into_inner).send(sender);
+        let gone = || "tracing has ended".to_owned();
+        sent.map_err(|_| gone())?;
+        answer.recv_timeout(PATIENCE).unwrap_or_else(|_| Err(gone()))
+    }
+}
