@@ -153,6 +153,8 @@ fn output(line: &str, width: usize) -> String {
             String::from_utf8(file.0.take()).expect("text") + &said
         }
         Request::Print(text) => text,
+        #[cfg(feature = "serve")]
+        Request::Serve(_) => panic!("it prints nothing"),
         Request::Demo(_) | Request::Case(_) | Request::Report(_) | Request::Top(_) => {
             panic!("it is not a command that prints")
         }
@@ -252,6 +254,8 @@ fn every_command_on_terminals_of_80_and_of_200_columns() {
         ("record", "record -o -"),
         ("record_help", "record --help"),
         ("report_help", "report --help"),
+        #[cfg(feature = "serve")]
+        ("serve_help", "serve --help"),
         ("export_csv", "export a.jsonl.zst --csv -"),
         ("export_csv_samples", "export a.jsonl.zst --csv-samples -"),
         ("export_help", "export --help"),

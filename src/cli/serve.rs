@@ -35,7 +35,7 @@ Examples:
 /// What to serve, and where.
 #[derive(Debug, Group)]
 pub struct Serve {
-    /// File with options as keys, in TOML, as `by = \"unit\"`; what is given on the command line
+    /// File with options as keys, in TOML, as `by = 'unit'`; what is given on the command line
     /// counts before it. SIGHUP has it read again
     #[arg(long = "config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
@@ -202,3 +202,7 @@ fn limit(text: &str) -> Result<usize, UsageError> {
             UsageError(format!("--by-limit {text}: not a whole number from 1 to {LIMIT_MOST}"))
         })
 }
+
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;

@@ -21,6 +21,7 @@ pub(crate) mod ring;
 pub(crate) mod rows;
 pub(crate) mod scene;
 pub(crate) mod server;
+pub(crate) mod service;
 pub(crate) mod storm;
 pub(crate) mod tool;
 pub(crate) mod trace;

@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn values_are_bounded_and_those_without_flows_make_room() {
         let mut values = Values::new(LabelBy::Lport, 2);
-        let mut of = |values: &mut Values, port: u16, at_ns| {
+        let of = |values: &mut Values, port: u16, at_ns| {
             values.of(SumKey::Lport(port), &row(port), at_ns, &|port| port != 9).to_string()
         };
         assert_eq!(of(&mut values, 1, 0), "1");

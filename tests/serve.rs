@@ -1,0 +1,250 @@
+//! The service on real loss: what is scraped is what the recording of the same run adds up to,
+//! and so is what a real Prometheus then answers.
+
+#![cfg(feature = "serve")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use support::needs::need_root;
+use support::scene::Scene;
+use support::service::{Metrics, Prometheus, Service, prometheus_program};
+use support::tool::{command, pause};
+use tempfile::TempDir;
+
+const STATES: [&str; 5] = ["open", "disorder", "cwr", "recovery", "loss"];
+/// What is asked of each flow.
+const FIELDS: [&str; 24] = [
+    "cc",
+    "ended",
+    "open",
+    "disorder",
+    "cwr",
+    "recovery",
+    "loss",
+    "changes",
+    "rtos",
+    "repeated_rtos",
+    "uncertain",
+    "busy",
+    "waited",
+    "acked_bytes",
+    "delivered_disorder",
+    "delivered_cwr",
+    "delivered_recovery",
+    "delivered_loss",
+    "retrans_open",
+    "retrans_disorder",
+    "retrans_cwr",
+    "retrans_recovery",
+    "retrans_loss",
+    "delivered",
+];
+/// Seconds of traffic.
+const TRAFFIC: f64 = 4.0;
+/// Sums of seconds may differ by so much for being added in another order.
+const ROUNDING: f64 = 1e-6;
+
+/// What came of a run.
+struct Run<T> {
+    /// What was seen while it went on.
+    seen: T,
+    /// The flows of its recording, all of which have ended.
+    flows: Vec<Value>,
+    /// Its transitions.
+    transitions: Vec<Value>,
+}
+
+/// A service of one scene's senders, which records itself. `look` has them send, and looks.
+fn run<T>(
+    name: &str,
+    options: &[&str],
+    look: impl FnOnce(&Service, &dyn Fn() -> Result<()>) -> Result<T>,
+) -> Result<Run<T>> {
+    let scene = Scene::set(name)?;
+    let folder = TempDir::new()?;
+    let recording = folder.path().join("run.jsonl.zst");
+    let (port, file) = (scene.port(), recording.display().to_string());
+    let service =
+        Service::start(&[&["-R", &port, "--interval", "1", "--record", &file], options].concat())?;
+    let seen = look(&service, &|| scene.send(TRAFFIC))?;
+    service.stop()?;
+    let columns = format!("{},delivered_open", FIELDS.join(","));
+    let lines = recorded(&recording, &["--all", "--format", "json", "-o", &columns])?;
+    let flows: Vec<_> = lines.into_iter().filter(|line| line["type"] == "flow").collect();
+    let have_ended = flows.iter().all(|row| row["ended"] == true);
+    ensure!(flows.len() == 8 && have_ended, "{flows:#?}");
+    let transitions = recorded(&recording, &["trace", "--format", "json"])?;
+    Ok(Run { seen, flows, transitions })
+}
+
+/// The lines of JSON that these arguments print of a recording.
+fn recorded(recording: &Path, arguments: &[&str]) -> Result<Vec<Value>> {
+    let (first, rest) = arguments.split_at(usize::from(arguments.first() == Some(&"trace")));
+    let output = command().args(first).arg("--from").arg(recording).args(rest).output()?;
+    ensure!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout)?;
+    text.lines().map(|line| serde_json::from_str(line).context("JSON")).collect()
+}
+
+fn sum(rows: &[Value], field: &str) -> f64 {
+    rows.iter().map(|row| row[field].as_f64().unwrap_or(0.0)).sum()
+}
+
+/// That the counters are what the recording's flows add up to, all of which have ended.
+fn ensure_same(metrics: &Metrics, flows: &[Value], transitions: &[Value]) -> Result<()> {
+    let total = |name: &str, labels: &[(&str, &str)]| metrics.sum(name, labels);
+    for state in STATES {
+        let shown = total("tcpcong_state_seconds_total", &[("state", state)]);
+        let recorded = sum(flows, &format!("{state}_ns")) / 1e9;
+        ensure!((shown - recorded).abs() < ROUNDING, "{state}: {shown} and {recorded} s");
+        let by_state = [("delivered", "delivered"), ("retransmitted", "retrans")];
+        for (name, field) in by_state {
+            let shown = total(&format!("tcpcong_{name}_segments_total"), &[("state", state)]);
+            let recorded = sum(flows, &format!("{field}_{state}"));
+            ensure!(shown == recorded, "{name} in {state}: {shown} and {recorded}");
+        }
+    }
+    for (name, field, unit) in [
+        ("tcpcong_rtos_total", "rtos", 1.0),
+        ("tcpcong_repeated_rtos_total", "repeated_rtos", 1.0),
+        ("tcpcong_acked_bytes_total", "acked_bytes", 1.0),
+        ("tcpcong_waited_seconds_total", "waited_ns", 1e9),
+        ("tcpcong_busy_seconds_total", "busy_ns", 1e9),
+        ("tcpcong_uncertain_seconds_total", "uncertain_ns", 1e9),
+    ] {
+        let (shown, recorded) = (total(name, &[]), sum(flows, field) / unit);
+        ensure!((shown - recorded).abs() < ROUNDING, "{name}: {shown} and {recorded}");
+    }
+    let text = |line: &Value, field: &str| line[field].as_str().unwrap_or_default().to_owned();
+    let mut counts: BTreeMap<_, f64> = BTreeMap::new();
+    for line in transitions.iter().filter(|line| line["type"] == "transition") {
+        let key = (text(line, "from"), text(line, "to"), text(line, "cause"));
+        *counts.entry(key).or_default() += 1.0;
+    }
+    ensure!(counts.len() > 4, "there was little loss: {counts:?}");
+    for ((from, to, cause), count) in &counts {
+        let labels = [("from", from.as_str()), ("to", to), ("cause", cause)];
+        let shown = total("tcpcong_transitions_total", &labels);
+        ensure!(shown == *count, "{from} to {to} by {cause}: {shown} and {count}");
+    }
+    let all: f64 = counts.values().sum();
+    ensure!(total("tcpcong_transitions_total", &[]) == all, "more transitions than recorded");
+    Ok(())
+}
+
+#[test]
+fn what_is_scraped_is_what_the_recording_of_the_run_adds_up_to() -> Result<()> {
+    if !need_root("what_is_scraped_is_what_the_recording_of_the_run_adds_up_to") {
+        return Ok(());
+    }
+    let Run { seen: (at_first, metrics), flows, transitions } =
+        run("serve", &["--by", "cc"], |service, send| {
+            let at_first = service.metrics()?;
+            send()?;
+            Ok((at_first, service.updated_metrics()?))
+        })?;
+    ensure_same(&metrics, &flows, &transitions)?;
+    for cc in ["cubic", "reno"] {
+        let of: Vec<_> = flows.iter().filter(|row| row["cc"] == cc).cloned().collect();
+        for state in STATES {
+            let labels = [("cc", cc), ("state", state)];
+            let shown = metrics.sum("tcpcong_state_seconds_total", &labels);
+            let recorded = sum(&of, &format!("{state}_ns")) / 1e9;
+            // In a handshake it is not known yet.
+            ensure!((shown - recorded).abs() < 0.1, "{cc} in {state}: {shown} and {recorded}");
+        }
+    }
+    for (name, before) in at_first.series() {
+        let is_counter = name.split('{').next().is_some_and(|name| name.ends_with("_total"));
+        let after = metrics.series().get(name).copied();
+        ensure!(!is_counter || after.is_some_and(|after| after >= *before), "{name} went back");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_real_prometheus_answers_the_seconds_that_the_recording_has() -> Result<()> {
+    if !need_root("a_real_prometheus_answers_the_seconds_that_the_recording_has") {
+        return Ok(());
+    }
+    for native in [false, true] {
+        let run = run("promql", &[], |service, send| {
+            let prometheus = Prometheus::scraping(service.address(), &[], native)?;
+            send()?;
+            let metrics = service.updated_metrics()?;
+            // The next scrape is a second away.
+            pause(Duration::from_secs(3));
+            let ask = |expression: &str| prometheus.value(expression);
+            let mut seconds = Vec::new();
+            for state in STATES {
+                seconds
+                    .push(ask(&format!("sum(tcpcong_state_seconds_total{{state=\"{state}\"}})"))?);
+            }
+            let spells = if native {
+                ask("histogram_count(sum(tcpcong_spell_seconds))")?
+            } else {
+                ask("sum(tcpcong_spell_seconds_count)")?
+            };
+            let length = if native {
+                ask("histogram_sum(sum(tcpcong_spell_seconds))")?
+            } else {
+                ask("sum(tcpcong_spell_seconds_sum)")?
+            };
+            let median = if native {
+                ask("histogram_quantile(0.5, sum(tcpcong_spell_seconds))")?
+            } else {
+                ask("histogram_quantile(0.5, sum by (le) (tcpcong_spell_seconds_bucket))")?
+            };
+            let up = ask("min_over_time(up[10s])")?;
+            Ok((metrics, seconds, spells, length, median, up))
+        })?;
+        let (metrics, seconds, spells, length, median, up) = run.seen;
+        ensure_same(&metrics, &run.flows, &run.transitions)?;
+        for (state, seconds) in STATES.iter().zip(&seconds) {
+            let recorded = sum(&run.flows, &format!("{state}_ns")) / 1e9;
+            ensure!((seconds - recorded).abs() < ROUNDING, "{state}: {seconds}, {recorded} s");
+        }
+        // All flows have ended, so each moment was in a spell that did.
+        let lived: f64 = seconds.iter().sum();
+        ensure!((length - lived).abs() < 1e-3, "spells of {length} s in lives of {lived} s");
+        let missed = metrics.sum("tcpcong_transitions_missed_total", &[]);
+        let ends = sum(&run.flows, "changes") + run.flows.len() as f64 + missed;
+        ensure!(spells == ends, "{spells} spells, and {ends} transitions and ends of lives");
+        ensure!(up == 1.0, "a scrape failed");
+        ensure!(median > 0.0 && median < 1.0, "half of the spells were shorter than {median} s");
+    }
+    Ok(())
+}
+
+#[test]
+fn promtool_finds_nothing_to_complain_of_in_any_format() -> Result<()> {
+    if !need_root("promtool_finds_nothing_to_complain_of_in_any_format") {
+        return Ok(());
+    }
+    let run = run("promtool", &["--by", "prefix/24"], |service, send| {
+        send()?;
+        let openmetrics = "Accept: application/openmetrics-text; version=1.0.0\r\n";
+        Ok([service.get("/metrics")?, service.get_with("/metrics", openmetrics)?])
+    })?;
+    let [text, openmetrics] = run.seen;
+    ensure!(text.head.contains("text/plain; version=0.0.4"), "{}", text.head);
+    ensure!(openmetrics.head.contains("application/openmetrics-text"), "{}", openmetrics.head);
+    ensure!(openmetrics.text().ends_with("# EOF\n"));
+    let mut promtool = Command::new(prometheus_program("promtool")?)
+        .args(["check", "metrics"])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()?;
+    std::io::Write::write_all(&mut promtool.stdin.take().context("stdin")?, &text.body)?;
+    let said = promtool.wait_with_output()?;
+    let complaints = String::from_utf8(said.stderr)?;
+    ensure!(said.status.success() && complaints.is_empty(), "{complaints}");
+    Ok(())
+}
