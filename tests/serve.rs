@@ -6,9 +6,13 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -48,6 +52,9 @@ const FIELDS: [&str; 24] = [
 ];
 /// Seconds of traffic.
 const TRAFFIC: f64 = 4.0;
+/// Scrapes while it lasts, one each ...
+const SCRAPES: usize = 4_000;
+const PACE: Duration = Duration::from_millis(1);
 /// Sums of seconds may differ by so much for being added in another order.
 const ROUNDING: f64 = 1e-6;
 
@@ -221,6 +228,94 @@ fn a_real_prometheus_answers_the_seconds_that_the_recording_has() -> Result<()> 
         ensure!(median > 0.0 && median < 1.0, "half of the spells were shorter than {median} s");
     }
     Ok(())
+}
+
+#[test]
+fn crowds_of_scrapers_and_clients_that_stall_leave_tracing_exact() -> Result<()> {
+    if !need_root("crowds_of_scrapers_and_clients_that_stall_leave_tracing_exact") {
+        return Ok(());
+    }
+    let run = run("crowd", &[], |service, send| {
+        let idle = (0..200).map(|_| TcpStream::connect(service.address()));
+        let _idle = idle.collect::<Result<Vec<_>, _>>()?;
+        let (is_over, address) = (AtomicBool::new(false), service.address());
+        let scraped = thread::scope(|scope| {
+            for _ in 0..50 {
+                scope.spawn(|| dribble(address, &is_over));
+            }
+            let scrapers: Vec<_> =
+                (0..4).map(|_| scope.spawn(move || scrape(address, SCRAPES / 4))).collect();
+            let sent = send();
+            let scraped = scrapers.into_iter().map(|one| one.join().expect("no panic")).collect();
+            is_over.store(true, Ordering::SeqCst);
+            sent.and(scraped)
+        });
+        scraped.map(|_: Vec<()>| ())?;
+        service.updated_metrics()
+    })?;
+    ensure_same(&run.seen, &run.flows, &run.transitions)?;
+    ensure!(run.seen.sum("tcpcong_entries_dropped_total", &[]) == 0.0, "entries were lost");
+    let scraped = run.seen.sum("tcpcong_http_requests_total", &[("code", "2xx")]);
+    ensure!(scraped >= SCRAPES as f64, "{scraped} answers");
+    Ok(())
+}
+
+/// Scrapes on one connection, at a quarter of the pace; on another where a server closes it
+/// between two requests, as every client does.
+fn scrape(address: SocketAddr, count: usize) -> Result<()> {
+    let mut stream = TcpStream::connect(address)?;
+    let began = Instant::now();
+    for number in 0..count {
+        pause((PACE * 4 * u32::try_from(number)?).saturating_sub(began.elapsed()));
+        if !ask(&mut stream, address)? {
+            stream = TcpStream::connect(address)?;
+            ensure!(ask(&mut stream, address)?, "a new connection was closed without an answer");
+        }
+    }
+    Ok(())
+}
+
+/// Whether there was an answer, which is as it should be.
+fn ask(stream: &mut TcpStream, address: SocketAddr) -> Result<bool> {
+    if write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n").is_err() {
+        return Ok(false);
+    }
+    let mut reader = BufReader::new(stream);
+    let (mut lines, mut length) = (0, 0);
+    loop {
+        let mut line = String::new();
+        if !reader.read_line(&mut line).is_ok_and(|read| read > 0) && lines == 0 {
+            return Ok(false);
+        }
+        let line = line.trim().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        ensure!(lines > 0 || line.contains(" 200 "), "{line}");
+        if let Some(bytes) = line.strip_prefix("content-length: ") {
+            length = bytes.parse()?;
+        }
+        lines += 1;
+    }
+    ensure!(length > 0, "an empty answer");
+    let read = std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
+    ensure!(read == length, "{read} bytes of {length}");
+    Ok(true)
+}
+
+/// Sends a request's head a byte at a time, as slowly as will do to hold up who waits for it.
+fn dribble(address: SocketAddr, is_over: &AtomicBool) {
+    while !is_over.load(Ordering::SeqCst) {
+        let Ok(mut stream) = TcpStream::connect(address) else { return };
+        for byte in
+            b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: ".iter().chain([b'x'; 60].iter())
+        {
+            if is_over.load(Ordering::SeqCst) || stream.write_all(&[*byte]).is_err() {
+                break;
+            }
+            pause(Duration::from_millis(100));
+        }
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::interrupt::Interrupts;
 use crate::recordings::{FileError, NewFile};
 use crate::serve::http::{Running, Server, WebConfig};
 use crate::serve::metrics::{Account, Scraped, Values};
-use crate::serve::{HindsightRequest, Kept, ServeSink, ServicePages, Shared};
+use crate::serve::{Begin, HindsightRequest, Kept, ServeSink, ServicePages, Shared};
 use tcpcong_core::model::{LedgerOptions, Lookups};
 use tcpcong_core::recording::{Hindsight, Recorder};
 use tcpcong_core::session::{Ending, Plan, Session};
@@ -83,7 +83,7 @@ impl<'c> Service<'c> {
         ];
         let recorders: Vec<_> =
             recorders.into_iter().flatten().map(|one| one.of_only(&config.filter)).collect();
-        let mut sink = self.start(kept)?;
+        let mut sink = self.sink(kept);
         let ending = recorded(&recorders, &mut source, &mut lookups, &mut |source, enrichment| {
             let out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
             let session = Session { source, enrichment, sink: &mut sink, out, backlog: &() };
@@ -101,7 +101,7 @@ impl<'c> Service<'c> {
         let Some(mut opened) = Opened::open(file, *range, None, interrupts)? else {
             return Ok(());
         };
-        let mut sink = self.start(None)?;
+        let mut sink = self.sink(None);
         let mut waiter = SignalsAlone(interrupts);
         let pace = Pace { waiter: &mut waiter, reader: &(), speed: *speed };
         let mut out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
@@ -116,24 +116,24 @@ impl<'c> Service<'c> {
         Ok(())
     }
 
-    /// Begins to serve, and says so. No more privileges are needed by now.
-    fn start(self, kept: Option<Kept>) -> Result<ServeSink<'c>> {
+    /// Serves once there are figures, and says so. No more privileges are needed by now.
+    fn sink(self, kept: Option<Kept>) -> ServeSink<'c> {
         let Self { config, server, web, account, shared, requests, reload } = self;
-        let scheme = if web.is_tls() { "https" } else { "http" };
-        let addresses = server.addresses();
         let pages = Arc::new(ServicePages(Arc::clone(&shared)));
-        let running = server.start(web, pages, Arc::clone(&shared.http))?;
-        for address in addresses {
-            _ = writeln!(io::stderr(), "tcpcong: serving {scheme}://{address}/metrics");
-        }
-        // Who has not started it by systemd does not hear.
-        _ = sd_notify::notify(&[NotifyState::Ready]);
-        let mut reloading = Reloading { config: config.clone(), asked: reload, running };
-        let each_second = Box::new(move |out: &mut Output<'_>| {
-            reloading.reload_if_asked(out.remarks);
-            Ok(())
+        let counters = Arc::clone(&shared.http);
+        let begin: Begin<'c> = Box::new(move |out| {
+            let scheme = if web.is_tls() { "https" } else { "http" };
+            let addresses = server.addresses();
+            let running = server.start(web, pages, counters)?;
+            for address in addresses {
+                _ = writeln!(out.remarks, "tcpcong: serving {scheme}://{address}/metrics");
+            }
+            // Who has not started it by systemd does not hear.
+            _ = sd_notify::notify(&[NotifyState::Ready]);
+            let mut reloading = Reloading { config: config.clone(), asked: reload, running };
+            Ok(Box::new(move |out: &mut Output<'_>| reloading.reload_if_asked(out.remarks)))
         });
-        Ok(ServeSink::new(account, (shared, requests), kept, each_second))
+        ServeSink::new(account, (shared, requests), kept, begin)
     }
 }
 
@@ -193,14 +193,16 @@ struct Reloading {
 }
 
 impl Reloading {
-    fn reload_if_asked(&mut self, remarks: &mut dyn Write) {
+    fn reload_if_asked(&mut self, remarks: &mut dyn Write) -> io::Result<()> {
         if self.asked.swap(false, Ordering::SeqCst) {
             let said = match self.reload() {
                 Ok(said) => said,
                 Err(error) => format!("{error:#}: all stays as it was"),
             };
+            // Where nobody reads stderr it is done all the same.
             _ = writeln!(remarks, "tcpcong: SIGHUP: {said}");
         }
+        Ok(())
     }
 
     /// Returns what has come of it, in words.

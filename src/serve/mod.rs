@@ -8,5 +8,5 @@ mod sink;
 mod state;
 
 pub use pages::ServicePages;
-pub use sink::{EachSecond, Kept, ServeSink};
+pub use sink::{Begin, EachSecond, Kept, ServeSink};
 pub use state::{HindsightRequest, Shared};

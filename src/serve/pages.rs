@@ -28,7 +28,7 @@ impl ServicePages {
     fn metrics(&self, request: &Request) -> Answer {
         let format = Format::wanted(request.accept());
         match self.0.scraped.encode(format) {
-            Ok(bytes) => Answer::ok(format.content_type(), bytes).with_header("Vary", "Accept"),
+            Ok(bytes) => Answer::ok(format.content_type(), &*bytes).with_header("Vary", "Accept"),
             Err(_) => Answer::line(500, "the metrics could not be written in this format"),
         }
     }

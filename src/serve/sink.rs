@@ -21,6 +21,9 @@ pub struct Kept {
     pub recorder: Recorder,
 }
 
+/// Called once there are figures. Returns what is to be called each second.
+pub type Begin<'s> = Box<dyn FnOnce(&mut Output<'_>) -> io::Result<EachSecond<'s>> + 's>;
+
 /// Called each second.
 pub type EachSecond<'s> = Box<dyn FnMut(&mut Output<'_>) -> io::Result<()> + 's>;
 
@@ -31,19 +34,21 @@ pub struct ServeSink<'s> {
     kept: Option<Kept>,
     requests: Receiver<HindsightRequest>,
     start: Option<Start>,
-    each_second: EachSecond<'s>,
+    begin: Option<Begin<'s>>,
+    each_second: Option<EachSecond<'s>>,
 }
 
 impl<'s> ServeSink<'s> {
-    /// With counters from 0, and what is to be called each second.
+    /// With counters from 0, and what is to be called once they are there.
     #[must_use]
     pub fn new(
         account: Account,
         (shared, requests): (Arc<Shared>, Receiver<HindsightRequest>),
         kept: Option<Kept>,
-        each_second: EachSecond<'s>,
+        begin: Begin<'s>,
     ) -> Self {
-        Self { account, shared, kept, requests, start: None, each_second }
+        let begin = Some(begin);
+        Self { account, shared, kept, requests, start: None, begin, each_second: None }
     }
 
     fn update(&mut self) {
@@ -78,10 +83,11 @@ impl<'s> ServeSink<'s> {
 }
 
 impl Sink for ServeSink<'_> {
-    fn started(&mut self, start: &Start, _: &mut Output<'_>) -> io::Result<()> {
+    fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
         self.account.begin(start);
         self.start = Some(start.clone());
         self.update();
+        self.each_second = self.begin.take().map(|begin| begin(out)).transpose()?;
         Ok(())
     }
 
@@ -89,7 +95,7 @@ impl Sink for ServeSink<'_> {
         self.account.add(sums, &|_| true);
         self.update();
         self.answer_requests();
-        (self.each_second)(out)
+        self.each_second.as_mut().map_or(Ok(()), |call| call(out))
     }
 
     fn interval(&mut self, report: &Report, _: &mut Output<'_>) -> io::Result<()> {

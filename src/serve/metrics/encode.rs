@@ -82,6 +82,8 @@ impl Format {
 pub struct Scraped {
     registry: Registry,
     last: Arc<Last>,
+    /// It in each format, once somebody has asked for that.
+    encoded: Mutex<[Option<Arc<[u8]>>; 3]>,
 }
 
 #[derive(Debug)]
@@ -97,11 +99,13 @@ impl Scraped {
         let last = Arc::new(Last { snapshot: Mutex::default(), spells });
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Arc::clone(&last)));
-        Self { registry, last }
+        Self { registry, last, encoded: Mutex::default() }
     }
 
     /// The next snapshot.
     pub fn update(&self, snapshot: Arc<Snapshot>) {
+        let mut encoded = self.encoded.lock().unwrap_or_else(PoisonError::into_inner);
+        *encoded = Default::default();
         *self.last.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
 
@@ -111,8 +115,19 @@ impl Scraped {
         self.last.last()
     }
 
-    /// It in this format.
-    pub fn encode(&self, format: Format) -> Result<Vec<u8>, fmt::Error> {
+    /// It in this format: put together once, however many ask for it.
+    pub fn encode(&self, format: Format) -> Result<Arc<[u8]>, fmt::Error> {
+        let mut encoded = self.encoded.lock().unwrap_or_else(PoisonError::into_inner);
+        let encoded = &mut encoded[format as usize];
+        if let Some(bytes) = encoded {
+            return Ok(Arc::clone(bytes));
+        }
+        let bytes: Arc<[u8]> = self.encode_anew(format)?.into();
+        *encoded = Some(Arc::clone(&bytes));
+        Ok(bytes)
+    }
+
+    fn encode_anew(&self, format: Format) -> Result<Vec<u8>, fmt::Error> {
         let mut out = String::new();
         match format {
             Format::Text => prometheus_text::encode(&mut out, &self.registry)?,
