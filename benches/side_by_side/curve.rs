@@ -2,6 +2,7 @@
 //! Alone: bcc's has room for 10,240, and knows no quiet ones.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -25,7 +26,7 @@ const QUEUE: usize = 4_000;
 const SILENCE: Duration = Duration::from_millis(500);
 const BACK_MOST: Duration = Duration::from_secs(60);
 /// Short connections and the survey at the start are over by then.
-const SETTLED: Duration = Duration::from_secs(3);
+pub(crate) const SETTLED: Duration = Duration::from_secs(3);
 const TARGET_NAMESPACES_MS: f64 = 20.0;
 const NAMESPACES: usize = 200;
 
@@ -36,8 +37,8 @@ pub(crate) fn measure(page: &mut Page) -> Result<()> {
     costs_with_namespaces(page)
 }
 
-fn point(flows: usize) -> Result<Point> {
-    let lab = Lab::new("curve")?;
+/// So many connections of the lab, by who holds them: the near ends, and the far ones.
+pub(crate) fn hold(lab: &Lab, flows: usize) -> Result<(Vec<Part>, Vec<OwnedFd>)> {
     // A probe before the timeout would put it off.
     lab.client.sysctl("net.ipv4.tcp_early_retrans", "0")?;
     lab.client.sysctl("net.ipv4.ip_local_port_range", "1024 65000")?;
@@ -49,6 +50,12 @@ fn point(flows: usize) -> Result<Point> {
         holders.push(Part::start(&lab.client, address, count)?);
     }
     holders.iter_mut().try_for_each(Part::wait)?;
+    Ok((holders, queues))
+}
+
+fn point(flows: usize) -> Result<Point> {
+    let lab = Lab::new("curve")?;
+    let (mut holders, _queues) = hold(&lab, flows)?;
     let running = Contender::Ours.start("1")?;
     pause(SETTLED);
     running.skip();

@@ -11,6 +11,7 @@ mod page;
 mod part;
 mod programs;
 mod reports;
+mod service;
 mod spread;
 mod starts;
 #[path = "../../tests/support/mod.rs"]
@@ -25,7 +26,7 @@ use contender::Contender;
 use page::Page;
 
 type Measure = fn(&[Contender], &mut Page) -> Result<()>;
-const PARTS: [(&str, Measure); 7] = [
+const PARTS: [(&str, Measure); 8] = [
     ("starts", starts::measure),
     ("events", events::measure),
     ("lives", |_, page| lives::measure(page)),
@@ -33,6 +34,7 @@ const PARTS: [(&str, Measure); 7] = [
     ("views", |_, page| views::measure(page)),
     ("throughput", |_, page| throughput::measure(page)),
     ("curve", |_, page| curve::measure(page)),
+    ("service", |_, page| service::measure(page)),
 ];
 
 fn main() -> ExitCode {

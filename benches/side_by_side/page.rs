@@ -63,6 +63,21 @@ pub(crate) struct Change {
     pub(crate) target: Option<Target>,
 }
 
+/// One row of what the service takes.
+#[derive(Debug)]
+pub(crate) struct ServiceRow {
+    pub(crate) flows: usize,
+    /// What it does besides.
+    pub(crate) name: &'static str,
+    /// Of a core, while nobody asks.
+    pub(crate) quiet_percent: f64,
+    pub(crate) memory_mb: f64,
+    /// CPU time of one, a connection of its own included.
+    pub(crate) scrape_us: f64,
+    /// Of what is scraped, bytes, by format.
+    pub(crate) sizes: Vec<(&'static str, usize)>,
+}
+
 /// One row of what other views cost.
 #[derive(Debug)]
 pub(crate) struct View {
@@ -88,6 +103,7 @@ pub(crate) struct Page {
     changes: Vec<Change>,
     points: Vec<Point>,
     views: Vec<View>,
+    services: Vec<ServiceRow>,
     notes: Vec<String>,
 }
 
@@ -115,6 +131,11 @@ impl Page {
     pub(crate) fn view(&mut self, view: View) {
         eprintln!("{}", view.row(self.views.first()));
         self.views.push(view);
+    }
+
+    pub(crate) fn service(&mut self, row: ServiceRow) {
+        eprintln!("{}", row.row());
+        self.services.push(row);
     }
 
     pub(crate) fn note(&mut self, note: String) {
@@ -176,6 +197,16 @@ impl Page {
         );
         for view in &self.views {
             let _ = writeln!(text, "{}", view.row(self.views.first()));
+        }
+        text.push_str(
+            "\nWhat `tcpcong serve` takes: beside quiet connections while nobody asks, a look at all of\n\
+             them each ten seconds included; and each scrape, of 2,000 one after the other, in the text\n\
+             format, each on a connection of its own. Both ends of each are on this machine.\n\n\
+             | connections | with | quiet: CPU | peak memory | a scrape: CPU | a scrape: size |\n\
+             | --- | --- | --- | --- | --- | --- |\n",
+        );
+        for row in &self.services {
+            let _ = writeln!(text, "{}", row.row());
         }
         text.push('\n');
         for note in &self.notes {
@@ -267,6 +298,19 @@ impl View {
             "| {name} | {quiet_percent:.2} % of a core | {} | {:.2} | {memory_mb:.1} MB |",
             changing_ms.show("ms", 0),
             changing_ms.median / plain_ms
+        )
+    }
+}
+
+impl ServiceRow {
+    fn row(&self) -> String {
+        let Self { flows, name, quiet_percent, memory_mb, scrape_us, sizes } = self;
+        let sizes: Vec<_> =
+            sizes.iter().map(|(format, bytes)| format!("{bytes} bytes of {format}")).collect();
+        format!(
+            "| {flows} | {name} | {quiet_percent:.2} % of a core | {memory_mb:.1} MB | \
+             {scrape_us:.0} us | {} |",
+            sizes.join(", ")
         )
     }
 }
