@@ -35,6 +35,7 @@ if [ "$what" = test ]; then
     need fish command -v fish
     need python3-venv python3 -c 'import ensurepip'
     need chromium command -v chromium
+    need jsonnet command -v jsonnetfmt
 fi
 if [ "$what" = kernels ]; then # what scripts/kernels/ takes, for its machines and into them
     PATH=$PATH:/usr/sbin:/sbin
@@ -61,6 +62,19 @@ if [ -n "$missing" ]; then
     $sudo apt-get update -qq
     # shellcheck disable=SC2086 # one word a package
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+# Prometheus, beside the system: Debian's package would start one at every boot.
+if [ "$what" = test ] && ! [ -x target/prometheus/usr/bin/promtool ]; then
+    echo "setup: unpacking prometheus in target/prometheus" >&2
+    mkdir -p target/prometheus
+    (
+        cd target/prometheus
+        rm -f prometheus_*.deb
+        apt-get download -qq -o APT::Sandbox::User=root prometheus
+        dpkg -x prometheus_*.deb .
+        rm prometheus_*.deb
+    )
 fi
 
 # What tests read recordings and exports with, in an environment of its own.

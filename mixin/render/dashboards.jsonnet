@@ -1,0 +1,2 @@
+// A file for each dashboard: `jsonnet -m FOLDER`.
+(import '../mixin.libsonnet').grafanaDashboards
