@@ -49,14 +49,14 @@ assert std.set(known) == firing : 'fired by no scenario, or not there: %s, %s' %
       alert_rule_test: [
         {
           alertname: alert.alert,
-          eval_time: '%dm' % last,
+          eval_time: last + 'm',
           exp_alerts: if std.objectHas(scenario.fires, alert.alert) then [fired(alert, scenario)] else [],
         }
         for alert in alerts
       ] + [
         {
           alertname: alert.alert,
-          eval_time: '%dm' % (minutes(alert['for']) - 1),
+          eval_time: (minutes(alert['for']) - 1) + 'm',
           exp_alerts: [],
         }
         for alert in alerts

@@ -3,8 +3,8 @@
 local own = 'job="tcpcong", instance="a:10044"';
 
 // So much a minute.
-local grows(by, minutes) = '0+%sx%d' % [by, minutes];
-local stays(value, minutes) = '%s+0x%d' % [value, minutes];
+local grows(by, minutes) = '0+' + by + 'x' + minutes;
+local stays(value, minutes) = value + '+0x' + minutes;
 
 local calm(minutes) =
   local counter = function(by) grows(by, minutes);
@@ -61,6 +61,9 @@ local named(name) =
   if std.length(std.findSubstr('{', name)) == 0 then '%s{%s}' % [name, own]
   else std.strReplace(name, '{', '{%s, ' % own);
 
+// Once, and not for each scenario: it takes the time.
+local names = { [name]: named(name) for name in std.objectFields(calm(0)) };
+
 {
   grows: grows,
   stays: stays,
@@ -68,7 +71,7 @@ local named(name) =
   series(minutes, changes)::
     local all = calm(minutes) + changes;
     [
-      { series: named(name), values: all[name] }
+      { series: names[name], values: all[name] }
       for name in std.objectFields(all)
       if all[name] != null
     ],

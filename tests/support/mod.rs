@@ -12,6 +12,7 @@ pub(crate) mod info;
 pub(crate) mod instance;
 pub(crate) mod lab;
 pub(crate) mod ledger;
+pub(crate) mod mixin;
 pub(crate) mod needs;
 pub(crate) mod netns;
 pub(crate) mod probes;
