@@ -1,6 +1,6 @@
-//! Files of a recording that is rotated: the one that is written has its name, and those
-//! before have a number, as logrotate(8) gives with `extension`: 1 is the last one. Not
-//! here: when that is done.
+//! Files that are rotated: the one that is written has its name, and those before have a
+//! number, as logrotate(8) gives with `extension`: 1 is the last one. Not here: when that is
+//! done.
 
 use std::fs;
 use std::io;
@@ -39,33 +39,34 @@ impl Rotation {
         }
         Ok(Self { file, path: path.to_owned(), keep })
     }
-
-    /// Gives all of them the next number. Broken off anywhere, each is there once.
-    fn shift(&self) -> io::Result<()> {
-        let there = |number: u32| numbered(&self.path, number).symlink_metadata().is_ok();
-        let mut last = 0;
-        while there(last + 1) {
-            last += 1;
-        }
-        while self.keep.is_some_and(|keep| last >= keep) {
-            remove(&numbered(&self.path, last))?;
-            last -= 1;
-        }
-        for number in (1..=last).rev() {
-            rename(&numbered(&self.path, number), &numbered(&self.path, number + 1))?;
-        }
-        match rename(&self.path, &numbered(&self.path, 1)) {
-            // Somebody has taken it away: the next one begins all the same.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            renamed => renamed,
-        }
-    }
 }
 
 impl Parts for Rotation {
     fn next(&mut self, _: u64) -> io::Result<()> {
-        self.shift()?;
+        shift(&self.path, self.keep)?;
         self.file.make().map_err(io::Error::other)
+    }
+}
+
+/// Gives the file and all those before it the next number, and keeps so many of them. Broken
+/// off anywhere, each is there once.
+pub fn shift(path: &Path, keep: Option<u32>) -> io::Result<()> {
+    let there = |number: u32| numbered(path, number).symlink_metadata().is_ok();
+    let mut last = 0;
+    while there(last + 1) {
+        last += 1;
+    }
+    while keep.is_some_and(|keep| last >= keep) {
+        remove(&numbered(path, last))?;
+        last -= 1;
+    }
+    for number in (1..=last).rev() {
+        rename(&numbered(path, number), &numbered(path, number + 1))?;
+    }
+    match rename(path, &numbered(path, 1)) {
+        // Somebody has taken it away: the next one begins all the same.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        renamed => renamed,
     }
 }
 

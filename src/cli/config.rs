@@ -388,7 +388,7 @@ pub(super) fn buffer(text: &str) -> Result<u64, UsageError> {
 }
 
 /// A number of bytes, maybe with a unit.
-pub(super) fn bytes(text: &str) -> Option<u64> {
+pub(crate) fn bytes(text: &str) -> Option<u64> {
     let (number, unit) = match text.char_indices().last() {
         Some((at, 'k' | 'K')) => (&text[..at], 1 << 10),
         Some((at, 'm' | 'M')) => (&text[..at], 1 << 20),

@@ -39,6 +39,9 @@ pub use show::Show;
 pub use top::TopConfig;
 pub use why::WhyConfig;
 
+#[cfg(feature = "serve")]
+pub(crate) use {config::bytes, record::keep, record::max_size};
+
 /// What the person asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {

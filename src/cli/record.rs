@@ -94,25 +94,27 @@ fn extent(args: &Record) -> Result<Extent, UsageError> {
             Ok(Extent::Hindsight { length: hindsight(length)?, when })
         }
         (Some(size), None) => {
-            let keep = args.keep.as_deref().map(keep).transpose()?;
-            Ok(Extent::Rotated { bytes: max_size(size)?, keep })
+            let keep = args.keep.as_deref().map(|number| keep("--keep", number)).transpose()?;
+            Ok(Extent::Rotated { bytes: max_size("--max-size", size)?, keep })
         }
         // clap refuses both.
         _ => Ok(Extent::All),
     }
 }
 
-fn max_size(text: &str) -> Result<u64, UsageError> {
-    config::bytes(text).filter(|bytes| (SIZE_LEAST..=SIZE_MOST).contains(bytes)).ok_or_else(|| {
-        UsageError(format!("--max-size {text}: not a size from 4K up, such as 100M"))
-    })
+/// The size at which another file begins, as an option says it.
+pub(crate) fn max_size(option: &str, text: &str) -> Result<u64, UsageError> {
+    config::bytes(text)
+        .filter(|bytes| (SIZE_LEAST..=SIZE_MOST).contains(bytes))
+        .ok_or_else(|| UsageError(format!("{option} {text}: not a size from 4K up, such as 100M")))
 }
 
-fn keep(text: &str) -> Result<u32, UsageError> {
+/// How many files of those before are kept, as an option says it.
+pub(crate) fn keep(option: &str, text: &str) -> Result<u32, UsageError> {
     let number = config::whole(text).and_then(|number| u32::try_from(number).ok());
-    number
-        .filter(|number| *number > 0)
-        .ok_or_else(|| UsageError(format!("--keep {text}: not a whole number of files from 1 up")))
+    number.filter(|number| *number > 0).ok_or_else(|| {
+        UsageError(format!("{option} {text}: not a whole number of files from 1 up"))
+    })
 }
 
 pub(super) fn hindsight(text: &str) -> Result<Duration, UsageError> {

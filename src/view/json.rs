@@ -187,6 +187,27 @@ impl Sink for JsonView {
     }
 
     fn interval(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
+        self.print_listed(report, out.data)?;
+        print_sums(report, out.data)?;
+        out.data.flush()
+    }
+
+    fn ended(&mut self, _: &Start, _: &Summary, _: &mut Output<'_>) -> io::Result<()> {
+        // Every report has said what it could not see.
+        Ok(())
+    }
+}
+
+/// The last lines of a report: when entries were lost, and its sums with what could not be
+/// seen.
+pub(crate) fn print_sums(report: &Report, data: &mut dyn Write) -> io::Result<()> {
+    gaps(report, data)?;
+    print(&sums(report, &time(report.at)), data)
+}
+
+impl JsonView {
+    /// A line for each flow, group or histogram of a report.
+    pub(crate) fn print_listed(&self, report: &Report, data: &mut dyn Write) -> io::Result<()> {
         let time = time(report.at);
         match &report.spells {
             Some(_) if self.histogram && report.groups.is_some() => {
@@ -194,28 +215,21 @@ impl Sink for JsonView {
                 for (group, spells) in groups.zip(&report.group_spells) {
                     let key = Subject::of_group(group).columns.into_iter().collect();
                     let open = OngoingSpells::of(group.rows.iter());
-                    histograms(report, &key, spells, &open, &time, out.data)?;
+                    histograms(report, &key, spells, &open, &time, data)?;
                 }
             }
             Some(spells) if self.histogram => {
                 let open = &report.ongoing_spells;
-                histograms(report, &serde_json::Map::new(), spells, open, &time, out.data)?;
+                histograms(report, &serde_json::Map::new(), spells, open, &time, data)?;
             }
             _ => {
                 for listed in listed(report) {
                     let (time, interval_ns) = (&*time, report.interval_ns());
                     let columns = &self.columns;
-                    print(&ListedLine { listed, time, interval_ns, columns }, out.data)?;
+                    print(&ListedLine { listed, time, interval_ns, columns }, data)?;
                 }
             }
         }
-        gaps(report, out.data)?;
-        print(&sums(report, &time), out.data)?;
-        out.data.flush()
-    }
-
-    fn ended(&mut self, _: &Start, _: &Summary, _: &mut Output<'_>) -> io::Result<()> {
-        // Every report has said what it could not see.
         Ok(())
     }
 }
@@ -284,7 +298,7 @@ fn sums<'a>(report: &'a Report, time: &'a str) -> Line<'a> {
 }
 
 /// RFC 3339, always with nine digits after the second, so that texts sort as times do.
-pub(super) fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     format!("{at:.9}")
 }
 
@@ -298,7 +312,7 @@ pub(super) fn gaps(report: &Report, data: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Prints a line.
-pub(super) fn print(line: &impl Serialize, data: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn print(line: &impl Serialize, data: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *data, line).map_err(io::Error::from)?;
     writeln!(data)
 }

@@ -30,12 +30,16 @@ pub use export::{ExportView, ExportedSpell, Exporter, Perfetto, SamplesCsv, Spel
 pub use extras::{Extras, WithExtras};
 pub use histogram::HistogramView;
 pub use json::{JsonView, RunParams};
+#[cfg(feature = "serve")]
+pub(crate) use json::{print as print_json, print_sums, time as json_time};
 #[cfg(feature = "page")]
 pub use page::{Collected, LivesView, Page, VerdictsKept};
 pub use record::RecordView;
 pub use table::TableView;
 pub use transitions::{Form, Style, TransitionsView};
 pub(crate) use trust::{counted, in_a_sentence as trust_in_a_sentence};
+#[cfg(feature = "serve")]
+pub(crate) use why::print_verdict;
 pub use why::{Paper, Subject, WhyForm, WhyStyle, WhyView};
 
 use tcpcong_core::model::{Field, Report, Row, Value};

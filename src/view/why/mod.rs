@@ -23,6 +23,8 @@ use self::page::Page;
 use super::{JsonView, RunParams, json, trust};
 use tcpcong_core::model::{Coverage, Report, Start, Summary, Timelines};
 use tcpcong_core::sink::{Output, Sink};
+#[cfg(feature = "serve")]
+use tcpcong_core::why::Finding;
 use tcpcong_core::why::{VerdictField, VerdictOrder, Verdicts};
 
 /// How verdicts are printed.
@@ -212,6 +214,17 @@ impl Sink for WhyView {
         json::print(&end, out.data)?;
         out.data.flush()
     }
+}
+
+/// One verdict as an object.
+#[cfg(feature = "serve")]
+pub(crate) fn print_verdict(
+    columns: &[VerdictField],
+    finding: &Finding,
+    verdicts: &Verdicts,
+    data: &mut dyn io::Write,
+) -> io::Result<()> {
+    data::object(columns, finding, verdicts, None, data)
 }
 
 /// What a watch could not see.
