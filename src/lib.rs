@@ -6,6 +6,8 @@ pub mod command;
 pub mod demo;
 pub mod hindsight;
 pub mod interrupt;
+#[cfg(feature = "serve")]
+pub mod lines;
 pub mod output;
 pub mod path;
 pub mod progress;
