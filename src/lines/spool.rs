@@ -110,6 +110,7 @@ struct Dropped<'a> {
     first_line: u64,
     last_line: u64,
     host: &'a str,
+    run: u64,
 }
 
 impl Spool {
@@ -196,7 +197,7 @@ impl Spool {
 
     /// The line that says which are missing. It has no number, as it counts for none.
     fn notice(&self, lines: Lines, bytes: usize) -> Piece {
-        let Lines { first, count, from, to } = lines;
+        let Lines { run, first, count, from, to } = lines;
         let dropped = Dropped {
             time: json_time(to),
             from_time: json_time(from),
@@ -205,6 +206,7 @@ impl Spool {
             first_line: first,
             last_line: first + count - 1,
             host: &self.host,
+            run,
         };
         let mut text = Vec::new();
         // Memory takes everything.
@@ -330,7 +332,7 @@ mod tests {
 
     /// So many lines, all of the second of the first one's number.
     fn piece(first: u64, count: u64, bytes: usize) -> Piece {
-        let lines = Lines { first, count, from: at(first), to: at(first + 1) };
+        let lines = Lines { run: 7, first, count, from: at(first), to: at(first + 1) };
         Piece { bytes: vec![b'x'; bytes].into(), lines }
     }
 
@@ -344,7 +346,10 @@ mod tests {
             \"from_time\":\"1970-01-01T00:00:01.000000000Z\",\"lines\":30,\"bytes\":";
         let said = String::from_utf8_lossy(&notice.bytes).into_owned();
         assert!(said.starts_with(expected), "{said}");
-        assert!(said.ends_with(",\"first_line\":1,\"last_line\":30,\"host\":\"h\"}\n"), "{said}");
+        assert!(
+            said.ends_with(",\"first_line\":1,\"last_line\":30,\"host\":\"h\",\"run\":7}\n"),
+            "{said}"
+        );
         assert_eq!((spool.counters.dropped(), notice.lines.count), (30, 0));
         spool.is_done_with(&notice);
         for first in [31, 41, 51, 61] {

@@ -1,4 +1,4 @@
-//! Gives each line its host and number, and gathers lines into pieces that are kept and
+//! Gives each line its host, run and number, and gathers lines into pieces that are kept and
 //! written as one. Not here: what else stands in a line.
 
 use std::io::{self, Write};
@@ -18,6 +18,8 @@ pub(super) struct Piece {
 /// Which lines those are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lines {
+    /// The run that they are of: when it began, milliseconds since 1970.
+    pub(super) run: u64,
     /// The number of the first.
     pub(super) first: u64,
     /// How many there are.
@@ -30,8 +32,11 @@ pub(super) struct Lines {
 /// Takes objects, one a line.
 #[derive(Debug)]
 pub(super) struct Stamp {
+    /// As JSON has it.
+    host: String,
     /// What each line ends with, up to its number.
     end: String,
+    run: u64,
     /// The number of the next line that ends.
     next: u64,
     bytes: Vec<u8>,
@@ -42,9 +47,11 @@ pub(super) struct Stamp {
 
 impl Stamp {
     pub(super) fn new(host: &str) -> Self {
-        let host = serde_json::Value::from(host);
+        let host = serde_json::Value::from(host).to_string();
         Self {
-            end: format!(r#","host":{host},"line":"#),
+            end: end(&host, 0),
+            host,
+            run: 0,
             next: 1,
             bytes: Vec::with_capacity(2 * PIECE),
             count: 0,
@@ -53,10 +60,10 @@ impl Stamp {
         }
     }
 
-    /// The lines of a run that began then: the first one's number is that time in
-    /// microseconds, so that numbers only grow, from one run to the next as well.
+    /// The run began then.
     pub(super) fn begin(&mut self, at: Timestamp) {
-        self.next = u64::try_from(at.as_microsecond()).unwrap_or(0).max(self.next);
+        self.run = u64::try_from(at.as_millisecond()).unwrap_or(0);
+        self.end = end(&self.host, self.run);
     }
 
     /// What comes now tells of this time.
@@ -90,11 +97,16 @@ impl Stamp {
             return;
         }
         let (from, to) = self.span;
-        let lines = Lines { first: self.next - self.count, count: self.count, from, to };
+        let first = self.next - self.count;
+        let lines = Lines { run: self.run, first, count: self.count, from, to };
         self.pieces.push(Piece { bytes: self.bytes.as_slice().into(), lines });
         self.bytes.clear();
         self.count = 0;
     }
+}
+
+fn end(host: &str, run: u64) -> String {
+    format!(r#","host":{host},"run":{run},"line":"#)
 }
 
 impl Write for Stamp {
@@ -122,12 +134,13 @@ mod tests {
     #[test]
     fn each_line_has_its_host_and_number_and_pieces_are_of_whole_lines() {
         let mut stamp = Stamp::new("a \"b\"");
+        stamp.begin(Timestamp::from_second(5).expect("a time"));
         stamp.write_all(b"{\"a\":1}\n{\"a\"").expect("memory");
         stamp.write_all(b":2}\n").expect("memory");
         let pieces = stamp.take();
         let [piece] = &pieces[..] else { panic!("{pieces:?}") };
-        let expected = "{\"a\":1,\"host\":\"a \\\"b\\\"\",\"line\":1}\n\
-                        {\"a\":2,\"host\":\"a \\\"b\\\"\",\"line\":2}\n";
+        let expected = "{\"a\":1,\"host\":\"a \\\"b\\\"\",\"run\":5000,\"line\":1}\n\
+                        {\"a\":2,\"host\":\"a \\\"b\\\"\",\"run\":5000,\"line\":2}\n";
         assert_eq!(str::from_utf8(&piece.bytes), Ok(expected));
         assert_eq!((piece.lines.first, piece.lines.count), (1, 2));
         let long = format!("{{\"a\":\"{}\"}}\n", "x".repeat(PIECE / 3));

@@ -1,0 +1,431 @@
+//! Lines of a real run, of several network namespaces that stand for hosts, in the real engines:
+//! their sums are those of the JSON view to the nanosecond, and both answer the questions of
+//! engines/ alike. Not here: what becomes of lines on the way, which src/lines tests.
+
+#![cfg(feature = "serve")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::{JoinHandle, spawn};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use support::lab::Lab;
+use support::needs::{need, need_root};
+use support::netns::Netns;
+use support::server::Server;
+use support::tool::{command, pause};
+use support::traffic::{Amount, Dial, Ending, Sender};
+use tcpcong::cli::{self, Request};
+use tcpcong::lines::{Given, LineOptions, LinesSink};
+use tcpcong::view::RunParams;
+use tcpcong_core::model::{Filter, LedgerOptions, Lookups, Report, Start, Summary};
+use tcpcong_core::recording::Recording;
+use tcpcong_core::session::{Plan, Product, Session};
+use tcpcong_core::sink::{Output, Sink};
+use tcpcong_core::why::Verdicts;
+use tempfile::TempDir;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/engines");
+const RECORDING: &str = "a.jsonl.zst";
+
+/// A network namespace that stands for a host.
+struct Host {
+    name: &'static str,
+    netns: String,
+}
+
+/// Of each host, by name, what something comes to.
+type Sums = BTreeMap<String, BTreeMap<String, u64>>;
+
+/// Four hosts that send to one another in pairs: one path passes nothing for a while, on the
+/// other the router is too tight both ways.
+fn record(folder: &Path) -> Result<Vec<Host>> {
+    let labs = [Lab::new("eng1")?, Lab::new("eng2")?];
+    let mut servers = Vec::new();
+    for lab in &labs {
+        lab.bottleneck("100mbit", "32k", "60k")?;
+        servers.push((&lab.client, Server::listen(&lab.server, (lab.server_v4(), 0).into())?));
+        servers.push((&lab.server, Server::listen(&lab.client, (lab.client_v4(), 0).into())?));
+    }
+    let towards_client = "qdisc replace dev r0 root tbf rate 100mbit burst 32k limit 60k";
+    labs[1].router.run("tc", &towards_client.split(' ').collect::<Vec<_>>())?;
+    let mut tool = begin(folder)?;
+    let mut senders = Vec::new();
+    for (from, server) in &servers {
+        for cc in ["cubic", "reno", "cubic"] {
+            let dial = Dial::to(server.address()).congestion_control(cc);
+            senders.push(Sender::start(from, &dial, Amount::UntilStopped)?);
+        }
+    }
+    pause(Duration::from_millis(800));
+    labs[0].silence(true)?;
+    pause(Duration::from_millis(1500));
+    labs[0].silence(false)?;
+    pause(Duration::from_millis(1500));
+    senders.into_iter().try_for_each(|sender| sender.stop(Ending::Reset).map(drop))?;
+    kill(Pid::from_raw(i32::try_from(tool.id())?), Signal::SIGINT)?;
+    ensure!(tool.wait()?.success(), "it failed");
+    let host = |name, netns: &Netns| -> Result<Host> { Ok(Host { name, netns: netns.inode()? }) };
+    let [first, second] = &labs;
+    Ok(vec![
+        host("web-1", &first.client)?,
+        host("db-1", &first.server)?,
+        host("web-2", &second.client)?,
+        host("db-2", &second.server)?,
+    ])
+}
+
+fn begin(folder: &Path) -> Result<Child> {
+    let mut tool = command()
+        .args(["record", "-o", RECORDING])
+        .current_dir(folder)
+        .stderr(Stdio::null())
+        .spawn()?;
+    while !folder.join(RECORDING).exists() {
+        ensure!(tool.try_wait()?.is_none(), "it ended before it began");
+        pause(Duration::from_millis(5));
+    }
+    Ok(tool)
+}
+
+/// Keeps verdicts for a run that shows reports.
+#[derive(Default)]
+struct Kept(Vec<Verdicts>);
+
+impl Sink for Kept {
+    fn verdicts(&mut self, verdicts: &Verdicts, _: &mut Output<'_>) -> io::Result<()> {
+        self.0.push(verdicts.clone());
+        Ok(())
+    }
+}
+
+/// The lines of a run, with verdicts among the reports as a service has them.
+struct Service {
+    lines: LinesSink,
+    verdicts: std::vec::IntoIter<Verdicts>,
+}
+
+impl Sink for Service {
+    fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
+        self.lines.started(start, out)
+    }
+
+    fn interval(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
+        self.lines.interval(report, out)?;
+        let due = self.verdicts.as_slice().first();
+        if due.is_some_and(|verdicts| verdicts.to_ns <= report.to_ns) {
+            let verdicts = self.verdicts.next();
+            verdicts.map_or(Ok(()), |verdicts| self.lines.verdicts(&verdicts, out))?;
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, start: &Start, sum: &Summary, out: &mut Output<'_>) -> io::Result<()> {
+        self.lines.ended(start, sum, out)
+    }
+}
+
+/// Only what this host's namespace has.
+fn filter(host: &Host) -> Result<Filter> {
+    let request = cli::parse(["tcpcong", "--from", RECORDING, "--netns", &host.netns])?;
+    let Request::Reports(config) = request else { bail!("another request") };
+    Ok(config.filter)
+}
+
+fn replay(folder: &Path, filter: &Filter, product: Product, sink: &mut dyn Sink) -> Result<()> {
+    let mut recording = Recording::open(Box::new(File::open(folder.join(RECORDING))?))?;
+    let second = Some(Duration::from_secs(1));
+    let is_report = product == Product::Reports;
+    let plan = Plan {
+        product,
+        interval: second.filter(|_| is_report),
+        verdicts_every: second.filter(|_| !is_report),
+        ledger: LedgerOptions {
+            transitions: true,
+            list_quiet: !is_report,
+            tick_ns: Some(recording.tick_ns()),
+            ..LedgerOptions::default()
+        },
+        filter: filter.clone(),
+        lookups: Lookups::ALL,
+        ..Plan::default()
+    };
+    let mut owners = recording.owners();
+    let session = Session {
+        source: &mut recording,
+        enrichment: &mut owners,
+        sink,
+        out: Output { data: &mut io::sink(), remarks: &mut io::stderr() },
+        backlog: &(),
+    };
+    session.run(&plan).map(drop)
+}
+
+/// Writes this host's lines; returns how many.
+fn write(folder: &Path, host: &Host, to: &str, max_size: Option<&str>) -> Result<u64> {
+    let filter = filter(host)?;
+    let mut kept = Kept::default();
+    replay(folder, &filter, Product::Verdicts, &mut kept)?;
+    let given = Given { to, host: Some(host.name), max_size, ..Given::default() };
+    let options = LineOptions::parse(&given).map_err(anyhow::Error::msg)?;
+    let lines = LinesSink::new(&options, &RunParams::default())?;
+    let counters = lines.counters();
+    let mut service = Service { lines, verdicts: kept.0.into_iter() };
+    replay(folder, &filter, Product::Reports, &mut service)?;
+    ensure!(counters.dropped() == 0, "{} lines were dropped", counters.dropped());
+    Ok(counters.written())
+}
+
+/// Copies what comes on a connection into a file.
+fn receive<S: io::Read + Send + 'static>(
+    accept: impl FnOnce() -> io::Result<S> + Send + 'static,
+    file: PathBuf,
+) -> JoinHandle<io::Result<u64>> {
+    spawn(move || io::copy(&mut accept()?, &mut File::create(file)?))
+}
+
+/// Each host's lines come to the folder in another way.
+fn write_all(folder: &Path, hosts: &[Host]) -> Result<()> {
+    let [web_1, db_1, web_2, db_2] = hosts else { bail!("four hosts") };
+    let file = |host: &Host| folder.join(format!("lines-{}.jsonl", host.name));
+    let socket = folder.join("lines.sock");
+    let unix = UnixListener::bind(&socket)?;
+    let receiver = receive(move || unix.accept().map(|(stream, _)| stream), file(web_1));
+    let mut written = write(folder, web_1, &format!("unix:{}", socket.display()), None)?;
+    ensure!(receiver.join().is_ok_and(|copied| copied.is_ok()), "nothing came");
+    let tcp = TcpListener::bind("127.0.0.1:0")?;
+    let to = format!("tcp:{}", tcp.local_addr()?);
+    let receiver = receive(move || tcp.accept().map(|(stream, _)| stream), file(db_1));
+    written += write(folder, db_1, &to, None)?;
+    ensure!(receiver.join().is_ok_and(|copied| copied.is_ok()), "nothing came");
+    written += write(folder, web_2, &file(web_2).to_string_lossy(), None)?;
+    written += write(folder, db_2, &file(db_2).to_string_lossy(), Some("8K"))?;
+    let mut found = 0;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.to_string_lossy().contains(".jsonl") && path.file_name() != Some(RECORDING.as_ref())
+        {
+            found += fs::read_to_string(path)?.lines().count() as u64;
+        }
+    }
+    ensure!(found == written, "{found} lines, not {written}");
+    Ok(())
+}
+
+fn shown(folder: &Path, arguments: &[&str]) -> Result<Vec<Value>> {
+    let output = command().args(arguments).current_dir(folder).output()?;
+    ensure!(output.status.success(), "{output:?}");
+    let lines = str::from_utf8(&output.stdout)?.lines();
+    Ok(lines.map(serde_json::from_str).collect::<Result<_, _>>()?)
+}
+
+/// Sums of every figure that is a number, of the lines of this type.
+fn summed(lines: &[Value], r#type: &str) -> Result<BTreeMap<String, u64>> {
+    let mut sums = BTreeMap::new();
+    for line in lines.iter().filter(|line| line["type"] == r#type) {
+        for (key, value) in line.as_object().context("no object")? {
+            if let Some(figure) = value.as_u64() {
+                *sums.entry(key.clone()).or_default() += figure;
+            }
+        }
+    }
+    Ok(sums)
+}
+
+/// What the JSON view of the recording comes to, of each host.
+fn views(folder: &Path, hosts: &[Host], r#type: &str) -> Result<Sums> {
+    let columns: Vec<_> = LineOptions::flow_columns().iter().map(|field| field.name).collect();
+    let columns = columns.join(",");
+    let of_host = |host: &Host| {
+        let arguments =
+            ["--from", RECORDING, "--netns", &host.netns, "--format", "json", "-o", &columns, "1"];
+        Ok((host.name.to_owned(), summed(&shown(folder, &arguments)?, r#type)?))
+    };
+    hosts.iter().map(of_host).collect()
+}
+
+fn run_python(folder: &Path, arguments: &[&str], input: &Value) -> Result<Value> {
+    let mut child = Command::new(interpreter())
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engines/run.py"))
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    child.stdin.take().context("no stdin")?.write_all(input.to_string().as_bytes())?;
+    let output = child.wait_with_output()?;
+    ensure!(output.status.success(), "{arguments:?}");
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn interpreter() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python")
+}
+
+/// The figures' sums in a table, as a query; and what it answers.
+struct InTable<'k> {
+    table: &'static str,
+    keys: Vec<&'k str>,
+}
+
+impl<'k> InTable<'k> {
+    fn new(table: &'static str, of: &'k Sums, but: &[&str]) -> Self {
+        let keys = of.values().flat_map(BTreeMap::keys).map(String::as_str);
+        let mut keys: Vec<_> = keys.filter(|key| !but.contains(key)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        Self { table, keys }
+    }
+
+    fn query(&self) -> String {
+        let sums: Vec<_> =
+            self.keys.iter().map(|key| format!("sum(coalesce(t.{key}, 0))")).collect();
+        let (sums, table) = (sums.join(", "), self.table);
+        format!("SELECT t.host, {sums} FROM {table} AS t GROUP BY t.host ORDER BY t.host")
+    }
+
+    fn holds(&self, of: &Sums, answer: &Value) -> Result<()> {
+        let rows = answer.as_array().context("no rows")?;
+        ensure!(rows.len() == of.len(), "{}: {rows:?}", self.table);
+        for (row, (host, sums)) in rows.iter().zip(of) {
+            ensure!(row[0] == *host.as_str(), "{row}");
+            for (at, key) in self.keys.iter().enumerate() {
+                let (found, expected) = (&row[at + 1], sums.get(*key).copied().unwrap_or(0));
+                ensure!(
+                    found.as_u64() == Some(expected),
+                    "{} of {host} in {}: {found}, not {expected}",
+                    key,
+                    self.table
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The queries of a file, without its remarks.
+fn queries(file: &str) -> Result<Vec<String>> {
+    let text = fs::read_to_string(Path::new(FOLDER).join(file))?;
+    let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("--")).collect();
+    let text = lines.join("\n");
+    let queries = text.split(';').map(str::trim).filter(|query| !query.is_empty());
+    Ok(queries.map(str::to_owned).collect())
+}
+
+/// What is summed by the minute has these of the flows' figures.
+const PER_MINUTE: [&str; 15] = [
+    "open_ns",
+    "disorder_ns",
+    "cwr_ns",
+    "recovery_ns",
+    "loss_ns",
+    "waited_ns",
+    "rwnd_limited_ns",
+    "sndbuf_limited_ns",
+    "changes",
+    "rtos",
+    "delivered",
+    "retrans",
+    "acked_bytes",
+    "uncertain_ns",
+    "run",
+];
+
+struct Expected {
+    flows: Sums,
+    reports: Sums,
+    /// Transitions by host and cause.
+    causes: Vec<Value>,
+}
+
+impl Expected {
+    fn new(folder: &Path, hosts: &[Host]) -> Result<Self> {
+        let mut causes = BTreeMap::<_, u64>::new();
+        for host in hosts {
+            let arguments =
+                ["trace", "--from", RECORDING, "--netns", &host.netns, "--format", "json"];
+            let lines = shown(folder, &arguments)?;
+            for line in lines.iter().filter(|line| line["type"] == "transition") {
+                let cause = line["cause"].as_str().context("no cause")?.to_owned();
+                *causes.entry((host.name, cause)).or_default() += 1;
+            }
+        }
+        let causes = causes.iter().map(|((host, cause), times)| json!([host, cause, times]));
+        Ok(Self {
+            flows: views(folder, hosts, "flow")?,
+            reports: views(folder, hosts, "report")?,
+            causes: causes.collect(),
+        })
+    }
+
+    /// Holds an engine's tables to it. Returns what it answers to the questions.
+    fn hold(&self, folder: &Path, engine: &str, setup: &str, by_minute: bool) -> Result<Value> {
+        let database = if by_minute { "tcpcong." } else { "" };
+        let table = |name: &str| -> &'static str { format!("{database}{name}").leak() };
+        // Two keys of reports are not kept.
+        let but = ["flows_shown", "flows_filtered_out_unknown", "end_ns", "flows_ended_quiet"];
+        let but: Vec<_> = but.into_iter().chain(["calls_lost", "lines_damaged", "gaps"]).collect();
+        let flows = InTable::new(table("flows"), &self.flows, &[]);
+        let reports = InTable::new(table("reports"), &self.reports, &but);
+        let causes = format!(
+            "SELECT t.host, t.cause, count(*) FROM {} AS t GROUP BY ALL ORDER BY ALL",
+            table("transitions")
+        );
+        let mut minutes = InTable::new(table("flows_per_minute"), &self.flows, &[]);
+        minutes.keys.retain(|key| PER_MINUTE.contains(key));
+        let mut asked = vec![flows.query(), reports.query(), causes];
+        asked.extend(by_minute.then(|| minutes.query()));
+        let questions = asked.len();
+        asked.extend(queries(&format!("{engine}/queries.sql"))?);
+        let setup = format!("{FOLDER}/{engine}/{setup}");
+        let mut answers = run_python(folder, &[engine, &setup], &json!(asked))?;
+        flows.holds(&self.flows, &answers[0])?;
+        reports.holds(&self.reports, &answers[1])?;
+        ensure!(answers[2] == json!(self.causes), "{}", answers[2]);
+        if by_minute {
+            minutes.holds(&self.flows, &answers[3])?;
+        }
+        Ok(answers.as_array_mut().context("no answers")?.split_off(questions).into())
+    }
+}
+
+#[test]
+fn both_engines_have_the_json_views_sums_and_answer_alike() -> Result<()> {
+    let test = "both_engines_have_the_json_views_sums_and_answer_alike";
+    if !need_root(test) || !need(test, interpreter().exists(), "`scripts/setup.sh test`") {
+        return Ok(());
+    }
+    let folder = TempDir::new()?;
+    let folder = folder.path();
+    let hosts = record(folder)?;
+    write_all(folder, &hosts)?;
+    let expected = Expected::new(folder, &hosts)?;
+    for key in ["loss_ns", "recovery_ns", "retrans", "waited_ns", "delivered", "rtos"] {
+        let sum: u64 = expected.flows.values().filter_map(|sums| sums.get(key)).sum();
+        ensure!(sum > 0, "nothing to hold it against: no {key}");
+    }
+    let clickhouse = expected.hold(folder, "clickhouse", "schema.sql", true)?;
+    let duckdb = expected.hold(folder, "duckdb", "views.sql", false)?;
+    let answers = clickhouse.as_array().context("no answers")?;
+    for (at, answer) in answers.iter().enumerate() {
+        ensure!(*answer == duckdb[at], "question {}: {answer}, but DuckDB {}", at + 1, duckdb[at]);
+    }
+    ensure!(answers.len() == 6, "{} answers", answers.len());
+    let rows = |at: usize| answers[at].as_array().map(Vec::len).unwrap_or(0);
+    ensure!((0..6).all(|at| rows(at) > 0), "a question without an answer: {clickhouse:#}");
+    // The last says how far it is true: nothing was dropped, and nothing is missing.
+    let is_whole = |row: &Value| row[5] == 0 && row[6] == 0;
+    ensure!(rows(5) == 4 && answers[5].as_array().is_some_and(|rows| rows.iter().all(is_whole)));
+    Ok(())
+}
