@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::net::TcpListener;
@@ -29,7 +29,9 @@ use support::traffic::{Amount, Dial, Ending, Sender};
 use tcpcong::cli::{self, Request};
 use tcpcong::lines::{Given, LineOptions, LinesSink};
 use tcpcong::view::RunParams;
-use tcpcong_core::model::{Filter, LedgerOptions, Lookups, Report, Start, Summary};
+use tcpcong_core::model::{
+    Filter, LedgerOptions, Lookups, Report, Start, Summary, TransitionField,
+};
 use tcpcong_core::recording::Recording;
 use tcpcong_core::session::{Plan, Product, Session};
 use tcpcong_core::sink::{Output, Sink};
@@ -427,5 +429,54 @@ fn both_engines_have_the_json_views_sums_and_answer_alike() -> Result<()> {
     // The last says how far it is true: nothing was dropped, and nothing is missing.
     let is_whole = |row: &Value| row[5] == 0 && row[6] == 0;
     ensure!(rows(5) == 4 && answers[5].as_array().is_some_and(|rows| rows.iter().all(is_whole)));
+    Ok(())
+}
+
+/// The tables have a column for whatever stands in flows and transitions.
+#[test]
+fn what_flows_and_transitions_have_is_a_column_of_both_engines() -> Result<()> {
+    let flows = LineOptions::flow_columns().into_iter().map(|field| field.key());
+    let transitions = TransitionField::usual().into_iter().map(|field| field.key());
+    for file in ["clickhouse/schema.sql", "duckdb/views.sql"] {
+        let text = fs::read_to_string(Path::new(FOLDER).join(file))?;
+        let words = text.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'));
+        let words: HashSet<_> = words.collect();
+        for key in flows.clone().chain(transitions.clone()) {
+            ensure!(words.contains(key.as_str()), "{file} has no {key}");
+        }
+    }
+    Ok(())
+}
+
+/// Neither is packaged where this is built: they are read, and no more.
+#[test]
+fn what_ships_lines_is_yaml_and_inserts_into_the_table_that_there_is() -> Result<()> {
+    let test = "what_ships_lines_is_yaml_and_inserts_into_the_table_that_there_is";
+    if !need(test, interpreter().exists(), "`scripts/setup.sh test`") {
+        return Ok(());
+    }
+    let read = |file: &str| {
+        run_python(Path::new(FOLDER), &["yaml", &format!("{FOLDER}/{file}")], &Value::Null)
+    };
+    let vector = read("vector/vector.yaml")?;
+    let (source, sink) = (&vector["sources"]["tcpcong"], &vector["sinks"]["clickhouse"]);
+    ensure!(sink["inputs"] == json!(["tcpcong"]) && sink["skip_unknown_fields"] == true, "{sink}");
+    let fluent_bit = read("fluent-bit/fluent-bit.yaml")?;
+    let pipeline = &fluent_bit["pipeline"];
+    let (input, output) = (&pipeline["inputs"][0], &pipeline["outputs"][0]);
+    ensure!(input["tag"] == output["match"] && output["json_date_key"] == false, "{pipeline}");
+    let schema = fs::read_to_string(Path::new(FOLDER).join("clickhouse/schema.sql"))?;
+    let text = |value: &Value| value.as_str().map(str::to_owned).context("no text");
+    let table = format!("{}.{}", text(&sink["database"])?, text(&sink["table"])?);
+    ensure!(schema.contains(&format!("CREATE TABLE IF NOT EXISTS {table}\n")), "{table}");
+    ensure!(text(&output["uri"])?.contains(&table), "{output}");
+    // The ends that they listen on are what --lines.to takes.
+    let unix = format!("unix:{}", text(&source["path"])?);
+    let tcp = format!("tcp:{}:{}", text(&input["listen"])?, input["port"]);
+    for (to, file) in [(unix, "vector/vector.yaml"), (tcp, "fluent-bit/fluent-bit.yaml")] {
+        LineOptions::parse(&Given { to: &to, ..Given::default() }).map_err(anyhow::Error::msg)?;
+        let said = fs::read_to_string(Path::new(FOLDER).join(file))?;
+        ensure!(said.contains(&format!("--lines.to {to}\n")), "{file}: {to}");
+    }
     Ok(())
 }

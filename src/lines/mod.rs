@@ -18,4 +18,6 @@ pub use spool::LineCounters;
 #[cfg(test)]
 mod sink_tests;
 #[cfg(test)]
+mod speed_tests;
+#[cfg(test)]
 mod writer_tests;

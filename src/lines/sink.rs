@@ -104,6 +104,12 @@ impl LinesSink {
         Reopener(Arc::clone(&self.spool))
     }
 
+    /// Memory that waiting lines take, bytes.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.spool.waiting()
+    }
+
     fn print_transitions(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
         if report.transitions.is_empty() {
             return Ok(());
