@@ -12,6 +12,8 @@ const SPOOL: u64 = 64 << 20;
 /// The least and the most of it, bytes.
 const SPOOL_LEAST: u64 = 64 << 10;
 const SPOOL_MOST: u64 = 64 << 30;
+/// `struct sockaddr_un` (unix(7)), with the zero at its end.
+const SOCKET_PATH_MOST: usize = 107;
 /// As long as Linux lets a host's name be is 64; a DNS name may be longer.
 const HOST_MOST: usize = 255;
 
@@ -132,9 +134,10 @@ impl Target {
             return Ok(Self::Stdout);
         }
         if let Some(path) = text.strip_prefix("unix:") {
-            return match path {
-                "" => refused("no path of a socket, such as unix:/run/vector/tcpcong.sock"),
-                path => Ok(Self::Unix(path.into())),
+            return match path.len() {
+                0 => refused("no path of a socket, such as unix:/run/vector/tcpcong.sock"),
+                1..=SOCKET_PATH_MOST => Ok(Self::Unix(path.into())),
+                _ => refused("a socket's path has 107 bytes at most"),
             };
         }
         if let Some(address) = text.strip_prefix("tcp:") {
@@ -266,9 +269,11 @@ mod tests {
     #[test]
     fn what_is_not_right_is_said_in_one_line() {
         let rotated = Given { to: "a.jsonl", max_size: Some("1M"), ..Given::default() };
+        let long = format!("unix:/{}", "x".repeat(107));
         let wrong = [
             (Given { to: "", ..rotated }, "--lines.to : not one of -, "),
             (Given { to: "unix:", ..rotated }, "--lines.to unix:: no path of a socket"),
+            (Given { to: &long, ..rotated }, "--lines.to unix:/xxx"),
             (Given { to: "tcp:5170", ..rotated }, "--lines.to tcp:5170: not tcp:HOST:PORT"),
             (Given { to: "tcp:a:0", ..rotated }, "--lines.to tcp:a:0: not tcp:HOST:PORT"),
             (Given { to: "tcp:::1:5170", ..rotated }, "--lines.to tcp:::1:5170: not tcp:HOST"),

@@ -2,7 +2,7 @@
 //! own.
 
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -34,7 +34,7 @@ pub(super) trait Receiver: Send {
 /// known at the start; a socket may be listened on later.
 pub(super) fn receiver(options: &LineOptions) -> io::Result<Box<dyn Receiver>> {
     Ok(match &options.to {
-        Target::Stdout => Box::new(Stdout),
+        Target::Stdout => Box::new(Pipe(io::stdout())),
         Target::File(path) => Box::new(FileReceiver::open(path.clone(), options.rotation)?),
         Target::Unix(_) | Target::Tcp(_) => Box::new(SocketReceiver::new(options.to.clone())),
     })
@@ -46,19 +46,51 @@ pub(super) fn whole_lines(bytes: &[u8], most: usize) -> Option<usize> {
     bytes[..most].iter().rposition(|byte| *byte == b'\n').map(|at| at + 1)
 }
 
-struct Stdout;
+/// stdout, whatever that is; mostly a pipe.
+struct Pipe<F>(F);
 
-impl Receiver for Stdout {
+impl<F: AsFd + Send> Receiver for Pipe<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let stdout = io::stdout();
         let timeout = PollTimeout::try_from(SLOW).unwrap_or(PollTimeout::ZERO);
-        let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
         poll(&mut fds, timeout)?;
         if !fds[0].any().unwrap_or(false) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let most = whole_lines(bytes, AT_ONCE).unwrap_or(bytes.len().min(AT_ONCE));
         // Not through std, which would keep what could not be written.
-        Ok(write(&stdout, &bytes[..most])?)
+        Ok(write(&self.0, &bytes[..most])?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_takes_whole_lines_is_slow_when_it_is_full_and_fails_when_nobody_reads() {
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        let mut pipe = Pipe(writer);
+        let line = format!("{}\n", "x".repeat(999));
+        let lines = line.repeat(10);
+        let mut taken = 0;
+        let error = loop {
+            match pipe.write(lines.as_bytes()) {
+                Ok(more) => {
+                    assert_eq!(more % line.len(), 0);
+                    taken += more;
+                }
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        let mut read = vec![0; taken];
+        reader.read_exact(&mut read).expect("so much is there");
+        assert_eq!(pipe.write(lines.as_bytes()).expect("room"), 4 * line.len());
+        drop(reader);
+        let error = pipe.write(lines.as_bytes()).expect_err("nobody reads");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 }
