@@ -11,12 +11,14 @@ use clap::Args as Group;
 use super::args::Recordings;
 use super::show::{FILTERS, Filters, Ports};
 use super::{Origin, UsageError, choice, config, record};
+use crate::lines::{Given, LineOptions};
 use crate::serve::metrics::LabelBy;
 use tcpcong_core::model::Filter;
 use tcpcong_live::{Options, Selection};
 
 const WEB: &str = "Web";
 const LABEL: &str = "Label";
+const LINES: &str = "Lines into an engine";
 
 /// Values of the label that `--by` adds, where nobody says how many there may be.
 const LIMIT: &str = "100";
@@ -74,6 +76,43 @@ pub struct Serve {
     /// Keep the last so long in memory, for /hindsight and /why; 0 keeps nothing
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "60s")]
     pub hindsight: String,
+    /// Write what happens as JSON lines: a file, unix:PATH or tcp:HOST:PORT of who takes them, -
+    /// for stdout
+    #[arg(long = "lines.to", value_name = "WHERE", help_heading = LINES)]
+    pub lines_to: Option<String>,
+    /// Which lines, of flows, transitions, verdicts [default: all]
+    #[arg(long = "lines.of", value_name = "KIND,...", requires = "lines_to", help_heading = LINES)]
+    pub lines_of: Option<String>,
+    /// So much waits in memory while nobody takes it [default: 64M]
+    #[arg(
+        long = "lines.spool",
+        value_name = "SIZE",
+        allow_hyphen_values = true,
+        requires = "lines_to",
+        help_heading = LINES
+    )]
+    pub lines_spool: Option<String>,
+    /// The host's name in each line [default: its own]
+    #[arg(long = "lines.host", value_name = "NAME", requires = "lines_to", help_heading = LINES)]
+    pub lines_host: Option<String>,
+    /// Begin another file at this size, as 100M; those before get a number
+    #[arg(
+        long = "lines.max-size",
+        value_name = "SIZE",
+        allow_hyphen_values = true,
+        requires = "lines_to",
+        help_heading = LINES
+    )]
+    pub lines_max_size: Option<String>,
+    /// Keep only so many of those before [default: all]
+    #[arg(
+        long = "lines.keep",
+        value_name = "N",
+        allow_hyphen_values = true,
+        requires = "lines_to",
+        help_heading = LINES
+    )]
+    pub lines_keep: Option<String>,
     /// Which ports.
     #[command(flatten)]
     pub ports: Ports,
@@ -124,6 +163,8 @@ pub struct ServeConfig {
     pub label_most: usize,
     /// So long is kept in memory, if anything is.
     pub hindsight: Option<Duration>,
+    /// What is written as lines, and where, if anything is.
+    pub lines: Option<LineOptions>,
     /// Which connections.
     pub filter: Filter,
     /// How it attached is said on stderr.
@@ -133,6 +174,7 @@ pub struct ServeConfig {
 }
 
 pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, UsageError> {
+    let lines = lines(&args)?;
     let Serve { laddr, raddr, netns, .. } = args;
     let filters = Filters { laddr, raddr, netns, ..Filters::default() };
     let filter = choice::filter(&args.ports, &filters)?;
@@ -162,6 +204,7 @@ pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, Usa
             "0" | "0s" => None,
             length => Some(record::hindsight(length)?),
         },
+        lines,
         verbose: args.verbose,
         options: Options {
             selection: Selection::of(&filter),
@@ -175,6 +218,19 @@ pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, Usa
         },
         filter,
     })
+}
+
+fn lines(args: &Serve) -> Result<Option<LineOptions>, UsageError> {
+    let Some(to) = args.lines_to.as_deref() else { return Ok(None) };
+    let given = Given {
+        to,
+        of: args.lines_of.as_deref(),
+        spool: args.lines_spool.as_deref(),
+        host: args.lines_host.as_deref(),
+        max_size: args.lines_max_size.as_deref(),
+        keep: args.lines_keep.as_deref(),
+    };
+    LineOptions::parse(&given).map(Some).map_err(UsageError)
 }
 
 /// An address with its port, or all addresses of the machine.

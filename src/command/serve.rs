@@ -14,10 +14,12 @@ use super::replay::{Opened, Pace, SignalsAlone};
 use super::say_how_attached;
 use crate::cli::{self, Origin, ServeConfig};
 use crate::interrupt::Interrupts;
+use crate::lines::{Kinds, LinesSink, Reopener, Target};
 use crate::recordings::{FileError, NewFile};
 use crate::serve::http::{Running, Server, WebConfig};
 use crate::serve::metrics::{Account, Scraped, Values};
 use crate::serve::{Begin, HindsightRequest, Kept, ServeSink, ServicePages, Shared};
+use crate::view::RunParams;
 use tcpcong_core::model::{LedgerOptions, Lookups};
 use tcpcong_core::recording::{Hindsight, Recorder};
 use tcpcong_core::session::{Ending, Plan, Session};
@@ -27,6 +29,8 @@ use tcpcong_live::{LiveSource, Waiter as _, Wake, drop_what_attaching_needed};
 
 /// Times by state are brought up to date so often.
 const UPDATES: Duration = Duration::from_secs(1);
+/// Verdicts are of so long a watch each.
+const VERDICTS: Duration = Duration::from_secs(60);
 
 /// Serves until a signal asks for the end.
 pub fn serve(config: &ServeConfig) -> Result<()> {
@@ -75,7 +79,9 @@ impl<'c> Service<'c> {
         if let Some(file) = &file {
             file.make()?;
         }
-        drop_what_attaching_needed(file.is_some())?;
+        let lines_to = config.lines.as_ref().map(|lines| &lines.to);
+        let makes_files = file.is_some() || matches!(lines_to, Some(Target::File(_)));
+        drop_what_attaching_needed(makes_files)?;
         let kept = config.hindsight.map(|length| keep(length, tick_ns)).transpose()?;
         let recorders = [
             kept.as_ref().map(|kept| kept.recorder.clone()),
@@ -83,7 +89,7 @@ impl<'c> Service<'c> {
         ];
         let recorders: Vec<_> =
             recorders.into_iter().flatten().map(|one| one.of_only(&config.filter)).collect();
-        let mut sink = self.sink(kept);
+        let mut sink = self.sink(kept)?;
         let ending = recorded(&recorders, &mut source, &mut lookups, &mut |source, enrichment| {
             let out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
             let session = Session { source, enrichment, sink: &mut sink, out, backlog: &() };
@@ -101,7 +107,7 @@ impl<'c> Service<'c> {
         let Some(mut opened) = Opened::open(file, *range, None, interrupts)? else {
             return Ok(());
         };
-        let mut sink = self.sink(None);
+        let mut sink = self.sink(None)?;
         let mut waiter = SignalsAlone(interrupts);
         let pace = Pace { waiter: &mut waiter, reader: &(), speed: *speed };
         let mut out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
@@ -117,7 +123,10 @@ impl<'c> Service<'c> {
     }
 
     /// Serves once there are figures, and says so. No more privileges are needed by now.
-    fn sink(self, kept: Option<Kept>) -> ServeSink<'c> {
+    fn sink(self, kept: Option<Kept>) -> Result<ServeSink<'c>> {
+        let lines = self.config.lines.as_ref();
+        let lines = lines.map(|lines| LinesSink::new(lines, &params(self.config))).transpose()?;
+        let reopener = lines.as_ref().map(LinesSink::reopener);
         let Self { config, server, web, account, shared, requests, reload } = self;
         let pages = Arc::new(ServicePages(Arc::clone(&shared)));
         let counters = Arc::clone(&shared.http);
@@ -130,26 +139,40 @@ impl<'c> Service<'c> {
             }
             // Who has not started it by systemd does not hear.
             _ = sd_notify::notify(&[NotifyState::Ready]);
-            let mut reloading = Reloading { config: config.clone(), asked: reload, running };
+            let config = config.clone();
+            let mut reloading = Reloading { config, asked: reload, running, reopener };
             Ok(Box::new(move |out: &mut Output<'_>| reloading.reload_if_asked(out.remarks)))
         });
-        ServeSink::new(account, (shared, requests), kept, begin)
+        Ok(ServeSink::new(account, (shared, requests), kept, lines, begin))
     }
 }
 
 /// Each second what all flows add up to, and at each interval's end a look at all of them.
 fn plan(config: &ServeConfig) -> Plan {
+    let of = config.lines.as_ref().map_or(Kinds::NONE, |lines| lines.of);
     Plan {
         interval: Some(config.interval),
         sums_every: Some(UPDATES),
+        verdicts_every: of.verdicts.then_some(VERDICTS),
         ledger: LedgerOptions {
             sums: Some(config.label.sums()),
+            transitions: of.transitions || of.verdicts,
+            samples: of.verdicts,
             tick_ns: Some(LiveSource::tick_ns()),
             ..LedgerOptions::default()
         },
         filter: config.filter.clone(),
         lookups: Lookups::ALL,
         ..Plan::default()
+    }
+}
+
+/// What the first of the lines says of the run.
+fn params(config: &ServeConfig) -> RunParams {
+    RunParams {
+        interval_ns: u64::try_from(config.interval.as_nanos()).ok(),
+        filters: config.filter.clone(),
+        ..RunParams::default()
     }
 }
 
@@ -190,6 +213,7 @@ struct Reloading {
     config: ServeConfig,
     asked: Arc<AtomicBool>,
     running: Running,
+    reopener: Option<Reopener>,
 }
 
 impl Reloading {
@@ -211,6 +235,9 @@ impl Reloading {
         let cli::Request::Serve(next) = request else { return Ok(String::new()) };
         let web = read_web(&next)?;
         self.running.reload(web);
+        if let Some(reopener) = &self.reopener {
+            reopener.reopen();
+        }
         let same = ServeConfig { web_config: next.web_config.clone(), ..self.config.clone() };
         self.config.web_config.clone_from(&next.web_config);
         let read = "read again: the web configuration is in force";

@@ -173,6 +173,8 @@ impl fmt::Display for Target {
 impl Kinds {
     /// All that there are.
     pub const ALL: Self = Self { flows: true, transitions: true, verdicts: true };
+    /// None of them.
+    pub const NONE: Self = Self { flows: false, transitions: false, verdicts: false };
 
     fn parse(text: &str) -> Result<Self, String> {
         let mut of = Self { flows: false, transitions: false, verdicts: false };

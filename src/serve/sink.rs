@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::http::Rejection;
 use super::metrics::{Account, Snapshot, Value, table};
 use super::state::{HindsightRequest, Shared};
+use crate::lines::LinesSink;
 use tcpcong_core::model::{IntervalSums, Report, Start, Summary};
 use tcpcong_core::recording::{Hindsight, Recorder};
 use tcpcong_core::sink::{Output, Sink};
+use tcpcong_core::why::Verdicts;
 
 /// What is kept in memory, and what keeps it.
 pub struct Kept {
@@ -34,6 +36,7 @@ pub struct ServeSink<'s> {
     kept: Option<Kept>,
     requests: Receiver<HindsightRequest>,
     start: Option<Start>,
+    lines: Option<LinesSink>,
     begin: Option<Begin<'s>>,
     each_second: Option<EachSecond<'s>>,
 }
@@ -45,15 +48,22 @@ impl<'s> ServeSink<'s> {
         account: Account,
         (shared, requests): (Arc<Shared>, Receiver<HindsightRequest>),
         kept: Option<Kept>,
+        lines: Option<LinesSink>,
         begin: Begin<'s>,
     ) -> Self {
-        let begin = Some(begin);
-        Self { account, shared, kept, requests, start: None, begin, each_second: None }
+        let (begin, each_second, start) = (Some(begin), None, None);
+        Self { account, shared, kept, requests, start, lines, begin, each_second }
     }
 
     fn update(&mut self) {
         let mut snapshot = self.account.snapshot();
         self.add_http(&mut snapshot);
+        if let Some(lines) = &self.lines {
+            let counters = lines.counters();
+            let mut add = |metric, count| snapshot.add(metric, Vec::new(), Value::Count(count));
+            add(&table::LINES_WRITTEN, counters.written());
+            add(&table::LINES_DROPPED, counters.dropped());
+        }
         self.shared.scraped.update(Arc::new(snapshot));
         self.shared.touch();
     }
@@ -86,6 +96,9 @@ impl Sink for ServeSink<'_> {
     fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
         self.account.begin(start);
         self.start = Some(start.clone());
+        if let Some(lines) = &mut self.lines {
+            lines.started(start, out)?;
+        }
         self.update();
         self.each_second = self.begin.take().map(|begin| begin(out)).transpose()?;
         Ok(())
@@ -98,8 +111,11 @@ impl Sink for ServeSink<'_> {
         self.each_second.as_mut().map_or(Ok(()), |call| call(out))
     }
 
-    fn interval(&mut self, report: &Report, _: &mut Output<'_>) -> io::Result<()> {
+    fn interval(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
         self.account.add_report(report);
+        if let Some(lines) = &mut self.lines {
+            lines.interval(report, out)?;
+        }
         self.update();
         if let Some(start) = &self.start {
             self.shared.set_report(start.clone(), report.clone());
@@ -107,7 +123,14 @@ impl Sink for ServeSink<'_> {
         Ok(())
     }
 
-    fn ended(&mut self, _: &Start, _: &Summary, _: &mut Output<'_>) -> io::Result<()> {
+    fn verdicts(&mut self, verdicts: &Verdicts, out: &mut Output<'_>) -> io::Result<()> {
+        self.lines.as_mut().map_or(Ok(()), |lines| lines.verdicts(verdicts, out))
+    }
+
+    fn ended(&mut self, start: &Start, sums: &Summary, out: &mut Output<'_>) -> io::Result<()> {
+        if let Some(lines) = &mut self.lines {
+            lines.ended(start, sums, out)?;
+        }
         self.answer_requests();
         self.shared.end();
         Ok(())

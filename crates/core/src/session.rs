@@ -160,8 +160,11 @@ impl Session<'_> {
             let start = self.source.start();
             (start.at_ns, start.max_flows)
         };
+        // Beside reports verdicts are of all flows, whichever are listed.
+        let list_quiet = plan.ledger.list_quiet || plan.verdicts_every.is_some();
+        let options = LedgerOptions { max_flows, list_quiet, ..plan.ledger };
         let mut progress = Progress {
-            ledger: Ledger::new(started_ns, LedgerOptions { max_flows, ..plan.ledger }),
+            ledger: Ledger::new(started_ns, options),
             pending: Vec::new(),
             summary: Summary::default(),
             losses: Losses::default(),
@@ -301,6 +304,9 @@ impl Session<'_> {
                 report.transitions = progress.ledger.take_transitions();
                 if plan.verdicts_every.is_some() {
                     progress.watch.add(&report);
+                    if !plan.ledger.list_quiet {
+                        report.leave_out_quiet();
+                    }
                 }
                 self.select(&mut report, plan, progress)?;
                 plan.arrangement.apply(&mut report);

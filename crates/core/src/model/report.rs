@@ -349,6 +349,13 @@ impl Report {
         }
     }
 
+    /// Leaves out the rows of quiet flows, as where they are not asked for.
+    pub fn leave_out_quiet(&mut self) {
+        self.rows.retain(|row| !row.is_quiet());
+        self.flows = self.rows.len();
+        self.totals = Totals::of(&self.rows);
+    }
+
     /// How many rows are listed, those in listed groups among them.
     #[must_use]
     pub fn flows_listed(&self) -> usize {
