@@ -16,13 +16,13 @@ local day = { minutes: 1560 };
   {
     name: 'a machine that is just below every threshold',
     series: {
-      'tcpcong_state_seconds_total{state="recovery"}': counter(294),
-      'tcpcong_state_seconds_total{state="loss"}': counter(48),
-      tcpcong_busy_seconds_total: counter(1000),
+      'tcpcong_state_seconds_total{state="recovery"}': counter(400),
+      'tcpcong_state_seconds_total{state="loss"}': counter(66),
+      tcpcong_busy_seconds_total: counter(1400),
       tcpcong_repeated_rtos_total: counter(10),
-      'tcpcong_limited_seconds_total{limit="rwnd"}': counter(290),
-      'tcpcong_limited_seconds_total{limit="sndbuf"}': counter(95),
-      'tcpcong_waited_seconds_total{state="open"}': counter(48),
+      'tcpcong_limited_seconds_total{limit="rwnd"}': counter(400),
+      'tcpcong_limited_seconds_total{limit="sndbuf"}': counter(135),
+      'tcpcong_waited_seconds_total{state="open"}': counter(66),
       // Waited in Loss is in Loss: not counted twice.
       'tcpcong_waited_seconds_total{state="loss"}': counter(48),
       'tcpcong_transitions_total{from="open",to="loss",cause="syn-timeout"}': counter(115),
@@ -62,6 +62,35 @@ local day = { minutes: 1560 };
     },
   },
   {
+    name: 'nearly half of the time in Loss',
+    series: {
+      'tcpcong_state_seconds_total{state="loss"}': counter(288),
+      tcpcong_repeated_rtos_total: counter(20),
+    },
+    fires: {
+      TcpcongTimeInLoss: 'Connections of a:10044 that had something to do were in Loss for 48% of the time.',
+    },
+  },
+  {
+    name: 'half of the time in Loss, of few connections',
+    series: {
+      'tcpcong_state_seconds_total{state="recovery"}': counter(0),
+      'tcpcong_state_seconds_total{state="loss"}': counter(174),
+      tcpcong_busy_seconds_total: counter(240),
+      tcpcong_repeated_rtos_total: counter(20),
+    },
+    fires: {
+      TcpcongTimeInLoss: 'Connections of a:10044 that had something to do were in Loss for 72.5% of the time.',
+    },
+  },
+  {
+    name: 'most of the time in Loss, and each timeout is answered',
+    series: { 'tcpcong_state_seconds_total{state="loss"}': counter(480) },
+    fires: {
+      TcpcongTimeInLoss: 'Connections of a:10044 that had something to do were in Loss for 80% of the time.',
+    },
+  },
+  {
     name: 'nothing is answered, so that no connection has data to send',
     series: {
       'tcpcong_state_seconds_total{state="disorder"}': counter(0),
@@ -90,6 +119,11 @@ local day = { minutes: 1560 };
     fires: {
       TcpcongTimeoutSurge: 'a:10044 has 3.0 retransmission timeouts a second, several times as many as in the day before.',
     },
+  },
+  day {
+    name: 'eight times as many timeouts, which are still few',
+    series: { tcpcong_rtos_total: afterwards(6, 48) },
+    fires: {},
   },
   day {
     name: 'four times as many timeouts as in the day before',
