@@ -35,7 +35,8 @@ if [ "$what" = test ]; then
     need fish command -v fish
     need python3-venv python3 -c 'import ensurepip'
     need chromium command -v chromium
-    need jsonnet command -v jsonnetfmt
+    need curl command -v curl
+    need openssl command -v openssl
 fi
 if [ "$what" = kernels ]; then # what scripts/kernels/ takes, for its machines and into them
     PATH=$PATH:/usr/sbin:/sbin

@@ -4,6 +4,7 @@
 
 pub(crate) mod actor;
 pub(crate) mod calm;
+pub(crate) mod certificates;
 pub(crate) mod cgroup;
 pub(crate) mod compare;
 pub(crate) mod crowd;

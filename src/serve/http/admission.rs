@@ -13,6 +13,8 @@ use super::{HttpCounters, Rejection};
 /// A client that means well sends a request's head at once; after this, it makes room for
 /// others.
 const UNHURRIED: Duration = Duration::from_secs(1);
+/// One that reads takes an answer well within this.
+const UNREAD: Duration = Duration::from_secs(3);
 
 /// The connections that are open.
 pub(super) struct Admission {
@@ -53,10 +55,21 @@ impl Admission {
     }
 
     /// Closes the connection that has been idle for longest, or else the one whose request
-    /// has been coming for longest. Whether there was one.
+    /// has been coming for longest, or whose answer has been taken for longest. Whether there
+    /// was one.
     pub(super) fn make_room(&self) -> bool {
+        self.close_one(Open::least_busy)
+    }
+
+    /// Closes the connection whose client has left its answer unread for longest. Whether
+    /// there was one.
+    pub(super) fn make_memory(&self) -> bool {
+        self.close_one(Open::least_read)
+    }
+
+    fn close_one(&self, which: impl FnOnce(&Open, Instant) -> Option<u64>) -> bool {
         let mut open = self.open();
-        let Some(number) = open.least_busy(Instant::now()) else { return false };
+        let Some(number) = which(&open, Instant::now()) else { return false };
         if let Some(pace) = open.paces.remove(&number) {
             pace.evict();
             self.counters.count_rejection(Rejection::Limit);
@@ -72,12 +85,26 @@ impl Admission {
 
 impl Open {
     fn least_busy(&self, now: Instant) -> Option<u64> {
-        let rank = |pace: &Pace| match pace.phase() {
-            (Phase::Idle, since) => Some((0, since)),
-            (Phase::New | Phase::Head, since) if now - since >= UNHURRIED => Some((1, since)),
+        self.first(|phase, since| match phase {
+            Phase::Idle => Some((0, since)),
+            Phase::New | Phase::Head if now - since >= UNHURRIED => Some((1, since)),
+            Phase::Sending if now - since >= UNREAD => Some((2, since)),
             _ => None,
-        };
-        let ranked = self.paces.iter().filter_map(|(number, pace)| Some((rank(pace)?, *number)));
+        })
+    }
+
+    fn least_read(&self, now: Instant) -> Option<u64> {
+        self.first(|phase, since| {
+            (phase == Phase::Sending && now - since >= UNREAD).then_some((0, since))
+        })
+    }
+
+    /// The connection of the least rank that there is.
+    fn first(&self, rank: impl Fn(Phase, Instant) -> Option<(u8, Instant)>) -> Option<u64> {
+        let ranked = self.paces.iter().filter_map(|(number, pace)| {
+            let (phase, since) = pace.phase();
+            Some((rank(phase, since)?, *number))
+        });
         ranked.min().map(|(_, number)| number)
     }
 }
@@ -116,6 +143,7 @@ mod tests {
         }
         let later = Instant::now() + 60 * UNHURRIED;
         assert_eq!(admission.open().least_busy(later), None);
+        assert!(!admission.make_memory());
         assert!(admission.admit().is_none());
         assert_eq!((counters.open(), counters.rejected(Rejection::Limit)), (2, 1));
         drop(admitted);
@@ -129,5 +157,17 @@ mod tests {
         assert!(admission.admit().is_none());
         let later = Instant::now() + UNHURRIED;
         assert_eq!(admission.open().least_busy(later), Some(admitted[0].number));
+    }
+    #[test]
+    fn an_answer_that_nobody_reads_makes_room_after_those_that_ask_nothing() {
+        let (admission, admitted, _) = full(2);
+        admitted[0].pace.asks();
+        admitted[0].pace.is_answered();
+        let begin = Instant::now();
+        assert_eq!(admission.open().least_read(begin + UNHURRIED), None);
+        assert_eq!(admission.open().least_read(begin + UNREAD), Some(admitted[0].number));
+        assert_eq!(admission.open().least_busy(begin + UNREAD), Some(admitted[1].number));
+        admitted[1].pace.asks();
+        assert_eq!(admission.open().least_busy(begin + UNREAD), Some(admitted[0].number));
     }
 }

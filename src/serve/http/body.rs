@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
@@ -13,6 +14,39 @@ use super::pace::Pace;
 
 /// A stream is read in parts of this size.
 const PART_BYTES: usize = 64 << 10;
+
+/// What whole answers that are on their way take of memory.
+#[derive(Debug, Default)]
+pub(super) struct Unsent(AtomicUsize);
+
+impl Unsent {
+    pub(super) fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// These, counted until hyper has written all of them.
+    pub(super) fn counted(self: &Arc<Self>, bytes: Vec<u8>) -> Bytes {
+        self.0.fetch_add(bytes.len(), Ordering::Relaxed);
+        Bytes::from_owner(Counted { bytes, unsent: Arc::clone(self) })
+    }
+}
+
+struct Counted {
+    bytes: Vec<u8>,
+    unsent: Arc<Unsent>,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.unsent.0.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
 
 /// An answer's bytes. When it goes, the answer has been handed over.
 pub(super) struct AnswerBody {
@@ -26,8 +60,7 @@ enum Sent {
 }
 
 impl AnswerBody {
-    pub(super) fn whole(bytes: impl Into<Bytes>, pace: Arc<Pace>) -> Self {
-        let bytes = bytes.into();
+    pub(super) fn whole(bytes: Bytes, pace: Arc<Pace>) -> Self {
         Self { content: Sent::Whole((!bytes.is_empty()).then_some(bytes)), pace }
     }
 

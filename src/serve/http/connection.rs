@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{self, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
 
 use super::Rejection;
@@ -80,6 +80,10 @@ async fn within<F: Future>(pace: &Pace, mut future: Pin<&mut F>) -> Result<F::Ou
     let mut evicted = pin!(pace.is_evicted());
     let mut sleep = pin!(sleep_until(pace.deadline()));
     poll_fn(|context| {
+        // Before anything is polled: that alone could have hyper take a part of a stream.
+        if Instant::now() >= pace.deadline() {
+            return Poll::Ready(Err(Cut::Late));
+        }
         if let Poll::Ready(output) = future.as_mut().poll(context) {
             return Poll::Ready(Ok(output));
         }
@@ -155,11 +159,11 @@ async fn requests(
         .max_header_size(MOST_HEAD_BYTES)
         .max_buf_size(2 * MOST_HEAD_BYTES);
     let mut connection = pin!(builder.serve_connection(stream, service));
-    let mut changed = pin!(changes.changed());
+    let mut next = pin!(changes.changed());
     let mut is_last = false;
     let outcome = poll_fn(|context| {
         let outcome = connection.as_mut().poll(context);
-        if outcome.is_ready() || is_last || changed.as_mut().poll(context).is_pending() {
+        if outcome.is_ready() || is_last || next.as_mut().poll(context).is_pending() {
             return outcome;
         }
         is_last = true;

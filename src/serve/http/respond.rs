@@ -4,18 +4,20 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH,
     CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING, VARY,
     WWW_AUTHENTICATE,
 };
+use hyper::http::uri::Authority;
 use hyper::{Method, Response, StatusCode, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 
+use super::admission::Admission;
 use super::authentication::{Authentication, Hashing};
-use super::body::AnswerBody;
+use super::body::{AnswerBody, Unsent};
 use super::pace::Pace;
 use super::server::State;
 use super::trust::{self, Client};
@@ -24,12 +26,16 @@ use super::{Answer, Content, HttpCounters, Pages, Request, gzip, landing};
 
 /// Slow pages that are answered at a time.
 const MOST_SLOW: usize = 2;
+/// Of whole answers that clients have not taken yet.
+const MOST_UNSENT_BYTES: usize = 32 << 20;
 
 /// What every connection needs.
 pub(super) struct Shared {
     pub(super) pages: Arc<dyn Pages>,
     pub(super) counters: Arc<HttpCounters>,
     pub(super) state: watch::Receiver<State>,
+    pub(super) admission: Arc<Admission>,
+    unsent: Arc<Unsent>,
     hashing: Hashing,
     slow: Arc<Semaphore>,
     hostname: String,
@@ -43,10 +49,18 @@ impl Shared {
         pages: Arc<dyn Pages>,
         counters: Arc<HttpCounters>,
         state: watch::Receiver<State>,
+        admission: Arc<Admission>,
     ) -> Self {
-        let slow = Arc::new(Semaphore::new(MOST_SLOW));
-        let hostname = trust::hostname();
-        Self { pages, counters, state, hashing: Hashing::new(), slow, hostname }
+        Self {
+            pages,
+            counters,
+            state,
+            admission,
+            unsent: Arc::default(),
+            hashing: Hashing::new(),
+            slow: Arc::new(Semaphore::new(MOST_SLOW)),
+            hostname: trust::hostname(),
+        }
     }
 
     /// The configuration that holds now.
@@ -65,7 +79,7 @@ impl Shared {
         let web = self.web();
         let (answer, permit) = self.answer(&request, client, &web).await;
         let is_head = request.method() == Method::HEAD;
-        let mut response = response(answer, permit, is_head, pace);
+        let mut response = self.response(answer, permit, is_head, pace);
         for (name, value) in &web.config.headers {
             response.headers_mut().insert(name, value.clone());
         }
@@ -105,6 +119,10 @@ impl Shared {
         let asked = asked
             .accepting(&joined(headers, &ACCEPT), &joined(headers, &ACCEPT_ENCODING))
             .trusting(is_trusted);
+        // Many who do not read would have as many copies of a page in memory.
+        if self.unsent.bytes() > MOST_UNSENT_BYTES && !self.admission.make_memory() {
+            return (busy("too much is waiting to be read"), None);
+        }
         self.page(asked, client).await
     }
 
@@ -115,7 +133,7 @@ impl Shared {
         client: Client,
         web: &Web,
     ) -> bool {
-        let authority = request.uri().authority().map(|authority| authority.as_str());
+        let authority = request.uri().authority().map(Authority::as_str);
         client.is_local()
             && !web.config.asks_who()
             && trust::is_from_here(request.headers(), authority, &self.hostname)
@@ -136,6 +154,42 @@ impl Shared {
             Ok(answer) => (answer, Some(permit)),
             Err(_) => (Answer::line(500, "this page could not be made"), None),
         }
+    }
+
+    fn response(
+        &self,
+        answer: Answer,
+        permit: Option<OwnedSemaphorePermit>,
+        is_head: bool,
+        pace: Arc<Pace>,
+    ) -> Response<AnswerBody> {
+        let Answer { status, content_type, content, headers: others, .. } = answer;
+        let mut headers = HeaderMap::new();
+        if let Ok(value) = HeaderValue::from_str(&content_type) {
+            headers.insert(CONTENT_TYPE, value);
+        }
+        for (name, value) in others {
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+                headers.append(name, value);
+            }
+        }
+        let body = match content {
+            Content::Bytes(bytes) => {
+                headers.append(VARY, HeaderValue::from_name(ACCEPT_ENCODING));
+                if is_head {
+                    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+                    AnswerBody::whole(Bytes::new(), pace)
+                } else {
+                    AnswerBody::whole(self.unsent.counted(bytes), pace)
+                }
+            }
+            Content::Stream(_) if is_head => AnswerBody::whole(Bytes::new(), pace),
+            Content::Stream(read) => AnswerBody::read(read, permit, pace),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+        *response.headers_mut() = headers;
+        response
     }
 }
 
@@ -190,39 +244,4 @@ fn busy(why: &str) -> Answer {
 fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.collect::<Vec<_>>().join(", ")
-}
-
-fn response(
-    answer: Answer,
-    permit: Option<OwnedSemaphorePermit>,
-    is_head: bool,
-    pace: Arc<Pace>,
-) -> Response<AnswerBody> {
-    let Answer { status, content_type, content, headers: others, .. } = answer;
-    let mut headers = HeaderMap::new();
-    if let Ok(value) = HeaderValue::from_str(&content_type) {
-        headers.insert(CONTENT_TYPE, value);
-    }
-    for (name, value) in others {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
-            headers.append(name, value);
-        }
-    }
-    let body = match content {
-        Content::Bytes(bytes) => {
-            headers.append(VARY, HeaderValue::from_name(ACCEPT_ENCODING));
-            if is_head {
-                headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-                AnswerBody::whole(Vec::new(), pace)
-            } else {
-                AnswerBody::whole(bytes, pace)
-            }
-        }
-        Content::Stream(_) if is_head => AnswerBody::whole(Vec::new(), pace),
-        Content::Stream(read) => AnswerBody::read(read, permit, pace),
-    };
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    *response.headers_mut() = headers;
-    response
 }

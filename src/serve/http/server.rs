@@ -71,10 +71,11 @@ impl Server {
             let listeners = self.listeners.into_iter().map(tokio::net::TcpListener::from_std);
             listeners.collect::<io::Result<Vec<_>>>()?
         };
-        let shared = Arc::new(Shared::new(pages, counters, state));
+        let admission = Admission::new(MOST_CONNECTIONS, Arc::clone(&counters));
+        let shared = Arc::new(Shared::new(pages, counters, state, admission));
         let thread = thread::Builder::new().name("tcpcong-http".to_owned()).spawn(move || {
             tcpcong_live::leave_signals_to_others();
-            run(&runtime, listeners, shared);
+            run(&runtime, listeners, &shared);
             // A password that is being hashed, or a page, is not waited for.
             runtime.shutdown_background();
         })?;
@@ -83,15 +84,12 @@ impl Server {
 }
 
 /// Serves until it is stopped.
-fn run(runtime: &Runtime, listeners: Vec<tokio::net::TcpListener>, shared: Arc<Shared>) {
+fn run(runtime: &Runtime, listeners: Vec<tokio::net::TcpListener>, shared: &Arc<Shared>) {
     runtime.block_on(async {
-        let admission = Admission::new(MOST_CONNECTIONS, Arc::clone(&shared.counters));
         let mut state = shared.state.clone();
         let accepting: Vec<_> = listeners
             .into_iter()
-            .map(|listener| {
-                runtime.spawn(accept(listener, Arc::clone(&admission), Arc::clone(&shared)))
-            })
+            .map(|listener| runtime.spawn(accept(listener, Arc::clone(shared))))
             .collect();
         // An error says that whoever could stop it is gone.
         _ = state.wait_for(|state| state.is_stopping).await;
@@ -99,7 +97,7 @@ fn run(runtime: &Runtime, listeners: Vec<tokio::net::TcpListener>, shared: Arc<S
             one.abort();
         }
         let emptied = async {
-            while !admission.is_empty() {
+            while !shared.admission.is_empty() {
                 sleep(Duration::from_millis(5)).await;
             }
         };
@@ -108,7 +106,8 @@ fn run(runtime: &Runtime, listeners: Vec<tokio::net::TcpListener>, shared: Arc<S
     });
 }
 
-async fn accept(listener: tokio::net::TcpListener, admission: Arc<Admission>, shared: Arc<Shared>) {
+async fn accept(listener: tokio::net::TcpListener, shared: Arc<Shared>) {
+    let admission = &shared.admission;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bcrypt::HashParts;
 use hyper::header::{HeaderName, HeaderValue};
 
-use super::yaml::Section;
+use super::yaml::{Section, shown};
 use super::{Rate, User, WebConfigError};
 
 pub(super) const KEYS: &[&str] = &["http2", "headers"];
@@ -35,7 +35,10 @@ pub(super) fn headers(
     let mut headers = Vec::new();
     for pair in section.pairs("headers")? {
         let error = |what: String| {
-            place.error(pair.line, format!("{}.{}: {what}", section.name("headers"), pair.name))
+            place.error(
+                pair.line,
+                format!("{}.{}: {what}", section.name("headers"), shown(&pair.name)),
+            )
         };
         let Some((name, values)) = HEADERS.iter().find(|(name, _)| *name == pair.name) else {
             let names = HEADERS.map(|(name, _)| name).join(", ");
@@ -61,7 +64,7 @@ pub(super) fn users(root: &mut Section<'_>) -> Result<Vec<User>, WebConfigError>
     let mut users = Vec::with_capacity(pairs.len());
     for pair in pairs {
         let error = |what: &str| {
-            root.place.error(pair.line, format!("basic_auth_users.{}: {what}", pair.name))
+            root.place.error(pair.line, format!("basic_auth_users.{}: {what}", shown(&pair.name)))
         };
         if pair.name.is_empty() || pair.name.contains(':') {
             return Err(error("no client can send a name that is empty or has a colon"));

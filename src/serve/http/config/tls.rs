@@ -95,6 +95,10 @@ fn pem(
         let what = format!("{inline_key} is there as well; one of them can be");
         return Err(section.error(file_key, line, what));
     }
+    if name.contains("-----") || name.contains('\n') {
+        let what = format!("a file's name is expected here; {inline_key} can have the PEM itself");
+        return Err(section.error(file_key, line, what));
+    }
     let directory = section.place.file.parent().unwrap_or(section.place.file);
     let path: PathBuf = directory.join(name);
     let bytes = read_file(&path).map_err(|why| {

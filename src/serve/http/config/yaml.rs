@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Options, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, Options, Spanned};
 
 use super::WebConfigError;
 
@@ -28,7 +28,7 @@ impl Place<'_> {
     }
 }
 
-/// A value, and the line where it begins.
+/// A value, and the line of its key, or where it begins.
 #[derive(Debug)]
 pub(super) struct Value {
     pub(super) line: u64,
@@ -119,8 +119,10 @@ impl<'de> Visitor<'de> for AnyNode {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
         let mut map = Vec::new();
-        while let Some(entry) = access.next_entry()? {
-            map.push(entry);
+        while let Some((key, mut value)) = access.next_entry::<Spanned<String>, Value>()? {
+            // A block of text begins a line below its key, which is where one looks.
+            value.line = key.referenced.line();
+            map.push((key, value));
         }
         Ok(Node::Map(map))
     }
@@ -134,11 +136,24 @@ pub(super) fn parse(place: Place<'_>, text: &[u8]) -> Result<Value, WebConfigErr
     }
     let mut options = Options::default();
     options.with_snippet = false;
+    // Sections see to it that each is there once, and say which is not.
+    options.duplicate_keys = DuplicateKeyPolicy::PassThrough;
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         // What the parser says may quote the file, and with it a password.
         let line = error.without_snippet().location().map_or(0, |location| location.line());
-        place.error(line, "this is not YAML as it should be; indentation, quotes, colons or a key that is there twice may be why")
+        place.error(
+            line,
+            "this is not YAML as it should be; indentation, quotes or colons may be why",
+        )
     })
+}
+
+/// A key as a message may have it: what is longer than a key or has other characters may be a
+/// secret that has got to the wrong place.
+pub(super) fn shown(key: &str) -> &str {
+    let is_plain =
+        |character: char| character.is_ascii_alphanumeric() || "_-.@".contains(character);
+    if key.len() <= 32 && key.chars().all(is_plain) { key } else { "(not shown)" }
 }
 
 /// The keys below one, each of which is taken once.
@@ -201,6 +216,7 @@ impl<'a> Section<'a> {
 
     /// A key's name, with those it is below.
     pub(super) fn name(&self, key: &str) -> String {
+        let key = shown(key);
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
@@ -279,7 +295,8 @@ impl<'a> Section<'a> {
             Node::Null => Ok(Pair { name: name.value, text: String::new(), line: value.line }),
             other => {
                 let (name, kind) = (name.value, other.kind());
-                let what = format!("{path}.{name}: a single value is expected here, not {kind}");
+                let what =
+                    format!("{path}.{}: a single value is expected here, not {kind}", shown(&name));
                 Err(place.error(value.line, what))
             }
         });
