@@ -46,7 +46,8 @@ use tcpcong_core::sink::{Output, Sink};
 use tcpcong_core::source::{Enrichment, Source};
 use tcpcong_live::{self, NotThere};
 use tcpcong_live::{
-    LiveSource, Options, Selection, Verified, Waiter as _, Wake, drop_what_attaching_needed,
+    LiveSource, Options, SampleSource, Selection, Verified, Waiter as _, Wake,
+    drop_what_attaching_needed,
 };
 
 #[cfg(feature = "serve")]
@@ -292,10 +293,7 @@ fn on_kernel(
     interrupts: &mut Interrupts,
 ) -> Result<Ending> {
     let mut shown = Shown::new()?;
-    let (mut source, mut lookups) = LiveSource::start(how.options, interrupts)?;
-    if how.verbose {
-        say_how_attached(&source, &mut shown.remarks);
-    }
+    let Traced { mut source, mut lookups } = trace(how, interrupts, &mut shown.remarks)?;
     if let Some(file) = how.recording.as_ref().and_then(|recording| recording.file.as_ref()) {
         file.make()?;
     }
@@ -306,10 +304,10 @@ fn on_kernel(
     let stdout = shown.backlog.clone();
     let backlog = how.reader.unwrap_or(&stdout);
     let ending = match &how.recording {
-        None => shown.session(&mut source, &mut lookups, sink, plan, backlog),
+        None => shown.session(source.as_mut(), lookups.as_mut(), sink, plan, backlog),
         Some(NewRecording { recorder, lookups: asked, .. }) => {
-            let mut entries = recorder.source(&mut source);
-            let mut answers = recorder.enrichment(&mut lookups, *asked);
+            let mut entries = recorder.source(source.as_mut());
+            let mut answers = recorder.enrichment(lookups.as_mut(), *asked);
             let ending = shown.session(&mut entries, &mut answers, sink, plan, backlog);
             // Also where what is shown has failed.
             let finished = recorder.finish();
@@ -318,6 +316,32 @@ fn on_kernel(
     };
     drop((source, stage));
     shown.finish(ending?, interrupts)
+}
+
+/// This machine's connections, and whose they are.
+struct Traced<'i> {
+    source: Box<dyn Source + 'i>,
+    lookups: Box<dyn Enrichment>,
+}
+
+/// Attaches, or looks from time to time where that was asked for.
+fn trace<'i>(
+    how: &How<'_>,
+    interrupts: &'i mut Interrupts,
+    remarks: &mut Remarks,
+) -> Result<Traced<'i>> {
+    if how.options.attach.is_sample() {
+        let (source, lookups) = SampleSource::start(how.options, interrupts)?;
+        if how.verbose {
+            _ = writeln!(remarks, "tcpcong: {}", source.describe());
+        }
+        return Ok(Traced { source: Box::new(source), lookups: Box::new(lookups) });
+    }
+    let (source, lookups) = LiveSource::start(how.options, interrupts)?;
+    if how.verbose {
+        say_how_attached(&source, remarks);
+    }
+    Ok(Traced { source: Box::new(source), lookups: Box::new(lookups) })
 }
 
 /// Runs on what was recorded.

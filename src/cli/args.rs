@@ -11,6 +11,7 @@ use super::diff::Diff;
 use super::export::Export;
 use super::moment::Part;
 use super::report::Report;
+use super::sampling::Sampling;
 #[cfg(feature = "serve")]
 use super::serve::Serve;
 use super::show::{FILTERS, Filters, Ports, Show};
@@ -166,9 +167,12 @@ pub struct Reports {
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
     pub buffer: String,
     /// Kernel hook to use: tracepoint, fentry or kprobe, or one form of them, as
-    /// kprobe:callers
+    /// kprobe:callers; "sample" uses none, takes no privilege, and estimates
     #[arg(long, value_name = "HOOK", default_value = "auto")]
     pub attach: String,
+    /// How sockets are looked at without one.
+    #[command(flatten)]
+    pub sampling: Sampling,
     /// Print on stderr which hook is used, why better ones are not, and how many instructions
     /// of each program the kernel verified
     #[arg(short = 'v', long)]
@@ -212,6 +216,9 @@ pub struct Transitions {
     /// Kernel hook to use, as without `trace`
     #[arg(long, value_name = "HOOK", default_value = "auto")]
     pub attach: String,
+    /// How sockets are looked at without one.
+    #[command(flatten)]
+    pub sampling: Sampling,
     /// Size of the event buffer in the kernel, as without `trace`
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
     pub buffer: String,
@@ -285,6 +292,9 @@ pub struct Record {
     /// Kernel hook to use, as without `record`
     #[arg(long, value_name = "HOOK", default_value = "auto")]
     pub attach: String,
+    /// How sockets are looked at without one.
+    #[command(flatten)]
+    pub sampling: Sampling,
     /// Size of the event buffer in the kernel, as without `record`
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
     pub buffer: String,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::args::{Recordings, Reports, Transitions};
 use super::moment::Range;
+use super::sampling::hook;
 use super::{UsageError, choice};
 use crate::view::{Colour, CsvView, Extras, Form, JsonView, Unit};
 use tcpcong_core::model::{Arrangement, By, Field, Filter, Lookups, State, TransitionField};
@@ -148,6 +149,7 @@ pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
         None => default_columns(format, arrangement.by.as_ref()),
     };
     let lookups = choice::lookups(&filter, &arrangement, &columns);
+    let (attach, sample_every) = hook(&args.attach, &args.sampling)?;
     Ok(Config {
         origin: origin(
             &args.recordings,
@@ -174,7 +176,8 @@ pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
             selection: Selection::of(&filter),
             max_flows: args.max_flows.as_deref().map(max_flows).transpose()?,
             buffer_bytes: buffer(&args.buffer)?,
-            attach: attach(&args.attach)?,
+            attach,
+            sample_every,
             verifier_statistics: args.verbose,
             figures: lookups.costs,
             costs: lookups.costs,
@@ -225,6 +228,7 @@ pub(super) fn transitions(args: &Transitions) -> Result<TransitionsConfig, Usage
         (_, None) => Form::Table,
     };
     form.columns().iter().for_each(|column| lookups.add(column.lookups()));
+    let (attach, sample_every) = hook(&args.attach, &args.sampling)?;
     Ok(TransitionsConfig {
         origin: origin(&args.recordings, (&args.attach, &args.buffer, args.verbose), false)?,
         form,
@@ -232,7 +236,8 @@ pub(super) fn transitions(args: &Transitions) -> Result<TransitionsConfig, Usage
         verbose: args.verbose,
         options: Options {
             selection: Selection::of(&filter),
-            attach: attach(&args.attach)?,
+            attach,
+            sample_every,
             verifier_statistics: args.verbose,
             buffer_bytes: buffer(&args.buffer)?,
             figures: true,

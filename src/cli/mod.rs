@@ -11,6 +11,7 @@ mod export;
 mod moment;
 mod record;
 mod report;
+mod sampling;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "serve")]

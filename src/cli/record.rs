@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::Record;
+use super::sampling::hook;
 use super::show::Filters;
 use super::{UsageError, choice, config};
 use tcpcong_core::model::{Condition, Filter};
@@ -57,6 +58,7 @@ pub enum Extent {
 
 pub(super) fn record(args: Record) -> Result<RecordConfig, UsageError> {
     let extent = extent(&args)?;
+    let (attach, sample_every) = hook(&args.attach, &args.sampling)?;
     let Record { laddr, raddr, .. } = args;
     let filter = choice::filter(&args.ports, &Filters { laddr, raddr, ..Filters::default() })?;
     Ok(RecordConfig {
@@ -69,7 +71,8 @@ pub(super) fn record(args: Record) -> Result<RecordConfig, UsageError> {
             selection: Selection::of(&filter),
             max_flows: args.max_flows.as_deref().map(config::max_flows).transpose()?,
             buffer_bytes: config::buffer(&args.buffer)?,
-            attach: config::attach(&args.attach)?,
+            attach,
+            sample_every,
             verifier_statistics: args.verbose,
             figures: true,
             costs: true,

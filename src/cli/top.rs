@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args as Group;
 
 use super::args::Recordings;
+use super::sampling::{Sampling, hook};
 use super::show::{Filters, Ports};
 use super::{Origin, UsageError, choice, config};
 use crate::screen::{Setup, Theme, configured, is_condition};
@@ -44,6 +45,9 @@ pub struct Top {
     /// Kernel hook to use, as without `top`
     #[arg(long, value_name = "HOOK", default_value = "auto")]
     pub attach: String,
+    /// How sockets are looked at without one.
+    #[command(flatten)]
+    pub sampling: Sampling,
     /// Size of the event buffer in the kernel, as without `top`
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
     pub buffer: String,
@@ -83,6 +87,7 @@ pub(super) fn top(args: &Top) -> Result<TopConfig, UsageError> {
         Condition::parse(&args.filter)
             .map_err(|why| UsageError(format!("--filter {}: {why}", args.filter)))?;
     }
+    let (attach, sample_every) = hook(&args.attach, &args.sampling)?;
     Ok(TopConfig {
         setup: Setup {
             look,
@@ -97,7 +102,8 @@ pub(super) fn top(args: &Top) -> Result<TopConfig, UsageError> {
             selection: Selection::of(&filter),
             max_flows: args.max_flows.as_deref().map(config::max_flows).transpose()?,
             buffer_bytes: config::buffer(&args.buffer)?,
-            attach: config::attach(&args.attach)?,
+            attach,
+            sample_every,
             verifier_statistics: false,
             figures: true,
             costs: true,

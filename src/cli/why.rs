@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::Args as Group;
 
 use super::args::Recordings;
-use super::config::{TRACE_SECONDS_MOST, attach, buffer, origin, seconds, whole};
+use super::config::{TRACE_SECONDS_MOST, buffer, origin, seconds, whole};
+use super::sampling::{Sampling, hook};
 use super::show::{Filters, Ports};
 use super::{Origin, UsageError, choice};
 use crate::view::{WhyForm, WhyStyle};
@@ -77,6 +78,9 @@ pub struct Why {
     /// Kernel hook to use, as without `why`
     #[arg(long, value_name = "HOOK", default_value = "auto")]
     pub attach: String,
+    /// How sockets are looked at without one.
+    #[command(flatten)]
+    pub sampling: Sampling,
     /// Size of the event buffer in the kernel, as without `why`
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
     pub buffer: String,
@@ -150,6 +154,7 @@ pub(super) fn why(args: &Why) -> Result<WhyConfig, UsageError> {
         .chain(order)
         .for_each(|field| lookups.add(field.lookups()));
     let duration = seconds.map(Duration::from_secs);
+    let (attach, sample_every) = hook(&args.attach, &args.sampling)?;
     Ok(WhyConfig {
         origin: origin(&args.recordings, (&args.attach, &args.buffer, args.verbose), false)?,
         style: WhyStyle { seconds: seconds.filter(|_| is_live), ..style },
@@ -160,7 +165,8 @@ pub(super) fn why(args: &Why) -> Result<WhyConfig, UsageError> {
         options: Options {
             selection: Selection::of(&filter),
             buffer_bytes: buffer(&args.buffer)?,
-            attach: attach(&args.attach)?,
+            attach,
+            sample_every,
             verifier_statistics: args.verbose,
             figures: true,
             costs: true,

@@ -116,6 +116,7 @@ fn csv_has_its_names_once_and_quotes_what_needs_it() {
         buffer_bytes: 8 << 20,
         namespaces: 1,
         namespaces_unreached: 0,
+        estimated: false,
         only: Vec::new(),
     };
     view.started(&start, &mut Output { data: &mut data, remarks: &mut remarks }).unwrap();
@@ -212,6 +213,7 @@ fn the_last_line_says_what_was_counted_and_what_was_not() {
         buffer_bytes: 8 << 20,
         namespaces: 1,
         namespaces_unreached: 0,
+        estimated: false,
         only: Vec::new(),
     };
     trust::at_end(&start(Vec::new()), &summary, &mut remarks).unwrap();

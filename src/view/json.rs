@@ -74,6 +74,8 @@ enum Line<'a> {
         buffer_bytes: u64,
         namespaces: usize,
         namespaces_unreached: usize,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        estimated: bool,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         recorded_only: Vec<&'a String>,
     },
@@ -124,6 +126,8 @@ enum Line<'a> {
         #[serde(flatten)]
         losses: &'a Losses,
         namespaces_unreached: usize,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        estimated: bool,
     },
 }
 
@@ -180,6 +184,7 @@ impl Sink for JsonView {
             buffer_bytes: start.buffer_bytes,
             namespaces: start.namespaces,
             namespaces_unreached: start.namespaces_unreached,
+            estimated: start.estimated,
             recorded_only,
         };
         print(&line, out.data)?;
@@ -294,6 +299,7 @@ fn sums<'a>(report: &'a Report, time: &'a str) -> Line<'a> {
         uncertain_ns: report.totals.uncertain_ns,
         losses: &report.losses,
         namespaces_unreached: report.namespaces_unreached,
+        estimated: report.estimated,
     }
 }
 

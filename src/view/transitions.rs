@@ -95,6 +95,8 @@ enum Line<'a> {
         coverage: &'a Coverage,
         attach: &'a str,
         limitations: &'a [String],
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        estimated: bool,
     },
 }
 
@@ -212,6 +214,7 @@ impl Sink for TransitionsView {
                 coverage,
                 attach: &start.attach,
                 limitations: &start.limitations,
+                estimated: start.estimated,
             };
             print(&end, out.data)?;
         } else {
@@ -299,7 +302,7 @@ fn texts(
     columns.iter().map(|column| (column.text)(transition, row, wall)).collect()
 }
 
-/// What stands before a spell's length whose beginning was not seen.
+/// What stands before a spell's length whose beginning was not seen, or is estimated.
 fn about(transition: &Transition) -> &'static str {
     if transition.exact { "" } else { "~" }
 }

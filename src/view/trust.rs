@@ -8,7 +8,14 @@ use tcpcong_core::model::{Coverage, Losses, Report, Start, State, Summary};
 
 /// Before the first report, only if there is something to say.
 pub(super) fn at_start(start: &Start, to: &mut dyn Write) -> io::Result<()> {
-    if !start.limitations.is_empty() {
+    if start.estimated {
+        let limitations = start.limitations.join("; ");
+        writeln!(
+            to,
+            "tcpcong: an estimate: sockets are looked at from time to time, which does not see: \
+             {limitations} (docs/sample.md)"
+        )?;
+    } else if !start.limitations.is_empty() {
         let (attach, limitations) = (&start.attach, start.limitations.join("; "));
         writeln!(to, "tcpcong: attached by {attach}, which does not see: {limitations}")?;
     }
@@ -17,7 +24,8 @@ pub(super) fn at_start(start: &Start, to: &mut dyn Write) -> io::Result<()> {
         writeln!(to, "tcpcong: the recording was made with {only}: it has no other connections")?;
     }
     if start.namespaces_unreached > 0 {
-        writeln!(to, "tcpcong: {}", unreached(start.namespaces_unreached))?;
+        let unreached = unreached(start.namespaces_unreached, start.estimated);
+        writeln!(to, "tcpcong: {unreached}")?;
     }
     Ok(())
 }
@@ -34,13 +42,16 @@ pub(super) fn at_report(report: &Report, to: &mut dyn Write) -> io::Result<()> {
 
 /// What of a report is not exact, and why, if anything.
 pub(super) fn of_report(report: &Report) -> Option<String> {
-    if report.losses.is_exact() && report.totals.inexact + report.filtered_out.inexact == 0 {
-        return None; // what cannot be entered is said at the start and at the end
+    let inexact = report.totals.inexact + report.filtered_out.inexact;
+    // What cannot be entered, and that all are estimates, is said at the start and at the end.
+    if report.losses.is_exact() && (inexact == 0 || report.estimated) {
+        return None;
     }
     let mut summary = Summary::of(report);
     summary.namespaces_unreached = 0;
-    let remarks = remarks(&summary);
+    let remarks = remarks(&summary, report.estimated);
     let inexact = match report.totals.inexact {
+        _ if report.estimated => String::new(),
         0 => String::new(),
         1 => " in 1 row".to_owned(),
         rows => format!(" in {rows} rows"),
@@ -50,7 +61,8 @@ pub(super) fn of_report(report: &Report) -> Option<String> {
     } else {
         remarks.join("; ")
     };
-    Some(format!("not exact{inexact}: {why}{}", between(report)))
+    let what = if report.estimated { "an estimate" } else { "not exact" };
+    Some(format!("{what}{inexact}: {why}{}", between(report)))
 }
 
 /// That there are more rows or groups than are listed.
@@ -99,7 +111,7 @@ pub(super) fn at_end(start: &Start, summary: &Summary, to: &mut dyn Write) -> io
         counted(summary.reports, "report"),
         selected(summary)
     );
-    conclude(start, &seen, &remarks(summary), to)
+    conclude(start, &seen, &remarks(summary, start.estimated), to)
 }
 
 /// After an export of what `exported` says, always.
@@ -115,7 +127,8 @@ pub(super) fn at_end_of_export(
         (_, 0) => " (without those that filters left out)",
         _ => " (without those that filters left out, some as it is not known whose they are)",
     };
-    conclude(start, &format!("exported {exported}{selected}"), &remarks(summary), to)
+    let remarks = remarks(summary, start.estimated);
+    conclude(start, &format!("exported {exported}{selected}"), &remarks, to)
 }
 
 /// After the last of `told` lines about `noun`, always.
@@ -132,24 +145,21 @@ pub(super) fn at_end_of_lines(
     } else {
         format!("{told} (without {filtered_out} that filters left out{unknown})")
     };
-    conclude(
-        start,
-        &seen,
-        &remarks(&Summary { losses, namespaces_unreached, ..Summary::default() }),
-        to,
-    )
+    let summary = Summary { losses, namespaces_unreached, ..Summary::default() };
+    conclude(start, &seen, &remarks(&summary, start.estimated), to)
 }
 
 /// How far a whole run can be trusted, in one sentence; and whether nothing was missed.
 pub(crate) fn in_a_sentence(start: &Start, summary: &Summary) -> (String, bool) {
     let seen = counted(summary.changes, "transition");
-    let remarks = remarks(summary);
+    let remarks = remarks(summary, start.estimated);
     let mut said = Vec::new();
     // Memory takes everything.
     _ = conclude(start, &seen, &remarks, &mut said);
     let said = String::from_utf8_lossy(&said);
     let sentence = said.trim().trim_start_matches("tcpcong: ").to_owned();
-    (sentence, remarks.is_empty() && start.limitations.is_empty())
+    let is_exact = remarks.is_empty() && start.limitations.is_empty() && !start.estimated;
+    (sentence, is_exact)
 }
 
 /// How many were left out although they might have been wanted.
@@ -163,7 +173,7 @@ fn unknown(filtered_out: usize) -> String {
 /// After the comparison of two recordings, always: of one of them.
 pub(super) fn of_recording(side: char, recorded: &Recorded, to: &mut dyn Write) -> io::Result<()> {
     let Recorded { start, summary, .. } = recorded;
-    if !start.limitations.is_empty() {
+    if !start.limitations.is_empty() && !start.estimated {
         let (attach, limitations) = (&start.attach, start.limitations.join("; "));
         writeln!(to, "tcpcong: {side}: by {attach}, which does not see: {limitations}")?;
     }
@@ -173,7 +183,11 @@ pub(super) fn of_recording(side: char, recorded: &Recorded, to: &mut dyn Write) 
         counted(recorded.connections as u64, "connection"),
         selected(summary)
     );
-    writeln!(to, "tcpcong: {side}: {}", conclusion(start, &seen, &remarks(summary)))
+    writeln!(
+        to,
+        "tcpcong: {side}: {}",
+        conclusion(start, &seen, &remarks(summary, start.estimated))
+    )
 }
 
 fn conclude(start: &Start, seen: &str, remarks: &[String], to: &mut dyn Write) -> io::Result<()> {
@@ -181,7 +195,13 @@ fn conclude(start: &Start, seen: &str, remarks: &[String], to: &mut dyn Write) -
 }
 
 fn conclusion(start: &Start, seen: &str, remarks: &[String]) -> String {
-    if remarks.is_empty() && start.limitations.is_empty() {
+    if start.estimated {
+        let said = std::iter::once(format!("{seen}, as far as samples show"));
+        format!(
+            "an estimate: {}",
+            said.chain(remarks.iter().cloned()).collect::<Vec<_>>().join("; ")
+        )
+    } else if remarks.is_empty() && start.limitations.is_empty() {
         format!("exact: {seen}, nothing missed")
     } else if remarks.is_empty() {
         format!("exact as far as {} sees: {seen}", start.attach)
@@ -206,7 +226,7 @@ fn selected(summary: &Summary) -> String {
     }
 }
 
-fn remarks(summary: &Summary) -> Vec<String> {
+fn remarks(summary: &Summary, estimated: bool) -> Vec<String> {
     let losses = &summary.losses;
     let mut remarks = Vec::new();
     let mut remark = |count: u64, noun: &str, what: &str| {
@@ -226,6 +246,7 @@ fn remarks(summary: &Summary) -> Vec<String> {
     );
     remark(losses.recursion_misses, "run", "of a program skipped by the kernel");
     remark(losses.calls_lost, "call", "whose beginning was not seen");
+    remark(losses.samples_late, "sample", "later than asked (looking takes too long)");
     if losses.gaps > 0 {
         remarks.push(lost(losses));
     }
@@ -241,10 +262,11 @@ fn remarks(summary: &Summary) -> Vec<String> {
     );
     if summary.uncertain_ns > 0 {
         let most = milliseconds(summary.uncertain_ns);
-        remarks.push(format!("at most {most} ms counted in a wrong state"));
+        let apart = if estimated { ", but for what came and went between two samples" } else { "" };
+        remarks.push(format!("at most {most} ms counted in a wrong state{apart}"));
     }
     if summary.namespaces_unreached > 0 {
-        remarks.push(unreached(summary.namespaces_unreached));
+        remarks.push(unreached(summary.namespaces_unreached, estimated));
     }
     remarks
 }
@@ -284,10 +306,15 @@ fn between(report: &Report) -> String {
     format!(", between {} and {}", of_day(from_ns), of_day(to.to_ns))
 }
 
-fn unreached(namespaces: usize) -> String {
+fn unreached(namespaces: usize, estimated: bool) -> String {
+    let what = if estimated {
+        "sockets there do not show"
+    } else {
+        "sockets that were open there before the start show only from their first event on"
+    };
     format!(
         "{} could not be entered (that takes CAP_SYS_ADMIN, CAP_SYS_PTRACE, and a process or a name \
-         in /run/netns): sockets that were open there before the start show only from their first event on",
+         in /run/netns): {what}",
         counted(namespaces as u64, "network namespace")
     )
 }

@@ -225,6 +225,7 @@ fn partial_start() -> Start {
         buffer_bytes: 8 << 20,
         namespaces: 2,
         namespaces_unreached: 0,
+        estimated: false,
         only: Vec::new(),
     }
 }

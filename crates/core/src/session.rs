@@ -156,13 +156,13 @@ struct Progress {
 impl Session<'_> {
     /// Runs until the plan is done, or the source ends.
     pub fn run(mut self, plan: &Plan) -> Result<Ending> {
-        let (started_ns, max_flows) = {
+        let (started_ns, max_flows, estimated) = {
             let start = self.source.start();
-            (start.at_ns, start.max_flows)
+            (start.at_ns, start.max_flows, start.estimated)
         };
         // Beside reports verdicts are of all flows, whichever are listed.
         let list_quiet = plan.ledger.list_quiet || plan.verdicts_every.is_some();
-        let options = LedgerOptions { max_flows, list_quiet, ..plan.ledger };
+        let options = LedgerOptions { max_flows, list_quiet, estimated, ..plan.ledger };
         let mut progress = Progress {
             ledger: Ledger::new(started_ns, options),
             pending: Vec::new(),

@@ -22,7 +22,9 @@
 
 mod enrichment;
 mod kernel;
+mod namespaces;
 mod nsfiles;
+mod sample;
 mod wait;
 
 pub use enrichment::{NotThere, resolve, workload};
@@ -30,4 +32,5 @@ pub use kernel::{
     Attach, LiveSource, MachineLookups, Missing, Options, Selection, Verified,
     drop_what_attaching_needed, program_text,
 };
+pub use sample::{SampleLookups, SampleSource};
 pub use wait::{Uninterrupted, Waiter, Wake, leave_signals_to_others, poll_timeout};

@@ -47,6 +47,8 @@ enum Line<'a> {
         #[serde(flatten)]
         losses: &'a Losses,
         namespaces_unreached: usize,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        estimated: bool,
     },
     Difference {
         #[serde(flatten)]
@@ -151,6 +153,7 @@ fn recording<'a>(side: &'static str, file: String, recorded: &'a Recorded) -> Li
         uncertain_ns: summary.uncertain_ns,
         losses: &summary.losses,
         namespaces_unreached: summary.namespaces_unreached,
+        estimated: start.estimated,
     }
 }
 

@@ -53,12 +53,15 @@ impl Exporter for Perfetto {
         self.packets.track(trust_track())?;
         let (limitations, tool) =
             (start.limitations.join("; "), concat!("tcpcong ", env!("CARGO_PKG_VERSION")));
-        let notes = [
+        let mut notes = vec![
             ("exported_by", Note::Text(tool)),
             ("kernel", Note::Text(&start.kernel)),
             ("attach", Note::Text(&start.attach)),
             ("limitations", Note::Text(&limitations)),
         ];
+        if start.estimated {
+            notes.push(("times", Note::Text("estimated")));
+        }
         self.packets.instant(TRUST, start.at_ns, (COVERAGE, "recording begins"), &notes)
     }
 

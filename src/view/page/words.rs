@@ -59,11 +59,14 @@ fn began(run: &Run, start: &Start) -> String {
     let length_ns = run.collected.ended_ns - start.at_ns;
     let flows = counted(run.flows_in_all as u64, "connection");
     let at = start.at.strftime("%Y-%m-%d %H:%M:%S");
-    let Start { kernel, attach, .. } = start;
-    format!(
-        "{} of {flows}, recorded from {at} UTC on, on Linux {kernel}, attached by {attach}.",
-        time(length_ns)
-    )
+    let Start { kernel, attach, estimated, .. } = start;
+    let how = if *estimated {
+        "looked at from time to time, so that all times are estimates".to_owned()
+    } else {
+        format!("attached by {attach}")
+    };
+    let length = time(length_ns);
+    format!("{length} of {flows}, recorded from {at} UTC on, on Linux {kernel}, {how}.")
 }
 
 fn states(run: &Run) -> String {

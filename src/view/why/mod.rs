@@ -210,7 +210,8 @@ impl Sink for WhyView {
             return trust::at_end_of_lines(start, (verdicts, "verdict"), coverage, out.remarks);
         };
         let (attach, limitations) = (&*start.attach, &*start.limitations);
-        let end = End { r#type: "end", verdicts, coverage, attach, limitations };
+        let estimated = start.estimated;
+        let end = End { r#type: "end", verdicts, coverage, attach, limitations, estimated };
         json::print(&end, out.data)?;
         out.data.flush()
     }
@@ -236,4 +237,6 @@ struct End<'a> {
     coverage: &'a Coverage,
     attach: &'a str,
     limitations: &'a [String],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    estimated: bool,
 }

@@ -151,5 +151,6 @@ impl Recorded {
             && filtered_out.inexact == 0
             && *namespaces_unreached == 0
             && self.inexact == 0
+            && !self.start.estimated
     }
 }

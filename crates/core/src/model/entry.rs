@@ -56,6 +56,9 @@ pub struct SocketEvent {
     pub rport: u16,
     /// What it was.
     pub kind: Kind,
+    /// Of what was found by comparing two looks: they lay so far apart, and it happened in
+    /// between, nanoseconds. 0: the time is exact.
+    pub within_ns: u64,
     /// The congestion control, where it was told.
     pub cc: Option<Name>,
     /// Which connection it has, where that was told; the process is told of one that

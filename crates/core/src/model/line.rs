@@ -85,6 +85,7 @@ entry_line! {
     to: Option<State>,
     place: Place,
     unlocked: bool,
+    within_ns: u64,
     lport: Option<u16>,
     rport: Option<u16>,
     cc: Option<Name>,
@@ -196,7 +197,7 @@ impl EntryLine {
     fn set_event(&mut self, event: &SocketEvent) -> EntryType {
         self.socket = Some(Address(event.socket));
         (self.lport, self.rport) = (Some(event.lport), Some(event.rport));
-        self.cc = event.cc;
+        (self.within_ns, self.cc) = (event.within_ns, event.cc);
         if let Some(connection) = &event.connection {
             self.set_connection(connection);
         }
@@ -420,6 +421,7 @@ impl EntryLine {
                     Kind::FilteredOut
                 }
             },
+            within_ns: self.within_ns,
             cc: self.cc,
             connection: self.connection(),
             figures: self.figures().map(Box::new),

@@ -281,6 +281,8 @@ pub struct Report {
     pub gaps: Vec<Gap>,
     /// Namespaces that could not be entered when last tried.
     pub namespaces_unreached: usize,
+    /// All times are estimates, and numbers of changes lower bounds.
+    pub estimated: bool,
 }
 
 impl Report {
@@ -309,6 +311,7 @@ impl Report {
             losses: Losses::default(),
             gaps: Vec::new(),
             namespaces_unreached: 0,
+            estimated: false,
         }
     }
 
@@ -331,6 +334,7 @@ impl Report {
             && self.totals.inexact == 0
             && self.filtered_out.inexact == 0
             && self.namespaces_unreached == 0
+            && !self.estimated
     }
 
     /// Leaves out the rows that do not pass. To be called before any are put

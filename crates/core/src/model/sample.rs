@@ -39,6 +39,7 @@ pub fn start(at_ns: u64) -> Start {
         buffer_bytes: 8 << 20,
         namespaces: 1,
         namespaces_unreached: 0,
+        estimated: false,
         only: Vec::new(),
     }
 }
@@ -51,6 +52,7 @@ pub fn birth(row: &Row) -> Entry {
         lport: row.connection.endpoints.lport,
         rport: row.connection.endpoints.rport,
         kind: Kind::Birth { state: State::Open },
+        within_ns: 0,
         cc: None,
         connection: Some(row.connection),
         figures: None,
@@ -140,6 +142,15 @@ impl Script {
     #[must_use]
     pub fn ports(mut self, lport: u16) -> Self {
         self.lport = Some(lport);
+        self
+    }
+
+    /// The last entry happened between two looks that lay so far apart.
+    #[must_use]
+    pub fn within(mut self, within_ns: u64) -> Self {
+        if let Some(Entry { body: Body::Socket(event), .. }) = self.entries.last_mut() {
+            event.within_ns = within_ns;
+        }
         self
     }
 

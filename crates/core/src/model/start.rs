@@ -28,6 +28,10 @@ pub struct Start {
     pub namespaces: usize,
     /// Network namespaces that are there but could not be entered.
     pub namespaces_unreached: usize,
+    /// Sockets were looked at from time to time: all times are estimates, and numbers of
+    /// changes lower bounds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
     /// Of a recording: the options that left other connections out of it, as `-R 443`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<String>,
@@ -58,6 +62,11 @@ impl SpellLengths {
     pub fn of(&self, state: State) -> &[u64] {
         &self.counts[state as usize]
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands it over so
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 macro_rules! blind_fields {
@@ -117,4 +126,7 @@ blind_fields! {
     gaps,
     /// How long the times were, together, in which they were made, nanoseconds.
     gap_ns,
+    /// Looks at the sockets that came later than asked, where there are no events.
+    #[serde(skip_serializing_if = "is_zero")]
+    samples_late,
 }

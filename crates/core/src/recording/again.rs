@@ -113,6 +113,7 @@ impl LastSeen {
             lport: 0,
             rport: 0,
             kind,
+            within_ns: 0,
             cc: None,
             connection: None,
             figures: None,

@@ -22,6 +22,8 @@ pub struct Watch {
     not_taken: u64,
     /// Entries that were lost, transitions among them perhaps.
     pub dropped: u64,
+    /// What was told are estimates.
+    estimated: bool,
     /// When it began, and until when it has come, `CLOCK_MONOTONIC` nanoseconds.
     since_ns: u64,
     to_ns: u64,
@@ -38,6 +40,7 @@ impl Watch {
     /// flows, and the rows be all.
     pub fn add(&mut self, report: &Report) {
         self.dropped += report.losses.entries_dropped;
+        self.estimated |= report.estimated;
         for row in &report.rows {
             let since_ns = self.since_ns;
             if self.flows.len() < FLOWS_MOST || self.flows.contains_key(&row.id) {
@@ -123,6 +126,7 @@ impl Watch {
         (evidence.since_ns, evidence.window_ns) = (self.since_ns, self.to_ns - self.since_ns);
         evidence.all_told = self.dropped == 0;
         evidence.exact &= self.dropped == 0;
+        evidence.estimated = self.estimated;
         evidence
     }
 }
@@ -150,6 +154,8 @@ pub struct Evidence {
     pub all_told: bool,
     /// Whether nothing that bears on it went unseen.
     pub exact: bool,
+    /// Whether times and causes are estimates.
+    pub estimated: bool,
     /// For how long nothing had been acknowledged or sent before timeouts, by state.
     pub waited: StateTimes,
     /// What it looked like.
@@ -201,6 +207,7 @@ impl Evidence {
             sum.uncertain_ns += one.uncertain_ns;
             sum.all_told &= one.all_told;
             sum.exact &= one.exact;
+            sum.estimated |= one.estimated;
             sum.waited.add(&one.waited);
             sum.looks.merge(&one.looks);
             for (sum, one) in sum.reductions.iter_mut().zip(&one.reductions) {

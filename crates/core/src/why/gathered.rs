@@ -137,6 +137,7 @@ impl Gathered {
             uncertain_ns: row.uncertain_ns,
             all_told: true,
             exact: row.exact,
+            estimated: false,
             waited: row.waited,
             looks: self.looks,
             reductions: self.window.sums,

@@ -504,6 +504,7 @@ fn is_uncertain(evidence: &Evidence) -> bool {
         && 2 * evidence.uncertain_ns >= evidence.held_up_ns();
     let unknown = evidence.causes.unknown;
     !evidence.all_told
+        || evidence.estimated
         || in_doubt
         // What was refused was so at once.
         || (evidence.watched_ns() < SHORT_NS && evidence.errno == 0)

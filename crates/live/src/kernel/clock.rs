@@ -16,7 +16,7 @@ pub(crate) fn boottime_ns() -> u64 {
 }
 
 /// The kernel's tick (`TICK_NSEC`), which is what its coarse clocks go by.
-pub(super) fn tick_ns() -> u64 {
+pub(crate) fn tick_ns() -> u64 {
     nanoseconds(clock_getres(ClockId::CLOCK_MONOTONIC_COARSE))
 }
 

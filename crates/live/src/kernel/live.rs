@@ -115,6 +115,7 @@ impl<'w> LiveSource<'w> {
                 buffer_bytes: options.buffer_bytes,
                 namespaces: 0,
                 namespaces_unreached: 0,
+                estimated: false,
                 only: Vec::new(),
             },
             shared,

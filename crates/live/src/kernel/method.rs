@@ -37,8 +37,12 @@ impl Attach {
         AttachMethod::KprobeCallers,
     ]);
 
-    /// What `--attach` takes: any, a family, or one way.
-    pub const NAMES: [(&'static str, Self); 10] = [
+    /// None: sockets are looked at from time to time instead, which is never the automatic
+    /// choice.
+    pub const SAMPLE: Self = Self(&[]);
+
+    /// What `--attach` takes: any, a family, one way, or none.
+    pub const NAMES: [(&'static str, Self); 11] = [
         ("auto", Self::AUTO),
         ("tracepoint", Self(&[AttachMethod::TracepointBtf, AttachMethod::TracepointClassic])),
         ("fentry", Self(&[AttachMethod::FentrySetter, AttachMethod::FentryCallers])),
@@ -49,12 +53,19 @@ impl Attach {
         ("fentry:callers", Self(&[AttachMethod::FentryCallers])),
         ("kprobe:setter", Self(&[AttachMethod::KprobeSetter])),
         ("kprobe:callers", Self(&[AttachMethod::KprobeCallers])),
+        ("sample", Self::SAMPLE),
     ];
 
     /// The request of this name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
         Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, attach)| attach)
+    }
+
+    /// Whether sockets are looked at from time to time, and nothing is attached.
+    #[must_use]
+    pub fn is_sample(self) -> bool {
+        self.0.is_empty()
     }
 
     /// The ways, the best first.

@@ -58,6 +58,15 @@ pub enum Missing {
         /// Its type.
         kind: &'static str,
     },
+    /// Sockets are not listed.
+    #[error(
+        "this kernel does not list its sockets (sock_diag): {answer}. One built with CONFIG_INET_DIAG \
+         does, where that is a module once it is loaded: sudo modprobe tcp_diag"
+    )]
+    SockDiag {
+        /// What it says.
+        answer: String,
+    },
     /// Too few files may be open.
     #[error(
         "this process may have {limit} files open, and each program, map and iterator is one: raise \

@@ -9,9 +9,8 @@ mod live;
 mod log;
 mod method;
 mod missing;
-mod namespaces;
 mod options;
-mod privilege;
+pub(crate) mod privilege;
 mod raw;
 mod reader;
 mod sockets;
@@ -52,14 +51,14 @@ pub fn program_text() -> String {
 }
 
 /// The running kernel's release, as `uname -r` prints it.
-fn kernel_release() -> String {
+pub(crate) fn kernel_release() -> String {
     nix::sys::utsname::uname()
         .map(|name| name.release().to_string_lossy().into_owned())
         .unwrap_or_default()
 }
 
 /// The first two numbers of a release.
-fn version(release: &str) -> Option<(u32, u32)> {
+pub(crate) fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }

@@ -1,5 +1,7 @@
 //! What the kernel side is told before it is loaded. Not here: the telling.
 
+use std::time::Duration;
+
 use super::method::Attach;
 use tcpcong_core::model::{AddressPrefix, Filter, Netns, PortRange};
 
@@ -58,6 +60,8 @@ pub struct Options {
     pub buffer_bytes: u64,
     /// The ways that may be taken.
     pub attach: Attach,
+    /// With `Attach::SAMPLE`: sockets are looked at so often.
+    pub sample_every: Duration,
     /// Have the verifier tell what each program took.
     pub verifier_statistics: bool,
     /// Entries come with all figures: causes and costs take them.
@@ -71,6 +75,8 @@ pub struct Options {
 impl Options {
     /// The room for entries unless told otherwise, bytes.
     pub const BUFFER_BYTES: u64 = 8 << 20;
+    /// How often sockets are looked at unless told otherwise.
+    pub const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 }
 
 impl Default for Options {
@@ -81,6 +87,7 @@ impl Default for Options {
             max_flows: None,
             buffer_bytes: Self::BUFFER_BYTES,
             attach: Attach::AUTO,
+            sample_every: Self::SAMPLE_EVERY,
             verifier_statistics: false,
             figures: false,
             costs: false,

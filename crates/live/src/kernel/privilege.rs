@@ -47,6 +47,6 @@ pub(super) fn lacking_to_attach() -> Vec<String> {
 }
 
 /// Whether a capability is in force. One that cannot be asked for, is.
-pub(super) fn has(capability: Capability) -> bool {
+pub(crate) fn has(capability: Capability) -> bool {
     caps::has_cap(None, CapSet::Effective, capability).unwrap_or(true)
 }

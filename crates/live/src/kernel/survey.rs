@@ -7,9 +7,9 @@ use std::thread;
 use anyhow::{Context as _, Result};
 use libbpf_rs::Link;
 
-use super::namespaces::{Namespace, Namespaces};
 use super::reader::Records;
 use crate::kernel::wire;
+use crate::namespaces::{Namespace, Namespaces};
 use tcpcong_core::model::Entry;
 
 /// Stands for the process's own namespace where there is no /proc to tell its number.

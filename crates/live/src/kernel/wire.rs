@@ -113,6 +113,7 @@ pub(super) fn entry(lines: &[Line]) -> Result<Entry, WireError> {
         lport,
         rport,
         kind,
+        within_ns: 0,
         cc: name.filter(|_| !is_birth && kind != Kind::FilteredOut),
         connection,
         figures: figures.map(|line| {

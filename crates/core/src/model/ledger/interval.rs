@@ -28,6 +28,7 @@ impl Ledger {
         if let Some(costs) = &mut flow.costs {
             row.stats = costs.of_interval(self.from_ns, at_ns, flow.id.born_ns, 0, 0);
         }
+        row.exact &= !self.options.estimated;
         doubt_gaps(&mut row, &self.gaps, self.from_ns, at_ns);
         self.ended.push(row);
     }
@@ -80,6 +81,7 @@ impl Ledger {
             spells: self.take_lengths(),
             losses: std::mem::take(&mut self.losses),
             gaps: std::mem::take(&mut self.gaps),
+            estimated: self.options.estimated,
             ..Report::of_nothing(at, self.from_ns, to_ns)
         };
         self.interval = self.interval.wrapping_add(1);
@@ -110,6 +112,7 @@ impl Ledger {
             let open_ns = if present.state == State::Open { open_ns } else { 0 };
             row.stats = costs.of_interval(from_ns, to_ns, born_ns, measured_ns, open_ns);
         }
+        row.exact &= !options.estimated;
         doubt_gaps(&mut row, &self.gaps, from_ns, to_ns);
         Some(row)
     }

@@ -62,6 +62,7 @@ impl Ledger {
                 if let Some(at) = self.known_or_met(known, event, state, at_ns, Met::AtEvent) {
                     self.note_figures(at, event.figures.as_deref(), at_ns);
                     self.correct(at, state, at_ns);
+                    self.doubt_time(at, event.within_ns);
                     self.end(at, at_ns);
                 }
             }
@@ -95,6 +96,7 @@ impl Ledger {
             self.end_unseen(at, at_ns);
         }
         let Some(at) = self.enter(event, state, at_ns, Met::AtBirth) else { return };
+        self.doubt_time(at, event.within_ns);
         let flow = &mut self.flows[at as usize];
         if self.options.tick_ns.is_some() {
             let account = event.figures.as_ref().and_then(|figures| figures.account);

@@ -46,6 +46,8 @@ pub struct LedgerOptions {
     pub tick_ns: Option<u64>,
     /// Sums over all flows that have the same key.
     pub sums: Option<SumBy>,
+    /// Times of entries are estimates: so is all that follows from them.
+    pub estimated: bool,
     /// Room for so many living flows.
     pub max_flows: u32,
 }
@@ -61,6 +63,7 @@ impl Default for LedgerOptions {
             lengths_unit_ns: None,
             tick_ns: None,
             sums: None,
+            estimated: false,
             max_flows: u32::MAX,
         }
     }

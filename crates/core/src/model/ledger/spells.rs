@@ -5,6 +5,9 @@ use super::flow::{Flow, IntervalFigures};
 use super::{Ledger, MAX_WAITING};
 use crate::model::{Cause, EndedSpell, Figures, Place, Sample, SocketEvent, State, Transition};
 
+/// Looks are no further apart than an hour; more is forged.
+const WITHIN_MOST_NS: u64 = 3_600_000_000_000;
+
 impl Ledger {
     pub(super) fn on_transition(
         &mut self,
@@ -17,12 +20,13 @@ impl Ledger {
         let figures = event.figures.as_deref();
         self.note_figures(at, figures, at_ns);
         self.correct(at, from, at_ns);
+        self.doubt_time(at, event.within_ns);
         let flow = &self.flows[at as usize];
         let (since_ns, in_sight) = (flow.since_ns, flow.began_in_sight());
         let mut cause = Cause::Unknown;
         if let Some(figures) = figures {
             let after_gap = self.last_gap.is_some_and(|gap| since_ns < gap.to_ns);
-            let exact = in_sight && !after_gap;
+            let exact = in_sight && !after_gap && !self.options.estimated;
             cause = self.explain(at, (from, to), place, figures, at_ns, exact);
         }
         // A packet that was too big sets Loss as well (tcp_simple_retransmit()).
@@ -125,6 +129,18 @@ impl Ledger {
         self.losses.transitions_missed += 1;
         self.switch_state(at, state, at_ns, None);
         self.flows[at as usize].found_late = true;
+    }
+
+    /// What happens now was found by comparing two looks, so far apart: nobody saw what
+    /// else happened in between.
+    pub(super) fn doubt_time(&mut self, at: u32, within_ns: u64) {
+        if within_ns == 0 {
+            return;
+        }
+        self.flows[at as usize].window.lose_track();
+        let figures = self.touch(at);
+        figures.inexact = true;
+        figures.uncertain_ns = figures.uncertain_ns.saturating_add(within_ns.min(WITHIN_MOST_NS));
     }
 
     pub(super) fn doubt(&mut self, at: u32, at_ns: u64) {

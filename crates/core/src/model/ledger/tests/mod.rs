@@ -2,6 +2,7 @@
 
 mod conservation;
 mod costs;
+mod estimated;
 mod lost;
 mod ongoing;
 mod sums;

@@ -17,14 +17,14 @@ const OWN: &str = "/proc/self/ns/net";
 
 /// A namespace, held open: whoever led to it may go away.
 #[derive(Debug)]
-pub(super) struct Namespace {
+pub(crate) struct Namespace {
     file: File,
     path: PathBuf,
 }
 
 /// The namespaces found, by inode number, and what stayed unknown.
 #[derive(Debug, Default)]
-pub(super) struct Namespaces {
+pub(crate) struct Namespaces {
     /// Those that could be opened.
     pub open: BTreeMap<u32, Namespace>,
     /// Those that are there, but could not be.
@@ -37,7 +37,7 @@ pub(super) struct Namespaces {
 
 impl Namespaces {
     /// Looks through the processes and the named namespaces.
-    pub(super) fn find() -> Self {
+    pub(crate) fn find() -> Self {
         let mut found = Self::default();
         let mut silent = Vec::new();
         found.note(PathBuf::from(OWN));
@@ -106,13 +106,13 @@ impl Namespaces {
 
 impl Namespace {
     /// Whether this process is in it: even going nowhere would need `CAP_SYS_ADMIN`.
-    pub(super) fn is_own(&self) -> bool {
+    pub(crate) fn is_own(&self) -> bool {
         self.path == Path::new(OWN)
     }
 
     /// Takes the calling thread into the namespace. It should be a thread that ends
     /// afterwards.
-    pub(super) fn enter(&self) -> io::Result<()> {
+    pub(crate) fn enter(&self) -> io::Result<()> {
         setns(&self.file, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)
     }
 }

@@ -1,0 +1,57 @@
+//! The options of a run without BPF, for every command that has `--attach`. Not here: the
+//! looking.
+
+use std::time::Duration;
+
+use clap::Args as Group;
+
+use super::config::attach;
+use super::{UsageError, choice};
+use tcpcong_live::{Attach, Options};
+
+/// How often sockets can be looked at.
+const LEAST: Duration = Duration::from_millis(1);
+const MOST: Duration = Duration::from_secs(10);
+
+/// How sockets are looked at where nothing is attached.
+#[derive(Debug, Default, Group)]
+pub struct Sampling {
+    /// With --attach sample: look at the sockets so often, as 10ms or 1s [default: 100ms]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub sample_every: Option<String>,
+}
+
+/// Which hook, and how often sockets are looked at without one.
+pub(super) fn hook(name: &str, given: &Sampling) -> Result<(Attach, Duration), UsageError> {
+    let attach = attach(name)?;
+    let Some(text) = &given.sample_every else { return Ok((attach, Options::SAMPLE_EVERY)) };
+    if !attach.is_sample() {
+        return Err(UsageError("--sample-every: only with --attach sample".to_owned()));
+    }
+    let every = choice::time_ns(text).ok().map(Duration::from_nanos);
+    let every = every.filter(|every| (LEAST..=MOST).contains(every));
+    let why = || UsageError(format!("--sample-every {text}: not a time from 1ms to 10s"));
+    every.ok_or_else(why).map(|every| (attach, every))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hooked(name: &str, every: &str) -> Result<(Attach, Duration), String> {
+        hook(name, &Sampling { sample_every: Some(every.to_owned()) })
+            .map_err(|UsageError(why)| why)
+    }
+
+    #[test]
+    fn sockets_are_looked_at_as_often_as_asked_within_bounds() {
+        assert_eq!(hooked("sample", "1ms"), Ok((Attach::SAMPLE, LEAST)));
+        assert_eq!(hooked("sample", "10s"), Ok((Attach::SAMPLE, MOST)));
+        for text in ["999us", "10.1s", "-1ms", "0", "often", ""] {
+            let why = hooked("sample", text).expect_err("out of bounds");
+            assert_eq!(why, format!("--sample-every {text}: not a time from 1ms to 10s"));
+        }
+        let why = hooked("kprobe", "10ms").expect_err("no sampling");
+        assert_eq!(why, "--sample-every: only with --attach sample");
+    }
+}
