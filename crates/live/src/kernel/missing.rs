@@ -28,7 +28,8 @@ pub enum Missing {
         "the kernel did not let the programs {what}: this process lacks {}. Run it as root \
          (sudo tcpcong), or give it what it needs: \
          sudo setcap cap_bpf,cap_perfmon,cap_sys_admin,cap_sys_ptrace+ep $(command -v tcpcong) \
-         (the last two to see the sockets that were there before in other network namespaces)",
+         (the last two to see the sockets that were there before in other network namespaces). \
+         Without any, --attach sample estimates",
         lacking.join(" and ")
     )]
     Capabilities {
@@ -41,7 +42,7 @@ pub enum Missing {
     #[error(
         "the kernel did not let the programs {what}: this process is root of a user namespace \
          (a container without privileges?), and CAP_BPF and CAP_PERFMON count in the machine's own \
-         alone. Run it there: sudo tcpcong"
+         alone. Run it there: sudo tcpcong. Here --attach sample estimates"
     )]
     UserNamespace {
         /// Load or attach.
@@ -80,22 +81,24 @@ pub enum Missing {
     #[error(
         "this kernel has no type information (BTF): {BTF} is not there. A kernel built with \
          CONFIG_DEBUG_INFO_BTF=y has it, as those of Debian 11, Ubuntu 20.10, Fedora 31, RHEL 8.2 \
-         and later do"
+         and later do. Without it --attach sample estimates"
     )]
     Btf,
     /// Maps count against a limit that this process may not raise.
     #[error(
         "the kernel did not make the tables: before Linux 5.11 they count against the limit on \
          locked memory, which is {limit_kib} KiB here, and this process lacks CAP_SYS_RESOURCE to \
-         raise it. Raise it: ulimit -l unlimited, or LimitMEMLOCK=infinity in a systemd unit"
+         raise it. Raise it: ulimit -l unlimited, or LimitMEMLOCK=infinity in a systemd unit. Without \
+         that, --attach sample estimates"
     )]
     LockedMemory {
         /// The present limit.
         limit_kib: u64,
     },
     /// None of the ways that may be taken works.
-    #[error("{}: {}", if *.any { "no way to attach works here" } else { "it cannot be attached as \
-        asked (see --attach)" }, listed(methods))]
+    #[error("{}: {}", if *.any { "no way to attach works here (--attach sample, which attaches \
+        nothing, estimates)" } else { "it cannot be attached as asked (see --attach)" },
+        listed(methods))]
     AttachMethod {
         /// Any way might have been taken.
         any: bool,

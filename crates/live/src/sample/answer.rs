@@ -79,7 +79,7 @@ impl<'b> Sighting<'b> {
             inode: u32_at(body, 68)?,
             handshake: HANDSHAKE.contains(body.get(1)?),
             unread: u32_at(body, 56)?,
-            state: State::from_kernel(info.byte(1).into())?,
+            state: State::from_kernel((*info.0.get(1)?).into())?,
             info,
             cc,
             cgroup,
@@ -191,4 +191,4 @@ impl TcpInfo<'_> {
 
 #[cfg(test)]
 #[path = "answer_tests.rs"]
-mod tests;
+pub(super) mod tests;
