@@ -314,3 +314,19 @@ fn without_a_terminal_it_says_what_to_do_instead() -> Result<()> {
     ensure!(output.stderr == said.as_bytes() && output.stdout.is_empty(), "{output:?}");
     Ok(())
 }
+
+#[test]
+fn samples_are_estimates_in_the_head() -> Result<()> {
+    if !need_root("samples_are_estimates_in_the_head") {
+        return Ok(());
+    }
+    let loss = Loss::begin("top-sample")?;
+    let options = format!("--attach sample --sample-every 10ms -R {} 0.5", loss.port());
+    let terminal = Terminal::run(&top(&options), (120, 40))?;
+    let is_loss = |screen: &str| flows(screen) == 4 && screen.contains("LIVE");
+    let screen = terminal.wait("four flows that lose", is_loss)?;
+    ensure!(screen.contains("  sample, Linux ") && screen.contains("an estimate: "), "{screen}");
+    terminal.keys(&["q"])?;
+    terminal.ended(0)?;
+    loss.end()
+}

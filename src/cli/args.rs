@@ -33,7 +33,8 @@ Columns:
   FROM, TO  the state before the transition and the state after it; both are
             Loss where the retransmission timer expired again
   SPELL_MS  how long the connection was in FROM; with ~ before it the
-            beginning was not seen, so it was longer
+            beginning was not seen, so it was longer, or that is an
+            estimate (--attach sample)
 With -o wide also:
   CWND      congestion window, segments, before→after; ? is not known
   SSTHRESH  slow start threshold, segments, before→after; - is not known or

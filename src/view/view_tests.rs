@@ -254,6 +254,51 @@ fn json_begins_with_what_the_run_is() {
 }
 
 #[test]
+fn estimates_are_called_so_at_the_start_at_the_end_and_in_json() {
+    let mut report = report();
+    for row in &mut report.rows {
+        (row.exact, row.uncertain_ns) = (false, 100_000_000);
+    }
+    report.totals = Totals::of(&report.rows);
+    report.estimated = true;
+    let mut start = partial_start();
+    (start.attach, start.estimated) = ("sample".into(), true);
+    let mut view = TableView::new(Unit::Milliseconds, false);
+    let mut remarks = Vec::new();
+    view.started(&start, &mut Output { data: &mut Vec::new(), remarks: &mut remarks }).unwrap();
+    assert_eq!(
+        String::from_utf8(remarks).unwrap(),
+        "tcpcong: an estimate: sockets are looked at from time to time, which does not see: \
+         flashes; dust (docs/sample.md)\n"
+    );
+    let (_, remarks) = shown(&mut view, &report);
+    assert_eq!(remarks, "", "nothing more than at the start");
+    report.losses.samples_late = 3;
+    let (_, remarks) = shown(&mut view, &report);
+    let rows = report.rows.len();
+    let what = format!(
+        "3 samples later than asked (looking takes too long); at most {rows}00.0 ms counted in a \
+         wrong state, but for what came and went between two samples"
+    );
+    assert_eq!(remarks, format!("tcpcong: an estimate: {what}\n"));
+    let (sentence, exact) = crate::view::trust_in_a_sentence(&start, &Summary::of(&report));
+    assert!(!exact);
+    assert_eq!(sentence, format!("an estimate: 198 transitions, as far as samples show; {what}"));
+
+    let mut view = JsonView::new(RunParams::default(), &[], false);
+    let (mut data, mut remarks) = (Vec::new(), Vec::new());
+    let out = &mut Output { data: &mut data, remarks: &mut remarks };
+    view.started(&start, out).unwrap();
+    view.interval(&report, out).unwrap();
+    let text = String::from_utf8(data).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (first, last) = (&lines[0], &lines[lines.len() - 1]);
+    assert_eq!((&first["estimated"], &last["estimated"]), (&true.into(), &true.into()));
+    assert_eq!((&last["exact"], &last["samples_late"]), (&false.into(), &3.into()));
+}
+
+#[test]
 fn what_was_not_seen_is_said_at_the_report_and_at_the_end() {
     let mut report = report();
     report.losses.transitions_missed = 2;
