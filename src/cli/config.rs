@@ -25,7 +25,7 @@ const BUFFER_MOST: u64 = 4 << 30;
 pub(super) const TRACE_SECONDS_MOST: u64 = 99_999_999;
 /// What these options are where nobody says: as in `args`.
 const DEFAULT_ATTACH: &str = "auto";
-const DEFAULT_BUFFER: &str = "8M";
+pub(super) const DEFAULT_BUFFER: &str = "8M";
 /// Times as fast: a day in a second, and a second in a day.
 const SPEED_MOST: f64 = 86_400.0;
 /// Longer than anybody watches.
@@ -149,7 +149,7 @@ pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
         None => default_columns(format, arrangement.by.as_ref()),
     };
     let lookups = choice::lookups(&filter, &arrangement, &columns);
-    let (attach, sample_every) = hook(&args.attach, &args.sampling)?;
+    let (attach, sample_every) = hook((&args.attach, &args.buffer), &args.sampling)?;
     Ok(Config {
         origin: origin(
             &args.recordings,
@@ -228,7 +228,7 @@ pub(super) fn transitions(args: &Transitions) -> Result<TransitionsConfig, Usage
         (_, None) => Form::Table,
     };
     form.columns().iter().for_each(|column| lookups.add(column.lookups()));
-    let (attach, sample_every) = hook(&args.attach, &args.sampling)?;
+    let (attach, sample_every) = hook((&args.attach, &args.buffer), &args.sampling)?;
     Ok(TransitionsConfig {
         origin: origin(&args.recordings, (&args.attach, &args.buffer, args.verbose), false)?,
         form,

@@ -58,7 +58,7 @@ pub enum Extent {
 
 pub(super) fn record(args: Record) -> Result<RecordConfig, UsageError> {
     let extent = extent(&args)?;
-    let (attach, sample_every) = hook(&args.attach, &args.sampling)?;
+    let (attach, sample_every) = hook((&args.attach, &args.buffer), &args.sampling)?;
     let Record { laddr, raddr, .. } = args;
     let filter = choice::filter(&args.ports, &Filters { laddr, raddr, ..Filters::default() })?;
     Ok(RecordConfig {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args as Group;
 
-use super::config::attach;
+use super::config::{DEFAULT_BUFFER, attach};
 use super::{UsageError, choice};
 use tcpcong_live::{Attach, Options};
 
@@ -21,9 +21,16 @@ pub struct Sampling {
     pub sample_every: Option<String>,
 }
 
-/// Which hook, and how often sockets are looked at without one.
-pub(super) fn hook(name: &str, given: &Sampling) -> Result<(Attach, Duration), UsageError> {
+/// Which hook, of its name and the buffer asked for, and how often sockets are looked at
+/// without one.
+pub(super) fn hook(
+    (name, buffer): (&str, &str),
+    given: &Sampling,
+) -> Result<(Attach, Duration), UsageError> {
     let attach = attach(name)?;
+    if attach.is_sample() && buffer != DEFAULT_BUFFER {
+        return Err(UsageError("--buffer: not with --attach sample, which has none".to_owned()));
+    }
     let Some(text) = &given.sample_every else { return Ok((attach, Options::SAMPLE_EVERY)) };
     if !attach.is_sample() {
         return Err(UsageError("--sample-every: only with --attach sample".to_owned()));
@@ -39,7 +46,7 @@ mod tests {
     use super::*;
 
     fn hooked(name: &str, every: &str) -> Result<(Attach, Duration), String> {
-        hook(name, &Sampling { sample_every: Some(every.to_owned()) })
+        hook((name, DEFAULT_BUFFER), &Sampling { sample_every: Some(every.to_owned()) })
             .map_err(|UsageError(why)| why)
     }
 
@@ -53,5 +60,7 @@ mod tests {
         }
         let why = hooked("kprobe", "10ms").expect_err("no sampling");
         assert_eq!(why, "--sample-every: only with --attach sample");
+        assert!(hook(("sample", "1M"), &Sampling::default()).is_err());
+        assert!(hook(("kprobe", "1M"), &Sampling::default()).is_ok());
     }
 }

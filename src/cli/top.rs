@@ -87,7 +87,7 @@ pub(super) fn top(args: &Top) -> Result<TopConfig, UsageError> {
         Condition::parse(&args.filter)
             .map_err(|why| UsageError(format!("--filter {}: {why}", args.filter)))?;
     }
-    let (attach, sample_every) = hook(&args.attach, &args.sampling)?;
+    let (attach, sample_every) = hook((&args.attach, &args.buffer), &args.sampling)?;
     Ok(TopConfig {
         setup: Setup {
             look,

@@ -154,7 +154,7 @@ pub(super) fn why(args: &Why) -> Result<WhyConfig, UsageError> {
         .chain(order)
         .for_each(|field| lookups.add(field.lookups()));
     let duration = seconds.map(Duration::from_secs);
-    let (attach, sample_every) = hook(&args.attach, &args.sampling)?;
+    let (attach, sample_every) = hook((&args.attach, &args.buffer), &args.sampling)?;
     Ok(WhyConfig {
         origin: origin(&args.recordings, (&args.attach, &args.buffer, args.verbose), false)?,
         style: WhyStyle { seconds: seconds.filter(|_| is_live), ..style },

@@ -1,5 +1,5 @@
 //! What an answer's message tells of a socket: `struct inet_diag_msg` and its attributes
-//! (include/uapi/linux/inet_diag.h), `struct tcp_info` (include/uapi/linux/tcp.h). Pure
+//! (`include/uapi/linux/inet_diag.h`), `struct tcp_info` (include/uapi/linux/tcp.h). Pure
 //! decoding. Not here: what follows from it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -13,7 +13,7 @@ use super::answer::{Sighting, SocketKey};
 use super::netlink::{DONE, DUMP_INTERRUPTED, ERROR, find, list, messages};
 use crate::kernel::clock::monotonic_ns;
 
-/// The kernel fills 32 KiB at most (`netlink_recvmsg()`, net/netlink/af_netlink.c).
+/// The kernel fills 32 KiB at most (`netlink_recvmsg()`, `net/netlink/af_netlink.c`).
 const BUFFER: usize = 64 << 10;
 
 /// When something was looked at: it was between these instants, `CLOCK_MONOTONIC` nanoseconds.
@@ -43,7 +43,7 @@ impl DiagSocket {
     /// all may have come, and some more than once.
     pub(super) fn list(&mut self, take: &mut dyn FnMut(&Sighting<'_>, Looked)) -> io::Result<bool> {
         let mut from_ns = monotonic_ns();
-        let sequence = self.ask(|sequence| list(sequence))?;
+        let sequence = self.ask(list)?;
         let mut interrupted = false;
         loop {
             // The kernel writes one part of the list when it is asked, and each of the

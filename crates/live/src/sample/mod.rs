@@ -1,4 +1,4 @@
-//! A source without BPF: looks at all TCP sockets from time to time, through sock_diag(7), and
+//! A source without BPF: looks at all TCP sockets from time to time, through `sock_diag(7)`, and
 //! compares. It takes no privilege and no BTF, and what it makes are estimates: a state is as it
 //! was found, a change was made some time between two looks, and what came and went in between
 //! shows nowhere. Not here: what follows from that, which is the ledger's.

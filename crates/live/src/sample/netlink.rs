@@ -1,7 +1,7 @@
-//! Messages of netlink(7) as bytes: requests to sock_diag(7), and the messages that an answer
+//! Messages of netlink(7) as bytes: requests to `sock_diag(7)`, and the messages that an answer
 //! is made of. Pure: nothing is sent here, and what a message tells of a socket is `answer`'s.
 //!
-//! Its own few lines, as the crates that decode sock_diag make a list of owned attributes of
+//! Its own few lines, as the crates that decode `sock_diag` make a list of owned attributes of
 //! each socket, ten times a second of all of them, and know `struct tcp_info` up to one length.
 
 /// `NLMSG_ERROR`, `NLMSG_DONE` (include/uapi/linux/netlink.h).
@@ -13,10 +13,10 @@ pub(super) const DUMP_INTERRUPTED: u16 = 0x10;
 /// `NLM_F_REQUEST`, `NLM_F_DUMP`.
 const REQUEST: u16 = 1;
 const DUMP: u16 = 0x300;
-/// `TCPDIAG_GETSOCK` (include/uapi/linux/inet_diag.h), the request that knows no families: one
+/// `TCPDIAG_GETSOCK` (`include/uapi/linux/inet_diag.h`), the request that knows no families: one
 /// walk through the kernel's table of connections finds those of both.
 const TCP_OF_ALL_FAMILIES: u16 = 18;
-/// `SOCK_DIAG_BY_FAMILY` (include/uapi/linux/sock_diag.h).
+/// `SOCK_DIAG_BY_FAMILY` (`include/uapi/linux/sock_diag.h`).
 const BY_FAMILY: u16 = 20;
 const PROTOCOL_TCP: u8 = 6;
 
@@ -24,7 +24,7 @@ const PROTOCOL_TCP: u8 = 6;
 /// `SKMEMINFO`. Its cgroup is always told.
 const TOLD: u8 = 1 << 1 | 1 << 3 | 1 << 6;
 /// The states that are listed: ESTABLISHED, `SYN_SENT`, `SYN_RECV`, `FIN_WAIT1`, `FIN_WAIT2`,
-/// `CLOSE_WAIT`, `LAST_ACK`, CLOSING (include/net/tcp_states.h). Requests and mini-sockets
+/// `CLOSE_WAIT`, `LAST_ACK`, CLOSING (`include/net/tcp_states.h`). Requests and mini-sockets
 /// among them come without `tcp_info`.
 const STATES: u32 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11;
 
