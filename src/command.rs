@@ -46,7 +46,7 @@ use tcpcong_core::sink::{Output, Sink};
 use tcpcong_core::source::{Enrichment, Source};
 use tcpcong_live::{self, NotThere};
 use tcpcong_live::{
-    LiveSource, Options, SampleSource, Selection, Verified, Waiter as _, Wake,
+    LiveSource, Options, SampleSource, Selection, Verified, Waiter, Wake,
     drop_what_attaching_needed,
 };
 
@@ -293,7 +293,8 @@ fn on_kernel(
     interrupts: &mut Interrupts,
 ) -> Result<Ending> {
     let mut shown = Shown::new()?;
-    let Traced { mut source, mut lookups } = trace(how, interrupts, &mut shown.remarks)?;
+    let Traced { mut source, mut lookups } =
+        trace(how.options, how.verbose, interrupts, &mut shown.remarks)?;
     if let Some(file) = how.recording.as_ref().and_then(|recording| recording.file.as_ref()) {
         file.make()?;
     }
@@ -326,19 +327,20 @@ struct Traced<'i> {
 
 /// Attaches, or looks from time to time where that was asked for.
 fn trace<'i>(
-    how: &How<'_>,
-    interrupts: &'i mut Interrupts,
-    remarks: &mut Remarks,
+    options: &Options,
+    verbose: bool,
+    waiter: &'i mut dyn Waiter,
+    remarks: &mut dyn Write,
 ) -> Result<Traced<'i>> {
-    if how.options.attach.is_sample() {
-        let (source, lookups) = SampleSource::start(how.options, interrupts)?;
-        if how.verbose {
+    if options.attach.is_sample() {
+        let (source, lookups) = SampleSource::start(options, waiter)?;
+        if verbose {
             _ = writeln!(remarks, "tcpcong: {}", source.describe());
         }
         return Ok(Traced { source: Box::new(source), lookups: Box::new(lookups) });
     }
-    let (source, lookups) = LiveSource::start(how.options, interrupts)?;
-    if how.verbose {
+    let (source, lookups) = LiveSource::start(options, waiter)?;
+    if verbose {
         say_how_attached(&source, remarks);
     }
     Ok(Traced { source: Box::new(source), lookups: Box::new(lookups) })

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args as Group;
 
 use super::args::Recordings;
+use super::sampling::{Sampling, hook};
 use super::show::{FILTERS, Filters, Ports};
 use super::{Origin, UsageError, choice, config, record};
 use crate::lines::{Given, LineOptions};
@@ -131,6 +132,9 @@ pub struct Serve {
     /// Kernel hook to use, as without `serve`
     #[arg(long, value_name = "HOOK", default_value = "auto")]
     pub attach: String,
+    /// How sockets are looked at without one.
+    #[command(flatten)]
+    pub sampling: Sampling,
     /// Size of the event buffer in the kernel, as without `serve`
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
     pub buffer: String,
@@ -183,6 +187,7 @@ pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, Usa
         Some(by) => LabelBy::parse(by)
             .ok_or_else(|| UsageError(format!("--by {by}: not one of {}", LabelBy::NAMES)))?,
     };
+    let (attach, sample_every) = hook((&args.attach, &args.buffer), &args.sampling)?;
     let kernel = (args.attach.as_str(), args.buffer.as_str(), args.verbose);
     let mut listen = Vec::new();
     for address in &args.listen {
@@ -210,7 +215,8 @@ pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, Usa
             selection: Selection::of(&filter),
             max_flows: args.max_flows.as_deref().map(config::max_flows).transpose()?,
             buffer_bytes: config::buffer(&args.buffer)?,
-            attach: config::attach(&args.attach)?,
+            attach,
+            sample_every,
             verifier_statistics: args.verbose,
             figures: true,
             costs: true,

@@ -11,7 +11,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::SIGHUP;
 
 use super::replay::{Opened, Pace, SignalsAlone};
-use super::say_how_attached;
+use super::{Traced, trace};
 use crate::cli::{self, Origin, ServeConfig};
 use crate::interrupt::Interrupts;
 use crate::lines::{Kinds, LinesSink, Reopener, Target};
@@ -72,10 +72,9 @@ impl<'c> Service<'c> {
         let config = self.config;
         let tick_ns = LiveSource::tick_ns();
         let mut waiter = SignalsAlone(interrupts);
-        let (mut source, mut lookups) = LiveSource::start(&config.options, &mut waiter)?;
-        if config.verbose {
-            say_how_attached(&source, &mut io::stderr());
-        }
+        let remarks = &mut io::stderr();
+        let Traced { mut source, mut lookups } =
+            trace(&config.options, config.verbose, &mut waiter, remarks)?;
         if let Some(file) = &file {
             file.make()?;
         }
@@ -90,11 +89,12 @@ impl<'c> Service<'c> {
         let recorders: Vec<_> =
             recorders.into_iter().flatten().map(|one| one.of_only(&config.filter)).collect();
         let mut sink = self.sink(kept)?;
-        let ending = recorded(&recorders, &mut source, &mut lookups, &mut |source, enrichment| {
-            let out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
-            let session = Session { source, enrichment, sink: &mut sink, out, backlog: &() };
-            session.run(&plan(config))
-        });
+        let ending =
+            recorded(&recorders, source.as_mut(), lookups.as_mut(), &mut |source, enrichment| {
+                let out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
+                let session = Session { source, enrichment, sink: &mut sink, out, backlog: &() };
+                session.run(&plan(config))
+            });
         let finished = recorders.iter().try_for_each(|one| one.finish().map(|_| ()));
         ending.and(finished)
     }

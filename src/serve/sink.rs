@@ -2,12 +2,13 @@
 //! date each second. Not here: who asks for any of it.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::http::Rejection;
-use super::metrics::{Account, Snapshot, Value, table};
+use super::metrics::{Account, LabelBy, Snapshot, Value, table};
 use super::state::{HindsightRequest, Shared};
 use crate::lines::LinesSink;
 use tcpcong_core::model::{IntervalSums, Report, Start, Summary};
@@ -37,6 +38,8 @@ pub struct ServeSink<'s> {
     requests: Receiver<HindsightRequest>,
     start: Option<Start>,
     lines: Option<LinesSink>,
+    /// The ports at which somebody listens, where ports are a label.
+    listening: Option<BTreeSet<u16>>,
     begin: Option<Begin<'s>>,
     each_second: Option<EachSecond<'s>>,
 }
@@ -52,7 +55,8 @@ impl<'s> ServeSink<'s> {
         begin: Begin<'s>,
     ) -> Self {
         let (begin, each_second, start) = (Some(begin), None, None);
-        Self { account, shared, kept, requests, start, lines, begin, each_second }
+        let listening = (account.label() == LabelBy::Lport).then(BTreeSet::new);
+        Self { account, shared, kept, requests, start, lines, listening, begin, each_second }
     }
 
     fn update(&mut self) {
@@ -66,6 +70,12 @@ impl<'s> ServeSink<'s> {
         }
         self.shared.scraped.update(Arc::new(snapshot));
         self.shared.touch();
+    }
+
+    fn look_who_listens(&mut self) {
+        if let Some(listening) = &mut self.listening {
+            *listening = tcpcong_live::listening_ports();
+        }
     }
 
     fn add_http(&self, snapshot: &mut Snapshot) {
@@ -95,6 +105,7 @@ impl<'s> ServeSink<'s> {
 impl Sink for ServeSink<'_> {
     fn started(&mut self, start: &Start, out: &mut Output<'_>) -> io::Result<()> {
         self.account.begin(start);
+        self.look_who_listens();
         self.start = Some(start.clone());
         if let Some(lines) = &mut self.lines {
             lines.started(start, out)?;
@@ -105,7 +116,8 @@ impl Sink for ServeSink<'_> {
     }
 
     fn sums(&mut self, sums: &IntervalSums, out: &mut Output<'_>) -> io::Result<()> {
-        self.account.add(sums, &|_| true);
+        let Self { account, listening, .. } = self;
+        account.add(sums, &|port| listening.as_ref().is_none_or(|ports| ports.contains(&port)));
         self.update();
         self.answer_requests();
         self.each_second.as_mut().map_or(Ok(()), |call| call(out))
@@ -113,6 +125,7 @@ impl Sink for ServeSink<'_> {
 
     fn interval(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {
         self.account.add_report(report);
+        self.look_who_listens();
         if let Some(lines) = &mut self.lines {
             lines.interval(report, out)?;
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::labels::Values;
+use super::labels::{LabelBy, Values};
 use super::metric::{Label, Metric, Snapshot, Value};
 use super::spells::Spells;
 use super::{process, table};
@@ -60,9 +60,16 @@ impl Account {
         self.spells.native()
     }
 
+    /// What series are told apart by.
+    #[must_use]
+    pub fn label(&self) -> LabelBy {
+        self.values.limits().0
+    }
+
     /// How the run began.
     pub fn begin(&mut self, start: &Start) {
         self.namespaces_unreached = start.namespaces_unreached;
+        self.exact = !start.estimated && start.namespaces_unreached == 0;
         self.start = Some(start.clone());
     }
 
@@ -132,10 +139,12 @@ impl Account {
             lines_damaged: _,
             gaps,
             gap_ns,
+            samples_late,
         } = self.losses;
         let mut add = |metric, value| snapshot.add(metric, Vec::new(), value);
         add(&table::EXACT, Value::Count(self.exact.into()));
-        add(&table::ESTIMATED, Value::Count(0));
+        let is_estimated = self.start.as_ref().is_some_and(|start| start.estimated);
+        add(&table::ESTIMATED, Value::Count(is_estimated.into()));
         add(&table::FLOWS_REFUSED, Value::Count(flows_refused));
         add(&table::BIRTHS_MISSED, Value::Count(births_missed));
         add(&table::ENDS_MISSED, Value::Count(ends_missed));
@@ -147,6 +156,7 @@ impl Account {
         add(&table::ENTRIES_DROPPED, Value::Count(entries_dropped));
         add(&table::GAPS, Value::Count(gaps));
         add(&table::GAP, Value::seconds(gap_ns));
+        add(&table::SAMPLES_LATE, Value::Count(samples_late));
         add(&table::NAMESPACES_UNREACHED, Value::Count(self.namespaces_unreached as u64));
     }
 

@@ -60,6 +60,7 @@ metrics! {
     ENTRIES_DROPPED = counter("tcpcong_entries_dropped", Unit::None, "entries of the log that were lost, as it was full");
     GAPS = counter("tcpcong_gaps", Unit::None, "how often entries of the log were lost");
     GAP = counter("tcpcong_gap", Unit::Seconds, "how long the times were in which entries of the log were lost");
+    SAMPLES_LATE = counter("tcpcong_samples_late", Unit::None, "where sockets are sampled: looks at them that came late");
     NAMESPACES_UNREACHED = gauge("tcpcong_namespaces_unreached", Unit::None, "network namespaces that could not be entered");
     BUILD = info("tcpcong_build", "the version of tcpcong");
     ATTACH = info("tcpcong_attach", "by which hook transitions are learned of, on which kernel");

@@ -1,6 +1,7 @@
 //! The sockets of one network namespace, as the kernel lists them. Not here: which namespace
 //! that is (that of the thread which opens this), nor what became of a socket.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
@@ -10,7 +11,7 @@ use nix::sys::socket::{
 };
 
 use super::answer::{Sighting, SocketKey};
-use super::netlink::{DONE, DUMP_INTERRUPTED, ERROR, find, list, messages};
+use super::netlink::{DONE, DUMP_INTERRUPTED, ERROR, find, list, list_listening, messages};
 use crate::kernel::clock::monotonic_ns;
 
 /// The kernel fills 32 KiB at most (`netlink_recvmsg()`, `net/netlink/af_netlink.c`).
@@ -42,8 +43,33 @@ impl DiagSocket {
     /// Hands over every socket that has figures. Returns whether it was interrupted: then not
     /// all may have come, and some more than once.
     pub(super) fn list(&mut self, take: &mut dyn FnMut(&Sighting<'_>, Looked)) -> io::Result<bool> {
+        self.dump(list, &mut |body, looked| {
+            if let Some(sighting) = Sighting::decode(body) {
+                take(&sighting, looked);
+            }
+        })
+    }
+
+    /// The ports at which somebody listens.
+    pub(super) fn listening(&mut self) -> io::Result<BTreeSet<u16>> {
+        let mut ports = BTreeSet::new();
+        // Where it was interrupted the next time tells.
+        self.dump(list_listening, &mut |body, _| {
+            // `struct inet_diag_msg`: four bytes, then the source port, as on the wire.
+            if let Some([high, low]) = body.get(4..6) {
+                ports.insert(u16::from_be_bytes([*high, *low]));
+            }
+        })?;
+        Ok(ports)
+    }
+
+    fn dump(
+        &mut self,
+        request: fn(u32) -> Vec<u8>,
+        take: &mut dyn FnMut(&[u8], Looked),
+    ) -> io::Result<bool> {
         let mut from_ns = monotonic_ns();
-        let sequence = self.ask(list)?;
+        let sequence = self.ask(request)?;
         let mut interrupted = false;
         loop {
             // The kernel writes one part of the list when it is asked, and each of the
@@ -61,9 +87,7 @@ impl DiagSocket {
                     DONE | ERROR => return Ok(interrupted),
                     _ => {}
                 }
-                if let Some(sighting) = Sighting::decode(message.body) {
-                    take(&sighting, looked);
-                }
+                take(message.body, looked);
             }
         }
     }

@@ -15,3 +15,4 @@ mod spaces;
 
 pub use owners::SampleLookups;
 pub use source::SampleSource;
+pub use spaces::listening_ports;

@@ -28,6 +28,9 @@ const TOLD: u8 = 1 << 1 | 1 << 3 | 1 << 6;
 /// among them come without `tcp_info`.
 const STATES: u32 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11;
 
+/// LISTEN.
+const LISTEN: u32 = 1 << 10;
+
 const HEADER: usize = 16;
 /// `struct inet_diag_sockid`.
 pub(super) const ID: usize = 48;
@@ -37,6 +40,15 @@ pub(super) fn list(sequence: u32) -> Vec<u8> {
     let mut body = vec![0, 0, 0, TOLD];
     body.extend([0; ID]);
     body.extend(STATES.to_ne_bytes());
+    body.extend([0; 4]);
+    message(TCP_OF_ALL_FAMILIES, REQUEST | DUMP, sequence, &body)
+}
+
+/// Asks for all TCP sockets of the namespace that listen.
+pub(super) fn list_listening(sequence: u32) -> Vec<u8> {
+    let mut body = vec![0, 0, 0, 0];
+    body.extend([0; ID]);
+    body.extend(LISTEN.to_ne_bytes());
     body.extend([0; 4]);
     message(TCP_OF_ALL_FAMILIES, REQUEST | DUMP, sequence, &body)
 }

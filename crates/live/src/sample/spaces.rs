@@ -146,6 +146,19 @@ impl Space {
     }
 }
 
+/// The ports at which somebody listens, in any network namespace that can be entered.
+#[must_use]
+pub fn listening_ports() -> BTreeSet<u16> {
+    let found = Namespaces::find();
+    let own = found.own_missing.then(DiagSocket::open);
+    let sockets = found.open.values().map(open_in).chain(own);
+    // One that is gone meanwhile has none.
+    sockets
+        .filter_map(|socket| socket.and_then(|mut diag| diag.listening()).ok())
+        .flatten()
+        .collect()
+}
+
 /// A socket stays in the namespace in which it was made, so a thread makes it that need not
 /// find its way back.
 fn open_in(namespace: &Namespace) -> io::Result<DiagSocket> {

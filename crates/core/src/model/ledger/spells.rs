@@ -138,9 +138,11 @@ impl Ledger {
             return;
         }
         self.flows[at as usize].window.lose_track();
+        let within_ns = within_ns.min(WITHIN_MOST_NS);
         let figures = self.touch(at);
         figures.inexact = true;
-        figures.uncertain_ns = figures.uncertain_ns.saturating_add(within_ns.min(WITHIN_MOST_NS));
+        figures.uncertain_ns = figures.uncertain_ns.saturating_add(within_ns);
+        self.sum(at, |sums| sums.uncertain_ns = sums.uncertain_ns.saturating_add(within_ns));
     }
 
     pub(super) fn doubt(&mut self, at: u32, at_ns: u64) {
