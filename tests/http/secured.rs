@@ -56,6 +56,9 @@ fn only_clients_with_a_verified_certificate_are_let_in() -> Result<()> {
     // Signed by the right authority, for servers.
     let wrong = format!("{KNOWING} --cert server.crt --key server.key");
     ensure!(stand.curl(&wrong, "/metrics")?.exit != 0);
+    // An authority is not a client.
+    let authority = format!("{KNOWING} --cert ca.crt --key ca.key");
+    ensure!(stand.curl(&authority, "/metrics")?.exit != 0);
     ensure!(stand.curl(&format!("{CERTIFIED} --tls-max 1.2"), "/flows")?.status == 200);
     Ok(())
 }
