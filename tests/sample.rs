@@ -300,12 +300,12 @@ fn root_sees_other_namespaces_also_those_that_come_later_and_whose_sockets_are()
     let port = server.address().port();
     let dial = Dial::to(server.address()).congestion_control("reno").paced(1_000_000);
     let sender = Sender::start(&lab.client, &dial, Amount::UntilStopped)?;
-    let netns = lab.client.inode()?;
+    let netns: u64 = lab.client.inode()?.parse()?;
     let mut rows = BTreeMap::new();
     for _ in 0..5 {
         let report = reports.next()?.context("it ended")?;
         for row in report.rows {
-            if row["rport"] == port && row["netns"].to_string() == netns {
+            if row["rport"] == port && row["netns"] == netns {
                 rows.insert(report.to_ns, row);
             }
         }

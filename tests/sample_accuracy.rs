@@ -163,7 +163,7 @@ fn times(of: &OfFlows) -> BTreeMap<&str, u64> {
 #[ignore = "prints the table of docs/sample.md, two minutes: cargo test --test sample_accuracy -- \
             --ignored --nocapture"]
 fn the_error_beside_the_exact_tool() -> Result<()> {
-    let of = ["--raddr", "198.19.0.0/16"];
+    let of = ["--raddr", "198.18.0.0/15"];
     let exact = Trace::start(&of)?;
     let every = ["10ms", "100ms"];
     let sample =
