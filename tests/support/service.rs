@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::mixin::prometheus;
 use super::tool::{command, pause};
 
 /// Longer than anything takes here.
@@ -192,14 +193,6 @@ pub(crate) struct Prometheus {
     _folder: TempDir,
 }
 
-/// A program of that package.
-pub(crate) fn prometheus_program(name: &str) -> Result<PathBuf> {
-    let program =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("target/prometheus/usr/bin").join(name);
-    ensure!(program.exists(), "{} is missing: run scripts/setup.sh test", program.display());
-    Ok(program)
-}
-
 impl Prometheus {
     /// Scrapes `target` each second, with these rules, if there are any; and has native histograms
     /// if that is wanted, which has it ask for protobuf.
@@ -220,7 +213,7 @@ impl Prometheus {
         std::fs::write(&file, config)?;
         // Nobody else takes it between these two, mostly.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut command = Command::new(prometheus_program("prometheus")?);
+        let mut command = prometheus("prometheus")?;
         command
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
