@@ -83,7 +83,7 @@ fn every_alert_fires_when_it_should_and_is_silent_otherwise() -> Result<()> {
     let mixin = Mixin::rendered()?;
     let files = ["rules.yaml", "alerts.yaml"].map(|name| mixin.folder().join(name));
     done(prometheus("promtool")?.args(["check", "rules"]).args(files))?;
-    done(prometheus("promtool")?.args(["test", "rules"]).arg(mixin.folder().join("tests.json")))?;
+    done(prometheus("promtool")?.args(["test", "rules"]).arg(mixin.tests()?))?;
     Ok(())
 }
 

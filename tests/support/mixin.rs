@@ -37,14 +37,18 @@ impl Mixin {
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
         }
-        for what in ["render", "tests"] {
-            let mut script = Command::new(in_repository("scripts/mixin.sh"));
-            done(script.arg(what).arg(&folder))?;
-        }
+        done(Command::new(in_repository("scripts/mixin.sh")).arg("render").arg(&folder))?;
         Ok(Self(folder))
     }
 
-    /// `rules.yaml`, `alerts.yaml`, `prometheusrule.yaml`, `dashboards/`, `tests.json`,
+    /// promtool's tests of the alerts, which take longer than all the rest.
+    pub(crate) fn tests(&self) -> Result<PathBuf> {
+        let mut script = Command::new(in_repository("scripts/mixin.sh"));
+        done(script.arg("tests").arg(self.folder()))?;
+        Ok(self.folder().join("tests.json"))
+    }
+
+    /// `rules.yaml`, `alerts.yaml`, `prometheusrule.yaml`, `dashboards/`,
     /// `expressions.json`.
     pub(crate) fn folder(&self) -> &Path {
         &self.0
