@@ -56,7 +56,7 @@ assert std.set(known) == firing : 'fired by no scenario, or not there: %s, %s' %
       ] + [
         {
           alertname: alert.alert,
-          eval_time: (minutes(alert['for']) - 1) + 'm',
+          eval_time: (std.get(scenario, 'since', 0) + minutes(alert['for']) - 1) + 'm',
           exp_alerts: [],
         }
         for alert in alerts

@@ -1,5 +1,5 @@
 // What happens to a machine, and which alerts then fire, with what they say; all others stay
-// silent. It goes on from the first minute to the last.
+// silent. It goes on from the first minute, or the one in `since`, to the last.
 local m = import 'machine.libsonnet';
 
 // Two hours.
@@ -9,7 +9,7 @@ local gauge(value) = m.stays(value, now);
 // A day as ever, then half an hour of something else; so much a minute.
 local afterwards(before, after) =
   '0+%sx1500 %s+%sx60' % [before, before * 1500 + after, after];
-local day = { minutes: 1560 };
+local day = { minutes: 1560, since: 1500 };
 
 [
   { name: 'a calm machine', series: {}, fires: {} },
