@@ -2,7 +2,7 @@
 # Renders the mixin, and checks it: jsonnet's format, that what is committed is what the source
 # renders, rules and alerts by promtool, and each alert's tests. `scripts/setup.sh test` installs
 # what that takes.
-# usage: mixin.sh [render [FOLDER] | tests FOLDER | check | format]
+# usage: mixin.sh [render [FOLDER] | expressions FOLDER | tests FOLDER | check | format]
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PWD/target/prometheus/usr/bin:$PATH
@@ -17,14 +17,17 @@ render() { # FOLDER
     jsonnet -S mixin/render/kubernetes.jsonnet > "$1/prometheusrule.yaml"
 }
 
-# What only tests need: promtool's, beside the rules, and all expressions.
+# What only tests need: all expressions, and promtool's tests beside the rules.
+expressions() { # FOLDER
+    jsonnet mixin/render/expressions.jsonnet > "$1/expressions.json"
+}
 tests() { # FOLDER
     jsonnet mixin/render/tests.jsonnet > "$1/tests.json"
-    jsonnet mixin/render/expressions.jsonnet > "$1/expressions.json"
 }
 
 case $what in
     render) render "${2:-mixin/rendered}" ;;
+    expressions) expressions "$2" ;;
     tests) tests "$2" ;;
     format)
         # shellcheck disable=SC2086 # one word a file
@@ -41,7 +44,7 @@ case $what in
         promtool test rules target/mixin/tests.json
         ;;
     *)
-        echo "mixin: what is $what? usage: mixin.sh [render [FOLDER] | tests FOLDER | check | format]" >&2
+        echo "mixin: what is $what? usage: mixin.sh [render [FOLDER] | expressions FOLDER | tests FOLDER | check | format]" >&2
         exit 2
         ;;
 esac

@@ -23,9 +23,8 @@
       classic: $.sum('tcpcong_spell_seconds_bucket', labels, (if by == '' then '' else by + ', ') + 'le'),
     },
 
-  // Of recoveries and timeouts, by what showed it. `by` is a keyword of PromQL, which cannot
-  // stand among the labels to sum by.
-  undone:: 'sum by (from, how) (label_replace(%s, "how", "$1", "by", "(.+)"))' % $.rate('tcpcong_undone_total'),
+  // Of recoveries and timeouts, by what showed it.
+  undone:: $.sum('tcpcong_undone_total', by='from, how'),
 
   // What --by can be.
   keys:: ['cgroup', 'unit', 'pod', 'prefix', 'lport', 'cc', 'netns'],

@@ -27,7 +27,7 @@ local day = { minutes: 1560, since: 1500 };
       'tcpcong_waited_seconds_total{state="loss"}': counter(48),
       'tcpcong_transitions_total{from="open",to="loss",cause="syn-timeout"}': counter(115),
       'tcpcong_transitions_total{from="open",to="cwr",cause="local-drop"}': counter(5),
-      'tcpcong_undone_total{from="recovery",by="dsack"}': counter(50),
+      'tcpcong_undone_total{from="recovery",how="dsack"}': counter(50),
       tcpcong_ce_segments_total: counter(4900),
       tcpcong_updated_timestamp_seconds: '-55+60x%d' % now,
       tcpcong_log_fill_ratio: gauge('0.7'),
@@ -37,7 +37,7 @@ local day = { minutes: 1560, since: 1500 };
       'tcpcong_spell_seconds_bucket{state="loss",le="4"}': counter(10),
       'tcpcong_spell_seconds_bucket{state="loss",le="16"}': counter(10),
       'tcpcong_spell_seconds_bucket{state="loss",le="+Inf"}': counter(10),
-      'tcpcong_flows_in_other_total{by="unit"}': counter(29),
+      'tcpcong_flows_in_other_total{key="unit"}': counter(29),
       process_cpu_seconds_total: counter(14),
     },
     fires: {},
@@ -54,7 +54,7 @@ local day = { minutes: 1560, since: 1500 };
       'tcpcong_limited_seconds_total{limit="sndbuf"}': counter(10),
       'tcpcong_waited_seconds_total{state="open"}': counter(25),
       'tcpcong_transitions_total{from="open",to="recovery",cause="fast-retransmit"}': counter(4),
-      'tcpcong_undone_total{from="recovery",by="dsack"}': counter(3),
+      'tcpcong_undone_total{from="recovery",how="dsack"}': counter(3),
       tcpcong_repeated_rtos_total: counter(1),
       tcpcong_transitions_missed_total: counter(0),
     },
@@ -64,7 +64,7 @@ local day = { minutes: 1560, since: 1500 };
     name: 'few connections begin, and half of them are not answered',
     series: {
       tcpcong_flows_started_total: counter(10),
-      'tcpcong_flows_in_other_total{by="unit"}': counter(0),
+      'tcpcong_flows_in_other_total{key="unit"}': counter(0),
       'tcpcong_transitions_total{from="open",to="loss",cause="syn-timeout"}': counter(5),
     },
     fires: {},
@@ -189,7 +189,7 @@ local day = { minutes: 1560, since: 1500 };
   },
   {
     name: 'windows are reduced for nothing',
-    series: { 'tcpcong_undone_total{from="recovery",by="dsack"}': counter('30.5') },
+    series: { 'tcpcong_undone_total{from="recovery",how="dsack"}': counter('30.5') },
     fires: {
       TcpcongSpuriousRetransmissions: 'Of the recoveries and timeouts on a:10044, 50% were undone: nothing had been lost.',
     },
@@ -300,7 +300,7 @@ local day = { minutes: 1560, since: 1500 };
   },
   {
     name: 'more groups than there may be',
-    series: { 'tcpcong_flows_in_other_total{by="unit"}': counter(150) },
+    series: { 'tcpcong_flows_in_other_total{key="unit"}': counter(150) },
     fires: {
       TcpcongGroupsFull: 'Of the connections that began on a:10044, 25% are in the series `other`: the label of --by has more values than --by-limit.',
     },

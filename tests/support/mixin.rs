@@ -37,7 +37,9 @@ impl Mixin {
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
         }
-        done(Command::new(in_repository("scripts/mixin.sh")).arg("render").arg(&folder))?;
+        for what in ["render", "expressions"] {
+            done(Command::new(in_repository("scripts/mixin.sh")).arg(what).arg(&folder))?;
+        }
         Ok(Self(folder))
     }
 

@@ -2,7 +2,7 @@
 //! them. Not here: any format.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use prometheus_client::metrics::histogram::Histogram;
@@ -16,6 +16,9 @@ use tcpcong_core::model::{
 };
 use tcpcong_core::source::SourceCost;
 
+/// What is told of the last minute, for scrapers that come less often than updates.
+const MINUTE_NS: u64 = 60_000_000_000;
+
 /// All counters.
 #[derive(Debug)]
 pub struct Account {
@@ -23,12 +26,16 @@ pub struct Account {
     by_value: BTreeMap<Arc<str>, Sums>,
     spells: Spells,
     losses: Losses,
-    exact: bool,
+    /// When something was missed last.
+    inexact_ns: Option<u64>,
     ongoing: [OngoingSpells; 5],
     namespaces_unreached: usize,
     in_other: u64,
     cost: SourceCost,
+    /// How much of the log was in use, bytes, in the last minute: by when.
+    log_used: VecDeque<(u64, u64)>,
     updated: f64,
+    updated_ns: u64,
     start: Option<Start>,
     /// When the process began, seconds since 1970.
     began: f64,
@@ -43,12 +50,14 @@ impl Account {
             by_value: BTreeMap::new(),
             spells: Spells::none(),
             losses: Losses::default(),
-            exact: true,
+            inexact_ns: None,
             ongoing: [OngoingSpells::default(); 5],
             namespaces_unreached: 0,
             in_other: 0,
             cost: SourceCost::default(),
+            log_used: VecDeque::new(),
             updated: began,
+            updated_ns: 0,
             start: None,
             began,
         }
@@ -69,7 +78,9 @@ impl Account {
     /// How the run began.
     pub fn begin(&mut self, start: &Start) {
         self.namespaces_unreached = start.namespaces_unreached;
-        self.exact = !start.estimated && start.namespaces_unreached == 0;
+        self.updated_ns = start.at_ns;
+        let is_exact = !start.estimated && start.namespaces_unreached == 0;
+        self.inexact_ns = (!is_exact).then_some(start.at_ns);
         self.start = Some(start.clone());
     }
 
@@ -89,13 +100,19 @@ impl Account {
         }
         sums.spells.iter().for_each(|(state, length_ns)| self.spells.count(*state, *length_ns));
         self.cost = sums.cost;
+        let is_old = |at_ns: u64| at_ns + MINUTE_NS < sums.to_ns;
+        self.log_used.retain(|(at_ns, _)| !is_old(*at_ns));
+        self.log_used.push_back((sums.to_ns, sums.cost.log_used_bytes));
+        self.updated_ns = sums.to_ns;
         self.updated = sums.at.as_nanosecond() as f64 / 1e9;
     }
 
     /// Adds what an interval could not show.
     pub fn add_report(&mut self, report: &Report) {
         self.losses.add(&report.losses);
-        self.exact = report.is_exact();
+        if !report.is_exact() {
+            self.inexact_ns = Some(report.to_ns);
+        }
         self.ongoing = report.ongoing_spells;
         self.namespaces_unreached = report.namespaces_unreached;
     }
@@ -142,7 +159,9 @@ impl Account {
             samples_late,
         } = self.losses;
         let mut add = |metric, value| snapshot.add(metric, Vec::new(), value);
-        add(&table::EXACT, Value::Count(self.exact.into()));
+        let is_recent = |at_ns: u64| at_ns + MINUTE_NS >= self.updated_ns;
+        let is_exact = !self.inexact_ns.is_some_and(is_recent);
+        add(&table::EXACT, Value::Count(is_exact.into()));
         let is_estimated = self.start.as_ref().is_some_and(|start| start.estimated);
         add(&table::ESTIMATED, Value::Count(is_estimated.into()));
         add(&table::FLOWS_REFUSED, Value::Count(flows_refused));
@@ -172,13 +191,14 @@ impl Account {
             let limitations = Value::Count(start.limitations.len() as u64);
             snapshot.add(&table::LIMITATIONS, Vec::new(), limitations);
             snapshot.add(&table::LOG_SIZE, Vec::new(), Value::Count(start.buffer_bytes));
-            let fill = self.cost.log_used_bytes as f64 / start.buffer_bytes.max(1) as f64;
+            let used = self.log_used.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
+            let fill = used as f64 / start.buffer_bytes.max(1) as f64;
             snapshot.add(&table::LOG_FILL, Vec::new(), Value::Real(fill));
         }
         snapshot.add(&table::UPDATED, Vec::new(), Value::Real(self.updated));
         let (by, most) = self.values.limits();
         if let Some(name) = by.name() {
-            let by = || vec![("by", Cow::from(name))];
+            let by = || vec![("key", Cow::from(name))];
             snapshot.add(&table::GROUPS, by(), Value::Count(self.values.count() as u64));
             snapshot.add(&table::GROUPS_LIMIT, by(), Value::Count(most as u64));
             snapshot.add(&table::FLOWS_IN_OTHER, by(), Value::Count(self.in_other));
@@ -249,9 +269,37 @@ fn flows(to: &mut Labelled<'_>, sums: &Sums) {
     to.count(&table::OUT_OF_ORDER, out_of_order);
 }
 
+/// Transitions that most machines see.
+const USUAL: [(State, State, &str); 22] = [
+    (State::Open, State::Disorder, "reordering"),
+    (State::Open, State::Cwr, "ecn"),
+    (State::Open, State::Cwr, "local-drop"),
+    (State::Open, State::Cwr, "tlp"),
+    (State::Open, State::Recovery, "fast-retransmit"),
+    (State::Open, State::Recovery, "rack-timer"),
+    (State::Open, State::Loss, "rto"),
+    (State::Open, State::Loss, "syn-timeout"),
+    (State::Disorder, State::Open, "recovered"),
+    (State::Disorder, State::Cwr, "ecn"),
+    (State::Disorder, State::Recovery, "fast-retransmit"),
+    (State::Disorder, State::Recovery, "rack-timer"),
+    (State::Disorder, State::Loss, "rto"),
+    (State::Cwr, State::Open, "recovered"),
+    (State::Cwr, State::Recovery, "fast-retransmit"),
+    (State::Recovery, State::Open, "recovered"),
+    (State::Recovery, State::Open, "undo"),
+    (State::Recovery, State::Loss, "rto"),
+    (State::Loss, State::Open, "recovered"),
+    (State::Loss, State::Open, "undo"),
+    (State::Loss, State::Loss, "rto-repeat"),
+    (State::Loss, State::Loss, "syn-timeout"),
+];
+
 /// By state before, state after and cause; how an undo was found to be due is apart.
 fn transitions(to: &mut Labelled<'_>, sums: &Sums) {
-    let mut by_name: BTreeMap<_, u64> = BTreeMap::new();
+    // What usually comes at some time is there before, so that a rate has its first.
+    let mut by_name: BTreeMap<_, u64> =
+        if to.label.is_none() { USUAL.map(|usual| (usual, 0)).into() } else { BTreeMap::new() };
     let mut undone: BTreeMap<_, u64> = BTreeMap::new();
     for ((from, into, cause), count) in &sums.transitions {
         *by_name.entry((*from, *into, cause.name())).or_default() += count;
@@ -268,7 +316,7 @@ fn transitions(to: &mut Labelled<'_>, sums: &Sums) {
         to.add(&table::TRANSITIONS, labels, Value::Count(count));
     }
     for ((from, by), count) in undone {
-        let labels = [("from", Cow::from(from.name())), ("by", Cow::from(by))];
+        let labels = [("from", Cow::from(from.name())), ("how", Cow::from(by))];
         to.add(&table::UNDONE, labels, Value::Count(count));
     }
 }

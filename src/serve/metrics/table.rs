@@ -47,7 +47,7 @@ metrics! {
     DSACK = counter("tcpcong_dsack_segments", Unit::None, "segments that peers reported to have twice (dsack_dups)");
     OVERTAKEN = counter("tcpcong_overtaken_segments", Unit::None, "segments that arrived at peers behind later ones (reord_seen)");
     OUT_OF_ORDER = counter("tcpcong_out_of_order_segments", Unit::None, "segments that came while others before them were missing (rcv_ooopack)");
-    EXACT = gauge("tcpcong_exact", Unit::None, "1 where nothing that bears on the figures was missed in the last interval");
+    EXACT = gauge("tcpcong_exact", Unit::None, "1 where nothing that bears on the figures was missed in the last minute");
     ESTIMATED = gauge("tcpcong_estimated", Unit::None, "1 where sockets are sampled: times are estimates, counts are lower bounds");
     FLOWS_REFUSED = counter("tcpcong_flows_refused", Unit::None, "connections that are not followed, for want of room");
     BIRTHS_MISSED = counter("tcpcong_births_missed", Unit::None, "connections whose beginning was not seen");
@@ -70,7 +70,7 @@ metrics! {
     GROUPS_LIMIT = gauge("tcpcong_groups_limit", Unit::None, "how many values of that label there may be");
     FLOWS_IN_OTHER = counter("tcpcong_flows_in_other", Unit::None, "connections that began and are counted in the value other, for want of room");
     LOG_SIZE = gauge("tcpcong_log_size", Unit::Bytes, "room for entries in the kernel");
-    LOG_FILL = gauge("tcpcong_log_fill", Unit::Ratio, "how full that was at most since the last update");
+    LOG_FILL = gauge("tcpcong_log_fill", Unit::Ratio, "how full that was at most in the last minute");
     BPF_RUN = counter("tcpcong_bpf_run", Unit::Seconds, "time in the programs, where kernel.bpf_stats_enabled is 1 (run_time_ns)");
     BPF_RUNS = counter("tcpcong_bpf_runs", Unit::None, "runs of the programs, where kernel.bpf_stats_enabled is 1 (run_cnt)");
     HTTP_REQUESTS = counter("tcpcong_http_requests", Unit::None, "requests answered, by status code");
