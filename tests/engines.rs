@@ -11,13 +11,13 @@ mod support;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use hosts::{Host, RECORDING, record, write_all};
 use serde_json::{Value, json};
-use support::needs::{need, need_root};
+use support::needs::need_root;
 use support::tool::command;
 use tcpcong::lines::{Given, LineOptions};
 use tcpcong_core::model::{Field, TransitionField};
@@ -61,7 +61,9 @@ fn views(folder: &Path, hosts: &[Host], r#type: &str) -> Result<Sums> {
 }
 
 fn run_python(folder: &Path, arguments: &[&str], input: &Value) -> Result<Value> {
-    let mut child = Command::new(interpreter())
+    let interpreter = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python");
+    ensure!(interpreter.exists(), "`scripts/setup.sh test` installs what this takes");
+    let mut child = Command::new(interpreter)
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engines/run.py"))
         .args(arguments)
         .current_dir(folder)
@@ -72,10 +74,6 @@ fn run_python(folder: &Path, arguments: &[&str], input: &Value) -> Result<Value>
     let output = child.wait_with_output()?;
     ensure!(output.status.success(), "{arguments:?}");
     Ok(serde_json::from_slice(&output.stdout)?)
-}
-
-fn interpreter() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python")
 }
 
 /// The figures' sums in a table, as a query; and what it answers.
@@ -207,8 +205,7 @@ impl Expected {
 
 #[test]
 fn both_engines_have_the_json_views_sums_and_answer_alike() -> Result<()> {
-    let test = "both_engines_have_the_json_views_sums_and_answer_alike";
-    if !need_root(test) || !need(test, interpreter().exists(), "`scripts/setup.sh test`") {
+    if !need_root("both_engines_have_the_json_views_sums_and_answer_alike") {
         return Ok(());
     }
     let folder = TempDir::new()?;
@@ -254,10 +251,6 @@ fn what_flows_and_transitions_have_is_a_column_of_both_engines() -> Result<()> {
 /// Neither is packaged where this is built: they are read, and no more.
 #[test]
 fn what_ships_lines_is_yaml_and_inserts_into_the_table_that_there_is() -> Result<()> {
-    let test = "what_ships_lines_is_yaml_and_inserts_into_the_table_that_there_is";
-    if !need(test, interpreter().exists(), "`scripts/setup.sh test`") {
-        return Ok(());
-    }
     let read = |file: &str| {
         run_python(Path::new(FOLDER), &["yaml", &format!("{FOLDER}/{file}")], &Value::Null)
     };
