@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -17,7 +19,7 @@ use support::rows::number;
 use support::server::Server;
 use support::tool::{command, copy_for_all, pause};
 use support::trace::{Told, Trace, ends};
-use support::traffic::{Amount, Dial, Ending, Sender};
+use support::traffic::{self, Amount, Dial, Ending};
 use tcpcong::path::{LinkSpec, Loss, Path, PathSpec, Phase, Script};
 
 const MS: Duration = Duration::from_millis(1);
@@ -64,8 +66,13 @@ fn dark() -> Vec<Script> {
 
 /// A path with a connection that sends a little all the time.
 struct Stage {
-    sender: Sender,
+    sender: traffic::Sender,
     _server: Server,
+    /// Connections end with these.
+    _ends: [Netns; 2],
+    /// While this is here a thread is in the near end's namespace: one in which nobody is,
+    /// and that has no name, cannot be found.
+    _inside: Sender<()>,
     _path: Path,
 }
 
@@ -75,10 +82,14 @@ impl Stage {
         let back = LinkSpec { loss: Loss::None, ..back };
         let path = Path::raise(PathSpec::new(forth, back).numbered(number))?;
         let address: SocketAddr = (path.spec().far, PORT).into();
-        let server = Server::listen(&Netns::at(&path.far().path()), address)?;
+        let ends = [path.near(), path.far()].map(|end| Netns::at(&end.path()));
+        let server = Server::listen(&ends[1], address)?;
         let dial = Dial::to(address).congestion_control("cubic").paced(600_000);
-        let sender = Sender::start(&Netns::at(&path.near().path()), &dial, Amount::UntilStopped)?;
-        Ok(Self { sender, _server: server, _path: path })
+        let sender = traffic::Sender::start(&ends[0], &dial, Amount::UntilStopped)?;
+        let (_inside, left) = channel::<()>();
+        let near = Netns::at(&path.near().path());
+        thread::spawn(move || near.enter(move || left.recv()));
+        Ok(Self { sender, _server: server, _ends: ends, _inside, _path: path })
     }
 }
 
@@ -163,7 +174,7 @@ fn times(of: &OfFlows) -> BTreeMap<&str, u64> {
 #[ignore = "prints the table of docs/sample.md, two minutes: cargo test --test sample_accuracy -- \
             --ignored --nocapture"]
 fn the_error_beside_the_exact_tool() -> Result<()> {
-    let of = ["--raddr", "198.18.0.0/15"];
+    let of = ["--raddr", "198.19.0.0/16"];
     let exact = Trace::start(&of)?;
     let every = ["10ms", "100ms"];
     let sample =

@@ -246,7 +246,11 @@ fn remarks(summary: &Summary, estimated: bool) -> Vec<String> {
     );
     remark(losses.recursion_misses, "run", "of a program skipped by the kernel");
     remark(losses.calls_lost, "call", "whose beginning was not seen");
-    remark(losses.samples_late, "sample", "later than asked (looking takes too long)");
+    remark(
+        losses.samples_late,
+        "sample",
+        "later than asked (looking takes too long, or the machine is busy)",
+    );
     if losses.gaps > 0 {
         remarks.push(lost(losses));
     }

@@ -277,8 +277,8 @@ fn estimates_are_called_so_at_the_start_at_the_end_and_in_json() {
     let (_, remarks) = shown(&mut view, &report);
     let rows = report.rows.len();
     let what = format!(
-        "3 samples later than asked (looking takes too long); at most {rows}00.0 ms counted in a \
-         wrong state, but for what came and went between two samples"
+        "3 samples later than asked (looking takes too long, or the machine is busy); at most \
+         {rows}00.0 ms counted in a wrong state, but for what came and went between two samples"
     );
     assert_eq!(remarks, format!("tcpcong: an estimate: {what}\n"));
     let (sentence, exact) = crate::view::trust_in_a_sentence(&start, &Summary::of(&report));
