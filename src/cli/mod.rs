@@ -133,9 +133,7 @@ fn served(args: serve::Serve, line: &[OsString]) -> Result<Request, UsageError> 
     let merged = serve_file::merged(line, file, given.unwrap_or(&empty), &|line| {
         checked_serve(line).map(|_| ())
     })?;
-    let config = checked_serve(&merged).map_err(|error| {
-        UsageError(format!("{}, with what is on the command line: {error}", file.display()))
-    })?;
+    let config = checked_serve(&merged)?;
     Ok(Request::Serve(Box::new(ServeConfig { line: line.to_vec(), ..config })))
 }
 

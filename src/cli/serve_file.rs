@@ -30,7 +30,7 @@ pub(super) fn merged(
     let text = fs::read_to_string(file).map_err(|error| refused(&error.to_string()))?;
     let settings =
         settings(&text).map_err(|why| UsageError(format!("{}:{why}", file.display())))?;
-    let mut merged = line.to_vec();
+    let (mut merged, mut words) = (line.to_vec(), Vec::new());
     for Setting { key, word, line: number } in &settings {
         let said =
             |why: &str| Err(UsageError(format!("{}:{number}: {key}: {why}", file.display())));
@@ -42,14 +42,21 @@ pub(super) fn merged(
         }
         let is_given = given.value_source(&id) == Some(ValueSource::CommandLine);
         let Some(word) = word.as_ref().filter(|_| !is_given) else { continue };
-        // By itself, so that what is wrong is this.
-        let alone = [OsStr::new("tcpcong"), OsStr::new("serve"), OsStr::new(word)];
-        if let Err(error) = try_parse(&alone.map(OsString::from)) {
-            return said(&error.to_string());
-        }
         merged.push(word.into());
+        words.push((number, key, word));
     }
-    Ok(merged)
+    let Err(all) = try_parse(&merged) else { return Ok(merged) };
+    // Each by itself shows which it is, but for those that go with another.
+    for (number, key, word) in words {
+        let alone = [OsStr::new("tcpcong"), OsStr::new("serve"), OsStr::new(word)];
+        match try_parse(&alone.map(OsString::from)) {
+            Err(error) if !error.to_string().contains("were not provided") => {
+                return Err(UsageError(format!("{}:{number}: {key}: {error}", file.display())));
+            }
+            _ => {}
+        }
+    }
+    Err(UsageError(format!("{}, with what is on the command line: {all}", file.display())))
 }
 
 /// What clap calls the option of this name.
