@@ -200,8 +200,8 @@ fn the_error_beside_the_exact_tool() -> Result<()> {
     }
     let [ten, hundred] = [0, 1].map(|at| classes(&exact, &columns[at].1));
     println!(
-        "| length of the spell | spells | found at 10 ms | length off by, half of them | 95 % of them | found at 100 ms \
-         | length off by, half of them | 95 % of them |"
+        "| length of the spell | spells | at 10 ms: found | length off by, half of them | 95 % of \
+         them | at 100 ms: found | length off by, half of them | 95 % of them |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     for (((_, name), mut ten), mut hundred) in CLASSES.iter().zip(ten).zip(hundred) {
@@ -217,8 +217,9 @@ fn the_error_beside_the_exact_tool() -> Result<()> {
     let transitions = exact_told.transitions.len();
     println!("| transitions | {transitions} | {} | {} |", columns[0].0, columns[1].0);
     let all = [times(&exact), times(&columns[0].1), times(&columns[1].1)];
-    for state in STATES {
-        let of = |at: usize| all[at].get(state).copied().unwrap_or(0) as f64 / 1e9;
+    // Open is not over at the end.
+    for state in &STATES[1..] {
+        let of = |at: usize| all[at].get(*state).copied().unwrap_or(0) as f64 / 1e9;
         println!("| {state} | {:.2} s | {:.2} s | {:.2} s |", of(0), of(1), of(2));
     }
     Ok(())
