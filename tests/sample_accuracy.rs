@@ -86,10 +86,10 @@ impl Stage {
         let server = Server::listen(&ends[1], address)?;
         let dial = Dial::to(address).congestion_control("cubic").paced(600_000);
         let sender = traffic::Sender::start(&ends[0], &dial, Amount::UntilStopped)?;
-        let (_inside, left) = channel::<()>();
+        let (inside, left) = channel::<()>();
         let near = Netns::at(&path.near().path());
         thread::spawn(move || near.enter(move || left.recv()));
-        Ok(Self { sender, _server: server, _ends: ends, _inside, _path: path })
+        Ok(Self { sender, _server: server, _ends: ends, _inside: inside, _path: path })
     }
 }
 
