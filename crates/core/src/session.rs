@@ -1,27 +1,24 @@
 //! One run: takes entries from a source, ends intervals, and hands sinks what came of
 //! it. Knows neither libbpf nor formats, and no clock but the source's.
 
+mod boundaries;
+mod verdicts;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use anyhow::Result;
+use boundaries::Boundaries;
+use verdicts::verdicts;
 
 use crate::model::{
-    Arrangement, By, Entry, Filter, FilteredOut, Group, Ledger, LedgerOptions, Lookups, Losses,
-    Match, OngoingSpells, Report, Row, SpellLengths, Summary, grouped,
+    Arrangement, Entry, Filter, FilteredOut, Ledger, LedgerOptions, Lookups, Losses, Match,
+    OngoingSpells, Report, Row, SpellLengths, Summary,
 };
 use crate::sink::{Output, Sink, TransitionBatch};
 use crate::source::{End, Enrichment, Reached, Source, Wait};
-use crate::why::{About, Evidence, Finding, Verdicts, Watch, judge};
+use crate::why::Watch;
 
-/// Without another interval one ends so often: so that what nobody asks for is let go.
-const HOUSEKEEPING: Duration = Duration::from_secs(1);
-
-/// A watch for verdicts looks at the flows so often.
-const LOOK: Duration = Duration::from_secs(1);
-/// However short it is, it looks so often, but no more often than this.
-const LOOKS_LEAST: u32 = 5;
-const LOOK_LEAST: Duration = Duration::from_millis(100);
 /// By so much a look may come before a watch's end, nanoseconds.
 const EARLY_NS: u64 = 50_000_000;
 
@@ -391,55 +388,6 @@ fn pass_on(entry: Entry, end_ns: u64, ledger: &mut Ledger, pending: &mut Vec<Ent
     }
 }
 
-/// How often a watch looks: several times, however short it is.
-fn look(plan: &Plan) -> Duration {
-    let watch = plan.verdicts_every.or(plan.duration);
-    let most = watch.map_or(LOOK, |watch| (watch / LOOKS_LEAST).max(LOOK_LEAST));
-    plan.interval.unwrap_or(LOOK).min(most)
-}
-
-/// When intervals end.
-#[allow(clippy::struct_field_names)] // units are part of names
-struct Boundaries {
-    interval_ns: Option<u64>,
-    due_ns: u64,
-    /// When all is over.
-    end_ns: Option<u64>,
-}
-
-impl Boundaries {
-    fn new(plan: &Plan, started_ns: u64) -> Self {
-        let interval = match plan.product {
-            Product::Reports => plan.interval,
-            Product::Transitions => Some(HOUSEKEEPING),
-            Product::Verdicts => Some(look(plan)),
-        };
-        let end_ns = plan.duration.map(|duration| started_ns + nanoseconds(duration));
-        Self { interval_ns: interval.map(nanoseconds), due_ns: started_ns, end_ns }
-    }
-
-    /// The next one, if there is to be any.
-    fn next(&mut self) -> Option<u64> {
-        let due_ns = self.interval_ns.map(|interval_ns| {
-            self.due_ns += interval_ns;
-            self.due_ns
-        });
-        match (due_ns, self.end_ns) {
-            (Some(due_ns), Some(end_ns)) => Some(due_ns.min(end_ns)),
-            (due_ns, end_ns) => due_ns.or(end_ns),
-        }
-    }
-
-    fn are_over(&self, to_ns: u64) -> bool {
-        self.end_ns.is_some_and(|end_ns| to_ns >= end_ns)
-    }
-
-    /// After a late report the next ones keep their distance.
-    fn passed(&mut self, to_ns: u64) {
-        self.due_ns = self.due_ns.max(to_ns);
-    }
-}
-
 /// Histograms of the rows' spells, and of each listed group's.
 fn count_lengths(report: &mut Report, unit_ns: u64) {
     let spells = &report.ended_spells;
@@ -460,38 +408,6 @@ fn count_lengths(report: &mut Report, unit_ns: u64) {
     let groups = report.groups.iter().flat_map(|groups| &groups.listed);
     let rows = report.rows.iter().chain(groups.flat_map(|group| &group.rows));
     report.ongoing_spells = OngoingSpells::of(rows);
-}
-
-/// The verdict on each row or group: those most held up first, then those that send the
-/// most, and the idle and healthy ones last.
-fn verdicts(report: Report, watch: &Watch, arrangement: &Arrangement) -> Verdicts {
-    let found = evidence(report.rows, watch, arrangement.by.as_ref());
-    let findings = found.into_iter().map(|(about, evidence)| {
-        let judgement = judge(&evidence);
-        Finding { about, evidence, judgement }
-    });
-    let mut findings: Vec<_> = findings.collect();
-    findings.sort_by_cached_key(Finding::rank);
-    let in_all = findings.len();
-    findings.truncate(arrangement.top.unwrap_or(usize::MAX));
-    let Report { at, from_ns, to_ns, .. } = report;
-    let (not_taken, dropped) = (watch.not_taken(), watch.dropped);
-    Verdicts { findings, in_all, at, from_ns, to_ns, not_taken, dropped }
-}
-
-fn evidence(rows: Vec<Row>, watch: &Watch, by: Option<&By>) -> Vec<(About, Evidence)> {
-    let Some(by) = by else {
-        let of_row = |row| {
-            let evidence = watch.evidence(&row);
-            (About::Flow(Box::new(row)), evidence)
-        };
-        return rows.into_iter().map(of_row).collect();
-    };
-    let of_group = |group: Group| {
-        let evidence: Vec<_> = group.rows.iter().map(|row| watch.evidence(row)).collect();
-        (About::Group(group), Evidence::sum(&evidence))
-    };
-    grouped(rows, |row| by.of_row(row)).into_iter().map(of_group).collect()
 }
 
 fn nanoseconds(time: Duration) -> u64 {

@@ -215,7 +215,8 @@ impl Trial<'_> {
     /// Loads and attaches. The outer error is ours, the inner one the kernel's.
     fn run(&self, options: &Options) -> anyhow::Result<Result<Attached, Refusal>> {
         let bytes = if self.with_log { raw::LOG_OBJECT } else { raw::RING_OBJECT };
-        let mut open = ObjectBuilder::default().name("tcpcong")?.open_memory(bytes)?;
+        let bytes = zstd::decode_all(bytes).context("unpacking the programs")?;
+        let mut open = ObjectBuilder::default().name("tcpcong")?.open_memory(&bytes)?;
         let programs = self.programs();
         for mut program in open.progs_mut() {
             let name = program.name().to_string_lossy().into_owned();

@@ -23,10 +23,10 @@ mod skeleton {
     include!(concat!(env!("OUT_DIR"), "/tcpcong.skel.rs"));
 }
 
-/// The programs, compiled.
-pub(super) const LOG_OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/log.bpf.o"));
+/// The programs, compiled, in a zstd frame.
+pub(super) const LOG_OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/log.bpf.zst"));
 /// The same for kernels before 5.12, with a ring buffer.
-pub(super) const RING_OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ring.bpf.o"));
+pub(super) const RING_OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ring.bpf.zst"));
 
 /// The shared structs, generated from `bpf/wire.h`.
 pub(super) mod layout {
