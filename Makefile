@@ -4,7 +4,7 @@
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -E)
 RUNNER := $(if $(SUDO),--config 'target."cfg(all())".runner="$(SUDO)"',)
 
-.PHONY: demo build test verdicts test-kernels fuzz lint package bench man dist install
+.PHONY: demo build test verdicts test-kernels fuzz lint package bench man dist install deb rpm container try-packages
 
 demo: build
 	$(SUDO) target/release/tcpcong demo
@@ -46,6 +46,7 @@ bench: build
 
 man:
 	cargo run -q --example man > man/tcpcong.8
+	cargo run -q --example configuration > packaging/tcpcong.toml
 	for page in trace why top record serve report diff export demo completions; do cargo run -q --example man $$page > man/tcpcong-$$page.8 || exit 1; done
 
 # One file that needs nothing else on the machine where it runs: glibc, libelf
@@ -70,6 +71,32 @@ dist:
 	if readelf -lW dist/$(DIST) | grep -q INTERP; then echo "dist: not static" >&2; exit 1; fi
 	if [ $$(stat -c %s dist/$(DIST)) -ge 12000000 ]; then echo "dist: 12 MB or more" >&2; exit 1; fi
 	cd dist && sha256sum tcpcong-$(VERSION)-* > SHA256SUMS
+
+# Packages of the static binary, both of the same metadata (Cargo.toml), and an image of it.
+ARCH := $(firstword $(subst -, ,$(TARGET)))
+DEB = dist/tcpcong_$(VERSION)-1_$(shell dpkg --print-architecture 2>/dev/null).deb
+RPM = dist/tcpcong-$(VERSION)-1.$(ARCH).rpm
+TOOLS := PATH="$(CURDIR)/target/tools/bin:$$PATH"
+dist/root: dist
+	scripts/setup.sh package
+	scripts/packages/stage.sh dist/$(DIST) dist/root
+
+deb: dist/root
+	$(TOOLS) cargo deb -q --no-build --no-strip -o $(DEB)
+
+rpm: dist/root
+	$(TOOLS) cargo generate-rpm -a $(ARCH) -o $(RPM)
+
+container: dist
+	scripts/packages/container.sh dist/$(DIST) tcpcong:$(VERSION)
+
+# The packages installed, the service started, used and stopped, and all taken away again: the
+# .deb in emulated machines with Debian's systemd and these kernels. Two to five minutes.
+TRIED := 6.1 7.3
+try-packages: deb rpm
+	scripts/setup.sh package
+	scripts/setup.sh kernels
+	scripts/packages/try.sh $(DEB) $(RPM) target/packages $(TRIED)
 
 # Every way of attaching on each of these kernels, in emulated machines: twenty
 # minutes. Writes docs/kernels.md, and fails where that has anything red.
