@@ -49,6 +49,7 @@ pub fn answer_flows(start: &Start, report: &Report, asked: &Asked) -> Answer {
 }
 
 /// The verdicts on what a recording has, as `tcpcong why` gives them.
+#[must_use]
 pub fn answer_why(recording: Vec<u8>, asked: &Asked) -> Answer {
     let first = ["tcpcong", "why"];
     let first: Vec<_> = first.into_iter().chain(asked.parameter("subject")).collect();

@@ -217,7 +217,7 @@ struct Reloading {
 }
 
 impl Reloading {
-    fn reload_if_asked(&mut self, remarks: &mut dyn Write) -> io::Result<()> {
+    fn reload_if_asked(&mut self, remarks: &mut dyn Write) {
         if self.asked.swap(false, Ordering::SeqCst) {
             let said = match self.reload() {
                 Ok(said) => said,
@@ -226,7 +226,6 @@ impl Reloading {
             // Where nobody reads stderr it is done all the same.
             _ = writeln!(remarks, "tcpcong: SIGHUP: {said}");
         }
-        Ok(())
     }
 
     /// Returns what has come of it, in words.

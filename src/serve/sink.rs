@@ -28,7 +28,7 @@ pub struct Kept {
 pub type Begin<'s> = Box<dyn FnOnce(&mut Output<'_>) -> io::Result<EachSecond<'s>> + 's>;
 
 /// Called each second.
-pub type EachSecond<'s> = Box<dyn FnMut(&mut Output<'_>) -> io::Result<()> + 's>;
+pub type EachSecond<'s> = Box<dyn FnMut(&mut Output<'_>) + 's>;
 
 /// The sink.
 pub struct ServeSink<'s> {
@@ -120,7 +120,10 @@ impl Sink for ServeSink<'_> {
         account.add(sums, &|port| listening.as_ref().is_none_or(|ports| ports.contains(&port)));
         self.update();
         self.answer_requests();
-        self.each_second.as_mut().map_or(Ok(()), |call| call(out))
+        if let Some(call) = &mut self.each_second {
+            call(out);
+        }
+        Ok(())
     }
 
     fn interval(&mut self, report: &Report, out: &mut Output<'_>) -> io::Result<()> {

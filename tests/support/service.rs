@@ -2,7 +2,8 @@
 //! they ought to say.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -244,7 +245,10 @@ impl Prometheus {
 
     /// What an expression gives now.
     pub(crate) fn query(&self, expression: &str) -> Result<Vec<Value>> {
-        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let encoded = expression.bytes().fold(String::new(), |mut encoded, byte| {
+            _ = write!(encoded, "%{byte:02x}");
+            encoded
+        });
         let answer = self.ask(&format!("/api/v1/query?query={encoded}"));
         let answer = answer.with_context(|| expression.to_owned())?;
         let answer: Value = serde_json::from_str(&answer)?;

@@ -21,7 +21,7 @@ use tcpcong_core::model::State;
 pub enum Format {
     /// Prometheus' text format, version 0.0.4.
     Text,
-    /// OpenMetrics 1.0.0.
+    /// `OpenMetrics`, version 1.0.0.
     OpenMetrics,
     /// `io.prometheus.client.MetricFamily`, each with its length before it.
     Protobuf,

@@ -107,8 +107,8 @@ impl LabelBy {
         };
         let names = &example.names;
         // Of a cgroup whose path is known, all that it says is.
-        let named = |name: Option<&String>| {
-            name.cloned().unwrap_or_else(|| {
+        let or_none = |found: Option<&String>| {
+            found.cloned().unwrap_or_else(|| {
                 let is_known = names.cgroup.is_some();
                 if is_known { NONE.to_owned() } else { UNKNOWN.to_owned() }
             })
@@ -116,15 +116,14 @@ impl LabelBy {
         let workload = names.workload.as_deref();
         match (key, self) {
             (SumKey::All, _) => String::new(),
-            (SumKey::Other, _) => OTHER.to_owned(),
-            (SumKey::Cgroup(_), Self::Unit) => named(workload.and_then(|one| one.unit.as_ref())),
-            (SumKey::Cgroup(_), Self::Pod) => named(workload.and_then(|one| one.pod.as_ref())),
+            (SumKey::Cgroup(_), Self::Unit) => or_none(workload.and_then(|one| one.unit.as_ref())),
+            (SumKey::Cgroup(_), Self::Pod) => or_none(workload.and_then(|one| one.pod.as_ref())),
             (SumKey::Cgroup(_), _) => {
                 names.cgroup.as_deref().map_or_else(|| UNKNOWN.to_owned(), str::to_owned)
             }
             (SumKey::Prefix(prefix), _) => shown(prefix.as_ref().map(|prefix| prefix as _)),
             (SumKey::Lport(port), _) if listening(port) => port.to_string(),
-            (SumKey::Lport(_), _) => OTHER.to_owned(),
+            (SumKey::Lport(_) | SumKey::Other, _) => OTHER.to_owned(),
             (SumKey::Cc(cc), _) => shown(cc.as_ref().map(|cc| cc as _)),
             (SumKey::Netns(0), _) => UNKNOWN.to_owned(),
             (SumKey::Netns(number), _) => {
@@ -214,7 +213,9 @@ impl Values {
             .filter(|(_, seen_ns)| is_old(**seen_ns))
             .map(|(value, _)| Arc::clone(value))
             .collect();
-        gone.iter().for_each(|value| _ = self.seen_ns.remove(value));
+        for value in &gone {
+            self.seen_ns.remove(value);
+        }
         gone
     }
 }

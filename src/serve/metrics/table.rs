@@ -20,6 +20,7 @@ macro_rules! metrics {
         $(pub(in crate::serve) static $constant: Metric = $make;)*
 
         /// All of them.
+        #[cfg(test)]
         pub(super) static ALL: &[&Metric] = &[$(&$constant),*];
     };
 }

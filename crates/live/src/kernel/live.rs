@@ -411,6 +411,11 @@ impl Source for LiveSource<'_> {
         self.look_again = true;
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is a part of what fits"
+    )]
     fn cost(&mut self) -> SourceCost {
         let (run_ns, runs) = self.runs().unzip();
         let fill = self.collector.take_fill().min(1.0);
