@@ -7,6 +7,22 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use libbpf_cargo::SkeletonBuilder;
 
+/// The source in the order in which one text of it makes sense.
+const TEXT: [&str; 13] = [
+    "kernel.h",
+    "wire.h",
+    "log.h",
+    "socket.h",
+    "emit.h",
+    "cwr.h",
+    "uninterrupted.h",
+    "transitions.h",
+    "callers.h",
+    "lives.h",
+    "survey.h",
+    "owners.h",
+    "tcpcong.bpf.c",
+];
 /// Of zstd's 22: more takes seconds, and nothing off.
 const LEVEL: i32 = 19;
 
@@ -23,17 +39,21 @@ fn main() -> anyhow::Result<()> {
         .build()
         .with_context(|| format!("compiling {} for a ring buffer", source.display()))?;
     for name in ["log", "ring"] {
-        compress(&out.join(name).with_extension("bpf.o"))?;
+        let object = out.join(name).with_extension("bpf.o");
+        let bytes = fs::read(&object).with_context(|| format!("reading {}", object.display()))?;
+        compress(&bytes, &object.with_extension("zst"))?;
     }
+    let text = TEXT.map(|name| fs::read_to_string(Path::new("bpf").join(name)));
+    let text: String = text.into_iter().collect::<Result<_, _>>().context("reading bpf")?;
+    compress(text.as_bytes(), &out.join("text.zst"))?;
     println!("cargo:rerun-if-changed=bpf");
     Ok(())
 }
 
-/// The objects are an eighth so large then, of which the binary has two.
-fn compress(object: &Path) -> anyhow::Result<()> {
-    let bytes = fs::read(object).with_context(|| format!("reading {}", object.display()))?;
-    let compressed = zstd::encode_all(&bytes[..], LEVEL)?;
-    fs::write(object.with_extension("zst"), compressed).context("writing it, compressed")
+/// An object is an eighth so large then, and the binary has two.
+fn compress(bytes: &[u8], to: &Path) -> anyhow::Result<()> {
+    let compressed = zstd::encode_all(bytes, LEVEL)?;
+    fs::write(to, compressed).with_context(|| format!("writing {}", to.display()))
 }
 
 fn builder(source: &Path, arguments: &[&str]) -> SkeletonBuilder {

@@ -32,22 +32,9 @@ use raw::layout;
 /// The kernel side's source as one text, its own headers first.
 #[must_use]
 pub fn program_text() -> String {
-    [
-        include_str!("../../bpf/kernel.h"),
-        include_str!("../../bpf/wire.h"),
-        include_str!("../../bpf/log.h"),
-        include_str!("../../bpf/socket.h"),
-        include_str!("../../bpf/emit.h"),
-        include_str!("../../bpf/cwr.h"),
-        include_str!("../../bpf/uninterrupted.h"),
-        include_str!("../../bpf/transitions.h"),
-        include_str!("../../bpf/callers.h"),
-        include_str!("../../bpf/lives.h"),
-        include_str!("../../bpf/survey.h"),
-        include_str!("../../bpf/owners.h"),
-        include_str!("../../bpf/tcpcong.bpf.c"),
-    ]
-    .concat()
+    let text = include_bytes!(concat!(env!("OUT_DIR"), "/text.zst"));
+    // It was packed when this was built.
+    String::from_utf8(zstd::decode_all(&text[..]).unwrap_or_default()).unwrap_or_default()
 }
 
 /// The running kernel's release, as `uname -r` prints it.
