@@ -4,12 +4,16 @@
 # They go to $KERNELS (default: tcpcong-kernels in the cache directory), a directory k/WORD each.
 # The mirror is the one in this machine's apt configuration; apt's own lists are not touched.
 set -eu
+here=$(cd "$(dirname "$0")" && pwd)
 cache=${KERNELS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcpcong-kernels}
 
 die() {
     echo "fetch: $*" >&2
     exit 1
 }
+
+# shellcheck source=scripts/suites.sh
+. "$here/../suites.sh"
 
 suites() { # WORD: where Debian has, or had, this kernel
     case $1 in
@@ -26,28 +30,6 @@ suites() { # WORD: where Debian has, or had, this kernel
 
 # 6.12.107 panics in netem.
 usable() { grep -v '6\.12\.107\b'; }
-
-mirror() { # SUITE
-    # shellcheck disable=SC2016 # apt expands it
-    uris=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | sed 's,/*$,,' | sort -u)
-    main=$(echo "$uris" | grep -m1 -E '/debian(\.list)?$') || return 1
-    case $1 in
-    # An own mirror of the security archive comes first; most others have it beside the main one.
-    *-security) echo "$uris" | grep -m1 -E '/debian-security(\.list)?$' || echo "$main" | sed 's,/debian\(\.list\)*$,/debian-security\1,' ;;
-    *) echo "$main" ;;
-    esac
-}
-
-apt_in() { # SUITE TOOL ARG...: TOOL with this one suite to see
-    sources=$cache/apt/$1.list
-    lists=$cache/apt/$1
-    shift
-    tool=$1
-    shift
-    "$tool" -qq -o Dir::Etc::SourceList="$sources" -o Dir::Etc::SourceParts=/nonexistent -o Dir::State::Lists="$lists" \
-        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Architecture=amd64 -o APT::Architectures::=amd64 \
-        -o APT::Sandbox::User=root -o Acquire::Retries=2 -o APT::Update::Error-Mode=any -o Acquire::Check-Valid-Until=false "$@"
-}
 
 unpack() { # SUITE PACKAGE: into $part, with the packages that hold its parts
     parts=$(apt_in "$1" apt-cache depends "$2" 2>/dev/null | sed -n 's/.*Depends: \(linux-\(binary\|modules\)-.*\)/\1/p')
@@ -67,9 +49,7 @@ fetch() { # WORD
     [ ! -d "$there" ] || return 0
     : >"$log"
     for suite in $(suites "$1"); do
-        mkdir -p "$cache/apt/$suite/partial"
-        from=$(mirror "$suite") || die "no Debian mirror in this machine's apt configuration"
-        echo "deb $from $suite main" >"$cache/apt/$suite.list"
+        see "$suite" || die "no Debian mirror in this machine's apt configuration"
         apt_in "$suite" apt-get update >/dev/null 2>>"$log" || continue
         # A mirror may lack the newest for a while.
         for package in $(apt_in "$suite" apt-cache search --names-only "^linux-image-$1\\.[^ ]*-cloud-amd64(-unsigned)?\$" |
