@@ -114,3 +114,21 @@ if [ "$what" = package ]; then
         cargo install -q --locked --root target/tools "$tool"
     done
 fi
+
+# A receiver of OTLP that answers PromQL. Debian has one since after 13; its Prometheus is built without.
+if [ "$what" = test ] && ! [ -x target/victoria-metrics/usr/bin/victoria-metrics ]; then
+    echo "setup: unpacking victoria-metrics in target/victoria-metrics" >&2
+    cache=$PWD/target/suites
+    # shellcheck source=scripts/suites.sh
+    . scripts/suites.sh
+    see sid
+    apt_in sid apt-get update
+    (
+        mkdir -p target/victoria-metrics
+        cd target/victoria-metrics
+        rm -f victoria-metrics_*.deb
+        apt_in sid apt-get download victoria-metrics
+        dpkg --fsys-tarfile victoria-metrics_*.deb | tar -x ./usr/bin/victoria-metrics
+        rm victoria-metrics_*.deb
+    )
+fi

@@ -9,6 +9,8 @@ mod demo;
 mod diff;
 mod export;
 mod moment;
+#[cfg(feature = "serve")]
+mod otlp;
 mod record;
 mod report;
 mod sampling;

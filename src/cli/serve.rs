@@ -9,11 +9,13 @@ use std::time::Duration;
 use clap::Args as Group;
 
 use super::args::Recordings;
+use super::otlp::Otlp;
 use super::sampling::{Sampling, hook};
 use super::show::{FILTERS, Filters, Ports};
 use super::{Origin, UsageError, choice, config, record};
 use crate::lines::{Given, LineOptions};
 use crate::serve::metrics::LabelBy;
+use crate::serve::otlp::{OtlpConfig, OtlpError};
 use tcpcong_core::model::Filter;
 use tcpcong_live::{Options, Selection};
 
@@ -32,6 +34,8 @@ Examples:
   tcpcong serve --by unit  the same for each systemd unit
   tcpcong serve --web.listen-address :10044 --web.config.file web.yml
                            for other machines, with TLS and passwords
+  tcpcong serve --otlp.endpoint http://localhost:4317
+                           pushed to an OpenTelemetry receiver as well
   tcpcong serve --config.file /etc/tcpcong/tcpcong.toml --check
                            whether the file is right";
 
@@ -74,6 +78,9 @@ pub struct Serve {
         help_heading = LABEL
     )]
     pub by_limit: String,
+    /// Where metrics are pushed to.
+    #[command(flatten)]
+    pub otlp: Otlp,
     /// Keep the last so long in memory, for /hindsight and /why; 0 keeps nothing
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "60s")]
     pub hindsight: String,
@@ -165,6 +172,10 @@ pub struct ServeConfig {
     pub label: LabelBy,
     /// How many values that may have.
     pub label_most: usize,
+    /// Where metrics are pushed to, if they are.
+    pub otlp: Option<OtlpConfig>,
+    /// What is wrong where it is said how, and not where to.
+    pub otlp_lack: Option<OtlpError>,
     /// So long is kept in memory, if anything is.
     pub hindsight: Option<Duration>,
     /// What is written as lines, and where, if anything is.
@@ -188,6 +199,7 @@ pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, Usa
             .ok_or_else(|| UsageError(format!("--by {by}: not one of {}", LabelBy::NAMES)))?,
     };
     let (attach, sample_every) = hook((&args.attach, &args.buffer), &args.sampling)?;
+    let (otlp, otlp_lack) = args.otlp.config()?;
     let kernel = (args.attach.as_str(), args.buffer.as_str(), args.verbose);
     let mut listen = Vec::new();
     for address in &args.listen {
@@ -205,6 +217,8 @@ pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, Usa
         })?,
         label,
         label_most: limit(&args.by_limit)?,
+        otlp,
+        otlp_lack,
         hindsight: match args.hindsight.as_str() {
             "0" | "0s" => None,
             length => Some(record::hindsight(length)?),

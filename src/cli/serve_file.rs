@@ -68,6 +68,18 @@ fn option(name: &str) -> Option<String> {
     option.map(|option| option.get_id().to_string())
 }
 
+/// Whether it is given once for each value, and not with all of them.
+fn is_repeated(name: &str) -> bool {
+    let command = super::definition();
+    let option = command
+        .find_subcommand("serve")
+        .and_then(|serve| serve.get_arguments().find(|one| one.get_long() == Some(name)));
+    option.is_some_and(|option| {
+        matches!(option.get_action(), clap::ArgAction::Append)
+            && option.get_value_delimiter().is_none()
+    })
+}
+
 /// What the text sets, in its order; or what is wrong with it, after the line's number.
 fn settings(text: &str) -> Result<Vec<Setting>, String> {
     let line_of = |at: usize| text.get(..at).unwrap_or(text).matches('\n').count() + 1;
@@ -94,6 +106,17 @@ fn collect(
         let line = line_of(name.span().start);
         if let DeValue::Table(table) = value.get_ref() {
             collect(&format!("{key}."), table, line_of, to)?;
+            continue;
+        }
+        if let DeValue::Array(values) = value.get_ref()
+            && is_repeated(&key)
+        {
+            for one in values {
+                let text = shown(one.get_ref())
+                    .ok_or_else(|| format!("{line}: {key}: not a list of texts"))?;
+                let word = Some(format!("{}={text}", dashed(&key)));
+                to.push(Setting { key: key.clone(), word, line });
+            }
             continue;
         }
         let word = match value.get_ref() {

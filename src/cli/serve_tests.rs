@@ -78,6 +78,20 @@ fn keys_of_the_file_are_options_and_the_command_line_counts_before_it() {
 }
 
 #[test]
+fn a_push_is_set_up_by_the_file_as_by_options() {
+    let text = "[otlp]\ninterval = \"15s\"\nheader = [\"a=1,2\", \"b=3\"]\n\
+                endpoint = \"http://receiver:4318\"\n";
+    let otlp = with_file(text, &[]).expect("a configuration").otlp.expect("a push");
+    assert_eq!(otlp.interval, Duration::from_secs(15));
+    assert_eq!(otlp.endpoint.path, "/v1/metrics");
+    assert_eq!(format!("{:?}", otlp.headers), "{\"a\", \"b\"}");
+    assert_eq!(
+        with_file("otlp.header = [\"a=1\", \"secret\"]\n", &[]).expect_err("no header"),
+        "tcpcong.toml:1: otlp.header: --otlp.header: one is not NAME=VALUE"
+    );
+}
+
+#[test]
 fn what_is_wrong_in_the_file_is_said_with_its_line_and_key() {
     for (text, said) in [
         (

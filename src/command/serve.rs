@@ -18,6 +18,7 @@ use crate::lines::{Kinds, LinesSink, Reopener, Target};
 use crate::recordings::{FileError, NewFile};
 use crate::serve::http::{Running, Server, WebConfig};
 use crate::serve::metrics::{Account, Scraped, Values};
+use crate::serve::otlp::Exporter;
 use crate::serve::{Begin, HindsightRequest, Kept, ServeSink, ServicePages, Shared};
 use crate::view::RunParams;
 use tcpcong_core::model::{LedgerOptions, Lookups};
@@ -35,6 +36,7 @@ const VERDICTS: Duration = Duration::from_secs(60);
 /// Serves until a signal asks for the end.
 pub fn serve(config: &ServeConfig) -> Result<()> {
     let web = read_web(config)?;
+    check_otlp(config)?;
     if config.check {
         _ = writeln!(io::stdout(), "tcpcong: the options, and the files that they name, are right");
         return Ok(());
@@ -43,10 +45,12 @@ pub fn serve(config: &ServeConfig) -> Result<()> {
     let mut interrupts = Interrupts::register_but_hangup()?;
     let reload = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGHUP, Arc::clone(&reload))?;
-    let account = Account::new(Values::new(config.label, config.label_most), seconds_now());
+    let began = SystemTime::now();
+    let values = Values::new(config.label, config.label_most);
+    let account = Account::new(values, seconds(began));
     let keeps = config.hindsight.is_some() && matches!(config.origin, Origin::Kernel { .. });
     let (shared, requests) = Shared::new(Scraped::new(account.spells()), keeps);
-    let service = Service { config, server, web, account, shared, requests, reload };
+    let service = Service { config, server, web, began, account, shared, requests, reload };
     match &config.origin {
         Origin::Kernel { record } => {
             let file = record.as_deref().map(|file| NewFile::new(file, false)).transpose()?;
@@ -61,6 +65,8 @@ struct Service<'c> {
     config: &'c ServeConfig,
     server: Server,
     web: WebConfig,
+    /// When the counters were 0.
+    began: SystemTime,
     account: Account,
     shared: Arc<Shared>,
     requests: Receiver<HindsightRequest>,
@@ -127,9 +133,11 @@ impl<'c> Service<'c> {
         let lines = self.config.lines.as_ref();
         let lines = lines.map(|lines| LinesSink::new(lines, &params(self.config))).transpose()?;
         let reopener = lines.as_ref().map(LinesSink::reopener);
-        let Self { config, server, web, account, shared, requests, reload } = self;
+        let Self { config, server, web, began, account, shared, requests, reload } = self;
         let pages = Arc::new(ServicePages(Arc::clone(&shared)));
         let counters = Arc::clone(&shared.http);
+        let exporter = config.otlp.as_ref();
+        let exporter = exporter.map(|otlp| Exporter::start(otlp, began)).transpose()?;
         let begin: Begin<'c> = Box::new(move |out| {
             let scheme = if web.is_tls() { "https" } else { "http" };
             let addresses = server.addresses();
@@ -143,7 +151,7 @@ impl<'c> Service<'c> {
             let mut reloading = Reloading { config, asked: reload, running, reopener };
             Ok(Box::new(move |out: &mut Output<'_>| reloading.reload_if_asked(out.remarks)))
         });
-        Ok(ServeSink::new(account, (shared, requests), kept, lines, begin))
+        Ok(ServeSink::new(account, (shared, requests), kept, lines, exporter, begin))
     }
 }
 
@@ -208,6 +216,14 @@ fn read_web(config: &ServeConfig) -> Result<WebConfig> {
     }
 }
 
+fn check_otlp(config: &ServeConfig) -> Result<(), FileError> {
+    let wrong = match &config.otlp {
+        Some(otlp) => otlp.check().err(),
+        None => config.otlp_lack.clone(),
+    };
+    wrong.map_or(Ok(()), |error| Err(FileError::new(error.to_string())))
+}
+
 /// What SIGHUP has read again.
 struct Reloading {
     config: ServeConfig,
@@ -248,6 +264,6 @@ impl Reloading {
     }
 }
 
-fn seconds_now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -3,6 +3,7 @@
 
 pub mod http;
 pub mod metrics;
+pub mod otlp;
 mod pages;
 mod sink;
 mod state;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::http::Rejection;
 use super::metrics::{Account, LabelBy, Snapshot, Value, table};
+use super::otlp::Exporter;
 use super::state::{HindsightRequest, Shared};
 use crate::lines::LinesSink;
 use tcpcong_core::model::{IntervalSums, Report, Start, Summary};
@@ -35,6 +36,7 @@ pub struct ServeSink<'s> {
     account: Account,
     shared: Arc<Shared>,
     kept: Option<Kept>,
+    exporter: Option<Exporter>,
     requests: Receiver<HindsightRequest>,
     start: Option<Start>,
     lines: Option<LinesSink>,
@@ -52,11 +54,23 @@ impl<'s> ServeSink<'s> {
         (shared, requests): (Arc<Shared>, Receiver<HindsightRequest>),
         kept: Option<Kept>,
         lines: Option<LinesSink>,
+        exporter: Option<Exporter>,
         begin: Begin<'s>,
     ) -> Self {
         let (begin, each_second, start) = (Some(begin), None, None);
         let listening = (account.label() == LabelBy::Lport).then(BTreeSet::new);
-        Self { account, shared, kept, requests, start, lines, listening, begin, each_second }
+        Self {
+            account,
+            shared,
+            kept,
+            exporter,
+            requests,
+            start,
+            lines,
+            listening,
+            begin,
+            each_second,
+        }
     }
 
     fn update(&mut self) {
@@ -68,7 +82,14 @@ impl<'s> ServeSink<'s> {
             add(&table::LINES_WRITTEN, counters.written());
             add(&table::LINES_DROPPED, counters.dropped());
         }
-        self.shared.scraped.update(Arc::new(snapshot));
+        if let Some(exporter) = &self.exporter {
+            exporter.add(&mut snapshot);
+        }
+        let snapshot = Arc::new(snapshot);
+        self.shared.scraped.update(Arc::clone(&snapshot));
+        if let Some(exporter) = &self.exporter {
+            exporter.offer(snapshot);
+        }
         self.shared.touch();
     }
 
@@ -149,6 +170,8 @@ impl Sink for ServeSink<'_> {
         }
         self.answer_requests();
         self.shared.end();
+        // It pushes what is left.
+        self.exporter = None;
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ macro_rules! metrics {
 
         /// All of them.
         #[cfg(test)]
-        pub(super) static ALL: &[&Metric] = &[$(&$constant),*];
+        pub(in crate::serve) static ALL: &[&Metric] = &[$(&$constant),*];
     };
 }
 
@@ -76,7 +76,7 @@ metrics! {
     BPF_RUNS = counter("tcpcong_bpf_runs", Unit::None, "runs of the programs, where kernel.bpf_stats_enabled is 1 (run_cnt)");
     HTTP_REQUESTS = counter("tcpcong_http_requests", Unit::None, "requests answered, by status code");
     HTTP_REJECTED = counter("tcpcong_http_connections_rejected", Unit::None, "connections of clients that were closed without an answer");
-    OTLP_EXPORTS = counter("tcpcong_otlp_exports", Unit::None, "pushes to the OTLP receiver, by what became of them");
+    OTLP_EXPORTS = counter("tcpcong_otlp_exports", Unit::None, "snapshots for the OTLP receiver, by what became of them");
     LINES_WRITTEN = counter("tcpcong_lines_written", Unit::None, "lines that were written");
     LINES_DROPPED = counter("tcpcong_lines_dropped", Unit::None, "lines for which there was no room");
     PROCESS_CPU = counter("process_cpu", Unit::Seconds, "time of this process's threads on CPUs (getrusage)");

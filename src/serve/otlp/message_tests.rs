@@ -1,0 +1,102 @@
+use std::borrow::Cow;
+use std::io::Read as _;
+use std::sync::Arc;
+
+use flate2::read::GzDecoder;
+use opentelemetry_proto::tonic::common::v1::any_value;
+
+use super::*;
+use crate::serve::metrics::{Lengths, table};
+
+fn common(gzip: bool) -> Common {
+    let began = UNIX_EPOCH + Duration::from_secs(1000);
+    Common { resource: Resource::default(), began, gzip }
+}
+
+fn snapshot() -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    let loss = || vec![("unit", Cow::from("a.service")), ("state", Cow::from("loss"))];
+    snapshot.add(&table::STATE, loss(), Value::seconds(1_500_000_000));
+    snapshot.add(&table::FLOWS, loss(), Value::Count(3));
+    let cause =
+        vec![("from", Cow::from("open")), ("to", Cow::from("loss")), ("cause", Cow::from("rto"))];
+    snapshot.add(&table::TRANSITIONS, cause, Value::Count(2));
+    let buckets = vec![1; BOUNDS.len() + 1];
+    let lengths = Lengths { count: buckets.len() as u64, sum: 9.5, buckets };
+    snapshot.add(
+        &table::SPELL,
+        vec![("state", Cow::from("loss"))],
+        Value::Lengths(Arc::new(lengths)),
+    );
+    snapshot.add(&table::BUILD, vec![("version", Cow::from("1"))], Value::Count(1));
+    snapshot
+}
+
+fn texts(attributes: &[KeyValue]) -> Vec<String> {
+    let text = |attribute: &KeyValue| match &attribute.value.as_ref()?.value {
+        Some(any_value::Value::StringValue(text)) => Some(format!("{}={text}", attribute.key)),
+        _ => None,
+    };
+    attributes.iter().filter_map(text).collect()
+}
+
+#[test]
+fn a_snapshot_becomes_cumulative_points_with_its_own_time() {
+    let at = UNIX_EPOCH + Duration::from_secs(1010);
+    let request = common(false).request(&snapshot(), at);
+    let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+    let names: Vec<_> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+    let expected = [
+        "tcpcong.state.time",
+        "tcpcong.flow.count",
+        "tcpcong.state.transitions",
+        "tcpcong.spell.duration",
+    ];
+    assert_eq!(names, expected);
+
+    let Some(Data::Sum(time)) = &metrics[0].data else { panic!("{:?}", metrics[0]) };
+    assert!(time.is_monotonic);
+    assert_eq!(time.aggregation_temporality(), AggregationTemporality::Cumulative);
+    let point = &time.data_points[0];
+    assert_eq!(point.value, Some(Number::AsDouble(1.5)));
+    assert_eq!(point.start_time_unix_nano, 1_000_000_000_000);
+    assert_eq!(point.time_unix_nano, 1_010_000_000_000);
+    assert_eq!(texts(&point.attributes), ["tcpcong.unit=a.service", "tcpcong.state=loss"]);
+
+    let Some(Data::Sum(flows)) = &metrics[1].data else { panic!("{:?}", metrics[1]) };
+    assert!(!flows.is_monotonic);
+    assert_eq!(flows.data_points[0].value, Some(Number::AsInt(3)));
+
+    let Some(Data::Sum(transitions)) = &metrics[2].data else { panic!("{:?}", metrics[2]) };
+    let expected = [
+        "tcpcong.state.from=open",
+        "tcpcong.state.to=loss",
+        "tcpcong.cause=rto",
+        "network.tcp.retransmit.type=timeout",
+    ];
+    assert_eq!(texts(&transitions.data_points[0].attributes), expected);
+
+    let Some(Data::Histogram(spells)) = &metrics[3].data else { panic!("{:?}", metrics[3]) };
+    let point = &spells.data_points[0];
+    assert_eq!(point.bucket_counts.len(), point.explicit_bounds.len() + 1);
+    assert_eq!((point.count, point.sum), (23, Some(9.5)));
+}
+
+#[test]
+fn no_point_ends_before_it_begins() {
+    let request = common(false).request(&snapshot(), UNIX_EPOCH);
+    let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];
+    let Some(Data::Sum(time)) = &metric.data else { panic!("{metric:?}") };
+    assert_eq!(time.data_points[0].time_unix_nano, 1_000_000_000_000);
+}
+
+#[test]
+fn a_compressed_message_is_the_same() {
+    let at = UNIX_EPOCH + Duration::from_secs(1010);
+    let plain = common(false).message(&snapshot(), at);
+    let gzip = common(true).message(&snapshot(), at);
+    assert!(gzip.is_gzip && !plain.is_gzip && gzip.bytes.len() < plain.bytes.len());
+    let mut unpacked = Vec::new();
+    GzDecoder::new(&*gzip.bytes).read_to_end(&mut unpacked).unwrap();
+    assert_eq!(unpacked, plain.bytes);
+}
