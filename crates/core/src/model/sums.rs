@@ -48,6 +48,21 @@ pub enum SumKey {
     Other,
 }
 
+impl SumKey {
+    /// Whether it is known.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        match self {
+            Self::All | Self::Other => true,
+            Self::Cgroup(cgroup) => cgroup.is_some(),
+            Self::Prefix(prefix) => prefix.is_some(),
+            Self::Lport(port) => port != 0,
+            Self::Cc(cc) => cc.is_some(),
+            Self::Netns(netns) => netns != 0,
+        }
+    }
+}
+
 impl SumBy {
     /// The key of a flow.
     #[must_use]
@@ -99,8 +114,10 @@ impl Sums {
     /// Adds another interval of the same key, or another key's: alive is what is alive at
     /// that one's end.
     pub fn add(&mut self, other: &Self) {
-        self.times.add(&other.times);
-        self.waited.add(&other.waited);
+        for state in State::ALL {
+            self.times[state] = self.times[state].saturating_add(other.times[state]);
+            self.waited[state] = self.waited[state].saturating_add(other.waited[state]);
+        }
         self.started += other.started;
         self.ended += other.ended;
         for (what, count) in &other.transitions {
@@ -108,7 +125,7 @@ impl Sums {
         }
         self.rtos += other.rtos;
         self.repeated_rtos += other.repeated_rtos;
-        self.uncertain_ns += other.uncertain_ns;
+        self.uncertain_ns = self.uncertain_ns.saturating_add(other.uncertain_ns);
         self.limits.add(&other.limits);
         self.traffic.add(&other.traffic);
         for state in 0..State::ALL.len() {
@@ -143,8 +160,6 @@ pub struct IntervalSums {
     pub by_key: Vec<KeySums>,
     /// How long the spells were that ended in the interval, nanoseconds.
     pub spells: Vec<(State, u64)>,
-    /// Flows that are summed under [`SumKey::Other`] for want of room since this interval.
-    pub without_room: u64,
     /// What the source takes, where a session has asked it.
     pub cost: SourceCost,
 }

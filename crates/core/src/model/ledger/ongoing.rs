@@ -92,8 +92,9 @@ impl Ledger {
             figures.inexact = true;
             figures.uncertain_ns += unknown_ns;
             self.sum(at, |sums| {
-                sums.times[ongoing.state] += unknown_ns;
-                sums.uncertain_ns += unknown_ns;
+                let time_ns = &mut sums.times[ongoing.state];
+                *time_ns = time_ns.saturating_add(unknown_ns);
+                sums.uncertain_ns = sums.uncertain_ns.saturating_add(unknown_ns);
             });
         }
     }

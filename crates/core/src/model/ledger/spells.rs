@@ -152,7 +152,7 @@ impl Ledger {
         let figures = self.touch(at);
         figures.inexact = true;
         figures.uncertain_ns += spell_ns;
-        self.sum(at, |sums| sums.uncertain_ns += spell_ns);
+        self.sum(at, |sums| sums.uncertain_ns = sums.uncertain_ns.saturating_add(spell_ns));
     }
 
     /// Ends the spell, and begins one in `next`, which was found just now, or entered for a

@@ -15,8 +15,8 @@ use crate::model::{
 };
 use crate::source::SourceCost;
 
-/// So many keys have a sum of their own at a time.
-const MAX_KEYS: usize = 4096;
+/// So many keys have a sum of their own at a time: as many as there are ports. Tests have fewer.
+const MAX_KEYS: usize = if cfg!(test) { 1 << 12 } else { 1 << 16 };
 
 /// The sums of the present interval.
 #[derive(Debug)]
@@ -27,7 +27,6 @@ pub(super) struct KeptSums {
     slots: Slab<Slot>,
     of_key: FxHashMap<SumKey, u32>,
     spells: Vec<(State, u64)>,
-    without_room: u64,
 }
 
 #[derive(Debug)]
@@ -47,18 +46,13 @@ pub(super) struct Place {
     slot: u32,
     /// Its time in the present state is summed up to this instant.
     until_ns: u64,
+    /// That it began is not summed yet: nobody knows of which key.
+    begins: bool,
 }
 
 impl KeptSums {
     pub(super) fn new(by: SumBy, from_ns: u64) -> Self {
-        Self {
-            by,
-            from_ns,
-            slots: Slab::new(),
-            of_key: FxHashMap::default(),
-            spells: Vec::new(),
-            without_room: 0,
-        }
+        Self { by, from_ns, slots: Slab::new(), of_key: FxHashMap::default(), spells: Vec::new() }
     }
 
     /// Where a flow belongs.
@@ -68,7 +62,6 @@ impl KeptSums {
             return *slot;
         }
         if self.of_key.len() >= MAX_KEYS && key != SumKey::Other {
-            self.without_room += 1;
             return self.slot(SumKey::Other, example);
         }
         let slot = Slot { key, example, sums: Sums::default(), came_ns: [0; 5] };
@@ -80,15 +73,19 @@ impl KeptSums {
     fn come(&mut self, slot: u32, state: State, after_ns: u64) {
         let slot = &mut self.slots[slot as usize];
         slot.sums.alive[state as usize] += 1;
-        slot.came_ns[state as usize] += after_ns;
+        let came_ns = &mut slot.came_ns[state as usize];
+        *came_ns = came_ns.saturating_add(after_ns);
     }
 
     /// It has been in the state from `came_ns` to `left_ns` after the interval's beginning.
     fn go(&mut self, slot: u32, state: State, (came_ns, left_ns): (u64, u64)) {
         let slot = &mut self.slots[slot as usize];
         slot.sums.alive[state as usize] -= 1;
-        slot.came_ns[state as usize] -= came_ns;
-        slot.sums.times[state] += left_ns - came_ns;
+        // Only forged times are so large that this makes a difference.
+        let came = &mut slot.came_ns[state as usize];
+        *came = came.saturating_sub(came_ns);
+        let time_ns = &mut slot.sums.times[state];
+        *time_ns = time_ns.saturating_add(left_ns - came_ns);
     }
 
     /// Ends the interval.
@@ -99,8 +96,9 @@ impl KeptSums {
         for (at, slot) in &mut self.slots {
             for state in State::ALL {
                 let came_ns = std::mem::take(&mut slot.came_ns[state as usize]);
-                let all_ns = slot.sums.alive[state as usize] * (to_ns - from_ns);
-                slot.sums.times[state] += all_ns.saturating_sub(came_ns);
+                let all_ns = slot.sums.alive[state as usize].saturating_mul(to_ns - from_ns);
+                let time_ns = &mut slot.sums.times[state];
+                *time_ns = time_ns.saturating_add(all_ns.saturating_sub(came_ns));
             }
             let alive = slot.sums.alive;
             let sums = std::mem::replace(&mut slot.sums, Sums { alive, ..Sums::default() });
@@ -116,16 +114,7 @@ impl KeptSums {
         }
         by_key.sort_unstable_by_key(|one| one.key);
         let spells = std::mem::take(&mut self.spells);
-        let without_room = std::mem::take(&mut self.without_room);
-        IntervalSums {
-            at,
-            from_ns,
-            to_ns,
-            by_key,
-            spells,
-            without_room,
-            cost: SourceCost::default(),
-        }
+        IntervalSums { at, from_ns, to_ns, by_key, spells, cost: SourceCost::default() }
     }
 }
 
@@ -138,18 +127,34 @@ impl Ledger {
         let slot = kept.slot(key, (flow.id, flow.connection));
         let until_ns = flow.since_ns.max(kept.from_ns);
         kept.come(slot, flow.state, until_ns - kept.from_ns);
-        kept.slots[slot as usize].sums.started += 1;
-        flow.summed = Place { slot, until_ns };
+        flow.summed = Place { slot, until_ns, begins: true };
+        self.sum_begun(at);
     }
 
-    /// Its end is no end that counts where a filter does not want it.
+    /// It counts as begun once it is known of which key it is; mostly a moment after its birth.
+    fn sum_begun(&mut self, at: u32) {
+        let Some(kept) = &mut self.sums else { return };
+        let flow = &mut self.flows[at as usize];
+        let slot = &mut kept.slots[flow.summed.slot as usize];
+        if flow.summed.begins && flow.connection.is_complete() && slot.key.is_known() {
+            flow.summed.begins = false;
+            slot.sums.started += 1;
+        }
+    }
+
+    /// It is over. What a filter does not want never was.
     pub(super) fn sum_ended(&mut self, at: u32, counts: bool) {
         let Some(kept) = &mut self.sums else { return };
         let flow = &self.flows[at as usize];
         let came_ns = flow.summed.until_ns.max(kept.from_ns) - kept.from_ns;
         kept.go(flow.summed.slot, flow.state, (came_ns, came_ns));
         let sums = &mut kept.slots[flow.summed.slot as usize].sums;
-        if counts { sums.ended += 1 } else { sums.started = sums.started.saturating_sub(1) }
+        if counts {
+            sums.started += u64::from(flow.summed.begins);
+            sums.ended += 1;
+        } else if !flow.summed.begins {
+            sums.started = sums.started.saturating_sub(1);
+        }
     }
 
     /// Sums its time in the present state up to an instant.
@@ -167,7 +172,7 @@ impl Ledger {
     /// It goes on in another state, its time in the one before being summed.
     pub(super) fn sum_state(&mut self, at: u32, next: State) {
         let Some(kept) = &mut self.sums else { return };
-        let Place { slot, until_ns } = self.flows[at as usize].summed;
+        let Place { slot, until_ns, .. } = self.flows[at as usize].summed;
         let came_ns = until_ns.max(kept.from_ns) - kept.from_ns;
         kept.go(slot, self.flows[at as usize].state, (came_ns, came_ns));
         kept.come(slot, next, came_ns);
@@ -180,11 +185,11 @@ impl Ledger {
         let key = kept.by.key(&flow.connection, flow.cc);
         let before = flow.summed.slot;
         if kept.slots[before as usize].key == key {
-            return;
+            return self.sum_begun(at);
         }
         let slot = kept.slot(key, (flow.id, flow.connection));
         if slot == before {
-            return;
+            return self.sum_begun(at);
         }
         self.sum_until(at, at_ns);
         let Some(kept) = &mut self.sums else { return };
@@ -193,6 +198,7 @@ impl Ledger {
         flow.summed.slot = slot;
         kept.go(before, flow.state, (came_ns, came_ns));
         kept.come(slot, flow.state, came_ns);
+        self.sum_begun(at);
     }
 
     /// Changes the sums of a flow's key.

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use super::{START_NS, ledger, listing_all};
 use crate::model::sample::Script;
 use crate::model::{
-    Entry, FlowId, IntervalSums, KeySums, Ledger, LedgerOptions, Report, Row, State, StateTimes,
-    SumBy, SumKey,
+    Entry, FlowId, IntervalSums, Ledger, LedgerOptions, Report, Row, State, StateTimes, SumBy,
+    SumKey, Sums,
 };
 
 /// So much sooner than another an entry may be made and come later.
@@ -152,22 +152,41 @@ fn reports(entries: &[Entry], interval_ns: u64) -> Vec<Report> {
     let mut ledger = ledger(LedgerOptions { sums: Some(SumBy::Lport), ..listing_all() });
     let mut reports = Vec::new();
     let mut end_ns = START_NS + interval_ns;
+    // Sums come several times in an interval.
+    let (mut taken, mut sums_ns) = (Vec::new(), START_NS);
     for entry in entries {
         while entry.at_ns >= end_ns {
-            reports.push(closed(&mut ledger, end_ns));
+            reports.push(closed(&mut ledger, std::mem::take(&mut taken), end_ns));
             end_ns += interval_ns;
+        }
+        if entry.at_ns > sums_ns + interval_ns / 4 {
+            taken.push(take_sums(&mut ledger, entry.at_ns));
+            sums_ns = entry.at_ns;
         }
         ledger.apply(entry);
     }
-    reports.push(closed(&mut ledger, end_ns));
+    reports.push(closed(&mut ledger, taken, end_ns));
     reports
 }
 
-/// An interval's report, which its sums agree with.
-fn closed(ledger: &mut Ledger, end_ns: u64) -> Report {
-    let sums = ledger.take_sums(end_ns, Timestamp::UNIX_EPOCH).expect("sums were asked for");
+fn take_sums(ledger: &mut Ledger, at_ns: u64) -> IntervalSums {
+    ledger.take_sums(at_ns, Timestamp::UNIX_EPOCH).expect("sums were asked for")
+}
+
+/// An interval's report, which the sums of its parts agree with.
+fn closed(ledger: &mut Ledger, mut taken: Vec<IntervalSums>, end_ns: u64) -> Report {
+    taken.push(take_sums(ledger, end_ns));
     let report = ledger.close(end_ns, Timestamp::UNIX_EPOCH);
-    summed(&report, &sums);
+    let mut by_key: BTreeMap<SumKey, Sums> = BTreeMap::new();
+    let mut spells = Vec::new();
+    for part in taken {
+        by_key.values_mut().for_each(|sums| sums.alive = [0; 5]);
+        for one in part.by_key {
+            by_key.entry(one.key).or_default().add(&one.sums);
+        }
+        spells.extend(part.spells);
+    }
+    summed(&report, &by_key, &spells);
     report
 }
 
@@ -204,7 +223,7 @@ fn conserved(reports: &[Report]) -> Result<(), TestCaseError> {
 }
 
 /// What is summed as entries come is what the rows add up to.
-fn summed(report: &Report, sums: &IntervalSums) {
+fn summed(report: &Report, by_key: &BTreeMap<SumKey, Sums>, spells: &[(State, u64)]) {
     let mut of_rows: BTreeMap<SumKey, (StateTimes, u64, [u64; 5], u64)> = BTreeMap::new();
     for row in &report.rows {
         let key = SumKey::Lport(row.connection.endpoints.lport);
@@ -214,18 +233,19 @@ fn summed(report: &Report, sums: &IntervalSums) {
         alive[row.state as usize] += u64::from(!row.ended);
         *ended += u64::from(row.ended);
     }
-    let of_sums = sums.by_key.iter().map(|KeySums { key, sums, .. }| {
+    let of_sums = by_key.iter().map(|(key, sums)| {
         let changes = sums.transitions.values().sum();
         (*key, (sums.times, changes, sums.alive, sums.ended))
     });
     assert_eq!(of_sums.collect::<BTreeMap<_, _>>(), of_rows);
-    let all = sums.in_all();
+    let mut all = Sums::default();
+    by_key.values().for_each(|sums| all.add(sums));
     assert_eq!(all.rtos, report.totals.rtos);
     assert_eq!(all.repeated_rtos, report.totals.repeated_rtos);
     assert!(all.uncertain_ns <= report.totals.uncertain_ns);
     assert_eq!(all.alive.iter().sum::<u64>(), report.flows_alive);
     // Spells that came to be found later are no transitions.
-    let spells = sums.spells.len() as u64;
+    let spells = spells.len() as u64;
     let changes = all.transitions.iter().filter(|((from, to, _), _)| from != to);
     let changes: u64 = changes.map(|(_, count)| count).sum();
     assert_eq!(spells, changes + report.losses.transitions_missed + all.ended);

@@ -43,6 +43,23 @@ fn a_flow_that_becomes_another_keys_takes_its_time_from_then_on_with_it() {
 }
 
 #[test]
+fn a_flow_begins_in_the_key_that_it_is_known_to_be_of() {
+    let mut ledger = summing(SumBy::Cc);
+    apply(&mut ledger, Script::default().birth(1, ms(0)));
+    assert_eq!(take(&mut ledger, ms(1)).in_all().started, 0, "of which key is not known");
+    apply(&mut ledger, using(Script::default().endpoints(1, ms(2), State::Open), "bbr"));
+    let sums = take(&mut ledger, ms(3));
+    assert_eq!(
+        (sums.by_key[1].key, sums.by_key[1].sums.started),
+        (SumKey::Cc(Name::from_text("bbr")), 1)
+    );
+    // One of which it is never known begins where it ends.
+    apply(&mut ledger, Script::default().birth(2, ms(4)).end(2, ms(5), State::Open));
+    let sums = take(&mut ledger, ms(6));
+    assert_eq!((sums.by_key[0].sums.started, sums.by_key[0].sums.ended), (1, 1));
+}
+
+#[test]
 fn sums_and_reports_need_not_come_at_the_same_time() {
     let mut ledger = summing(SumBy::All);
     apply(&mut ledger, Script::default().birth(1, ms(1)));
@@ -89,9 +106,9 @@ fn keys_without_room_are_summed_together() {
     }
     apply(&mut ledger, script);
     let sums = take(&mut ledger, ms(1));
-    assert_eq!(sums.without_room, 5_000 - 4_096);
     let other = sums.by_key.last().expect("sums");
-    assert_eq!((other.key, other.sums.alive[0]), (SumKey::Other, sums.without_room));
+    assert_eq!((other.key, other.sums.alive[0]), (SumKey::Other, 5_000 - 4_096));
+    assert_eq!(other.sums.started, 5_000 - 4_096);
     assert_eq!(sums.in_all().started, 5_000);
     assert_eq!(sums.by_key[6].example.connection, row(7).connection);
 }
