@@ -7,7 +7,8 @@ fn main() {
 }
 
 /// Of no use to a service, or not of a file.
-const LEFT_OUT: [&str; 7] = ["config.file", "check", "from", "speed", "since", "until", "help"];
+const LEFT_OUT: [&str; 8] =
+    ["config.file", "check", "record", "from", "speed", "since", "until", "help"];
 const WIDTH: usize = 88;
 
 /// The whole file.

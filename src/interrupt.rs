@@ -100,23 +100,32 @@ fn is_ignored(signal: i32) -> bool {
     mask >> (signal - 1) & 1 == 1
 }
 
-impl Waiter for Interrupts {
-    fn wait(&mut self, time: Duration, ready: BorrowedFd<'_>) -> io::Result<Wake> {
-        let stdout = io::stdout();
-        let mut fds = [
+impl Interrupts {
+    /// Waits as [`Waiter::wait`] does, whether or not anybody reads stdout.
+    pub fn wait_for_signals(&mut self, time: Duration, ready: BorrowedFd<'_>) -> io::Result<Wake> {
+        self.wait_with(time, ready, None)
+    }
+
+    fn wait_with(
+        &mut self,
+        time: Duration,
+        ready: BorrowedFd<'_>,
+        written: Option<BorrowedFd<'_>>,
+    ) -> io::Result<Wake> {
+        let mut fds = vec![
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            // No event is asked for: errors are told in any case.
-            PollFd::new(stdout.as_fd(), PollFlags::empty()),
             PollFd::new(ready, PollFlags::POLLIN),
         ];
+        // No event is asked for: errors are told in any case.
+        fds.extend(written.map(|written| PollFd::new(written, PollFlags::empty())));
         match poll(&mut fds, poll_timeout(time)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        let gone = fds[1]
-            .revents()
-            .is_some_and(|events| events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP));
-        let is_ready = fds[2].any().unwrap_or(false);
+        let gone = fds.get(2).and_then(PollFd::revents);
+        let gone =
+            gone.is_some_and(|events| events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP));
+        let is_ready = fds[1].any().unwrap_or(false);
         let mut byte = [0];
         if (&self.signals).read(&mut byte).is_ok_and(|read| read > 0) {
             return Ok(Wake::Signal);
@@ -126,5 +135,11 @@ impl Waiter for Interrupts {
             (_, true) => Wake::Ready,
             _ => Wake::Time,
         })
+    }
+}
+
+impl Waiter for Interrupts {
+    fn wait(&mut self, time: Duration, ready: BorrowedFd<'_>) -> io::Result<Wake> {
+        self.wait_with(time, ready, Some(io::stdout().as_fd()))
     }
 }

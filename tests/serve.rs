@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -56,6 +56,8 @@ const TRAFFIC: f64 = 4.0;
 /// Scrapes while it lasts, one each ...
 const SCRAPES: usize = 4_000;
 const PACE: Duration = Duration::from_millis(1);
+/// What is there only where something was asked for, or with a label where it has happened.
+const SWITCHED: [&str; 4] = ["tcpcong_bpf_", "tcpcong_otlp_", "tcpcong_lines_", "tcpcong_undone"];
 /// What has nothing to show here: nothing fires, no SYN is lost, no buffer is too small, nobody
 /// counts what programs take; and where histograms are native there are no buckets.
 const SILENT: [&str; 9] = [
@@ -174,6 +176,11 @@ fn what_is_scraped_is_what_the_recording_of_the_run_adds_up_to() -> Result<()> {
     ensure_same(&metrics, &flows, &transitions)?;
     for cc in ["cubic", "reno"] {
         let of: Vec<_> = flows.iter().filter(|row| row["cc"] == cc).cloned().collect();
+        let (begun, ended) = (
+            metrics.sum("tcpcong_flows_started_total", &[("cc", cc)]),
+            metrics.sum("tcpcong_flows_ended_total", &[("cc", cc)]),
+        );
+        ensure!((begun, ended) == (4.0, 4.0), "{cc}: {begun} began and {ended} ended");
         for state in STATES {
             let labels = [("cc", cc), ("state", state)];
             let shown = metrics.sum("tcpcong_state_seconds_total", &labels);
@@ -272,6 +279,14 @@ fn crowds_of_scrapers_and_clients_that_stall_leave_tracing_exact() -> Result<()>
     let scraped = run.seen.sum("tcpcong_http_requests_total", &[("code", "2xx")]);
     ensure!(scraped >= SCRAPES as f64, "{scraped} answers");
     Ok(())
+}
+
+/// The names of the tables of docs/metrics.md.
+fn documented() -> impl Iterator<Item = &'static str> {
+    let rows =
+        include_str!("../docs/metrics.md").lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.flat_map(|row| row.split(" |").next().unwrap_or_default().split(", "))
+        .map(|name| name.trim_matches('`'))
 }
 
 /// Scrapes on one connection, at a quarter of the pace; on another where a server closes it
@@ -384,6 +399,12 @@ fn promtool_finds_nothing_to_complain_of_in_any_format() -> Result<()> {
     ensure!(text.head.contains("text/plain; version=0.0.4"), "{}", text.head);
     ensure!(openmetrics.head.contains("application/openmetrics-text"), "{}", openmetrics.head);
     ensure!(openmetrics.text().ends_with("# EOF\n"));
+    let metrics = Metrics::parse(&text.text());
+    let exported = metrics.series().keys().filter_map(|series| series.split('{').next());
+    let exported: BTreeSet<_> = exported.map(|name| name.trim_end_matches("_bucket")).collect();
+    for name in documented().filter(|name| !SWITCHED.iter().any(|part| name.contains(part))) {
+        ensure!(exported.contains(name), "{name} is documented, and not there");
+    }
     let mut promtool = prometheus("promtool")?
         .args(["check", "metrics"])
         .stdin(std::process::Stdio::piped())

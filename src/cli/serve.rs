@@ -26,7 +26,7 @@ const LINES: &str = "Lines into an engine";
 /// Values of the label that `--by` adds, where nobody says how many there may be.
 const LIMIT: &str = "100";
 /// With more a scrape takes longer than scrapers wait.
-const LIMIT_MOST: u64 = 100_000;
+const LIMIT_MOST: u64 = 10_000;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -193,6 +193,13 @@ pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, Usa
     let Serve { laddr, raddr, netns, .. } = args;
     let filters = Filters { laddr, raddr, netns, ..Filters::default() };
     let filter = choice::filter(&args.ports, &filters)?;
+    if args.recordings.from.is_some() && filter != Filter::default() {
+        return Err(UsageError(
+            "--from: not with -L, -R, --laddr, --raddr or --netns: what is served is all that was \
+             recorded"
+                .to_owned(),
+        ));
+    }
     let label = match args.by.as_deref() {
         None => LabelBy::Nothing,
         Some(by) => LabelBy::parse(by)

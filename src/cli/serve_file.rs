@@ -11,6 +11,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::UsageError;
 
+/// What makes no sense of a service that is started again and again.
+pub(super) const ON_THE_COMMAND_LINE: [&str; 7] =
+    ["config.file", "check", "record", "from", "speed", "since", "until"];
+
 /// An option that the file sets.
 struct Setting {
     key: String,
@@ -37,7 +41,7 @@ pub(super) fn merged(
         let Some(id) = option(key) else {
             return said("no such option; `tcpcong serve --help` lists them");
         };
-        if matches!(key.as_str(), "config.file" | "check") {
+        if ON_THE_COMMAND_LINE.contains(&key.as_str()) {
             return said("only on the command line");
         }
         let is_given = given.value_source(&id) == Some(ValueSource::CommandLine);

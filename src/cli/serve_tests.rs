@@ -53,7 +53,7 @@ fn what_makes_no_sense_is_said_in_a_line() {
             ["--by", "process"],
             "--by process: not one of cgroup, unit, pod, prefix[/N[/N]], lport, cc, netns",
         ),
-        (["--by-limit", "0"], "--by-limit 0: not a whole number from 1 to 100000"),
+        (["--by-limit", "0"], "--by-limit 0: not a whole number from 1 to 10000"),
         (["--interval", "0"], "--interval 0: not a number of seconds from 0.1 up"),
         (["--hindsight", "x"], "--hindsight x: not a time from 1s to 24h, such as 60s or 5m"),
         (["--state", "loss"], "unexpected argument '--state' found; see tcpcong serve --help"),

@@ -2,13 +2,13 @@
 //! are the parameters here. Not here: who may see it.
 
 use std::ffi::OsString;
-use std::io::Cursor;
+use std::io::{self, Cursor};
 
 use anyhow::Result;
 
 use super::view;
 use super::why::{plan_why, why_view};
-use crate::cli::{self, Request};
+use crate::cli::{self, Format, Request};
 use crate::serve::http::{Answer, Request as Asked};
 use crate::view::Paper;
 use tcpcong_core::model::{Report, Start};
@@ -42,7 +42,11 @@ pub fn answer_flows(start: &Start, report: &Report, asked: &Asked) -> Answer {
     config.arrangement.apply(&mut report);
     let shown = shown(|out| {
         let mut view = view(&config);
-        view.started(start, out)?;
+        // A table begins with what only a terminal needs.
+        let is_table = matches!(config.format, Format::Table | Format::Columns);
+        let mut nowhere = io::sink();
+        let data: &mut dyn io::Write = if is_table { &mut nowhere } else { &mut *out.data };
+        view.started(start, &mut Output { data, remarks: &mut *out.remarks })?;
         Ok(view.interval(&report, out)?)
     });
     answer(shown, asked)
@@ -84,12 +88,18 @@ pub fn answer_why(recording: Vec<u8>, asked: &Asked) -> Answer {
 
 /// The command line that has these parameters as options.
 fn line(first: &[&str], asked: &Asked) -> Result<Vec<OsString>, String> {
+    let is_why = first.contains(&"why");
     let mut line: Vec<OsString> = first.iter().map(OsString::from).collect();
     for (name, value) in asked.query() {
         let is_known = COMMON.contains(&name.as_str()) || MORE.contains(&name.as_str());
         match name.as_str() {
-            "subject" if first.contains(&"why") => {}
-            "all" => line.push("--all".into()),
+            "subject" if is_why => {}
+            "all" if is_why => line.push("--all".into()),
+            "all" => {
+                return Err(
+                    "all: the last interval has no connections that stayed in Open".to_owned()
+                );
+            }
             name if !is_known => {
                 let known: Vec<_> = COMMON.iter().chain(&MORE).copied().collect();
                 let known = known.join(", ");
@@ -101,7 +111,7 @@ fn line(first: &[&str], asked: &Asked) -> Result<Vec<OsString>, String> {
     }
     let is_table = asked.parameter("format").is_none_or(|format| format == "table");
     let has_own = asked.parameter("by").is_some() || asked.parameter("o").is_some();
-    if !first.contains(&"why") && is_table && !has_own {
+    if !is_why && is_table && !has_own {
         line.push(format!("-o{COLUMNS}").into());
     }
     Ok(line)

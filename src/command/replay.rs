@@ -100,9 +100,6 @@ pub(super) struct SignalsAlone<'i>(pub(super) &'i mut Interrupts);
 
 impl Waiter for SignalsAlone<'_> {
     fn wait(&mut self, time: Duration, ready: BorrowedFd<'_>) -> io::Result<Wake> {
-        self.0.wait(time, ready).map(|wake| match wake {
-            Wake::ReaderGone => Wake::Time,
-            other => other,
-        })
+        self.0.wait_for_signals(time, ready)
     }
 }

@@ -48,7 +48,11 @@ pub fn serve(config: &ServeConfig) -> Result<()> {
     let began = SystemTime::now();
     let values = Values::new(config.label, config.label_most);
     let account = Account::new(values, seconds(began));
-    let keeps = config.hindsight.is_some() && matches!(config.origin, Origin::Kernel { .. });
+    let keeps = match (&config.origin, config.hindsight) {
+        (Origin::Kernel { .. }, Some(_)) => Ok(()),
+        (Origin::Kernel { .. }, None) => Err("nothing is kept in memory: --hindsight is 0"),
+        (Origin::Recording { .. }, _) => Err("nothing is kept in memory of a recording"),
+    };
     let (shared, requests) = Shared::new(Scraped::new(account.spells()), keeps);
     let service = Service { config, server, web, began, account, shared, requests, reload };
     match &config.origin {
@@ -151,7 +155,9 @@ impl<'c> Service<'c> {
             let mut reloading = Reloading { config, asked: reload, running, reopener };
             Ok(Box::new(move |out: &mut Output<'_>| reloading.reload_if_asked(out.remarks)))
         });
-        Ok(ServeSink::new(account, (shared, requests), kept, lines, exporter, begin))
+        let live = matches!(config.origin, Origin::Kernel { .. });
+        let shared = (shared, requests);
+        Ok(ServeSink::new(account, live, shared, kept, lines, exporter, begin))
     }
 }
 
@@ -246,13 +252,15 @@ impl Reloading {
 
     /// Returns what has come of it, in words.
     fn reload(&mut self) -> Result<String> {
-        let request = cli::parse(&self.config.line)?;
-        let cli::Request::Serve(next) = request else { return Ok(String::new()) };
-        let web = read_web(&next)?;
-        self.running.reload(web);
+        // Whatever else is wrong: its file may have been moved away.
         if let Some(reopener) = &self.reopener {
             reopener.reopen();
         }
+        let mut request = cli::parse(&self.config.line)?;
+        super::resolve(&mut request)?;
+        let cli::Request::Serve(next) = request else { return Ok(String::new()) };
+        let web = read_web(&next)?;
+        self.running.reload(web);
         let same = ServeConfig { web_config: next.web_config.clone(), ..self.config.clone() };
         self.config.web_config.clone_from(&next.web_config);
         let read = "read again: the web configuration is in force";

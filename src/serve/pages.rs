@@ -47,7 +47,7 @@ impl ServicePages {
         if self.0.is_ready() {
             Answer::line(200, "ready")
         } else {
-            Answer::line(503, "not ready: the programs are being attached")
+            Answer::line(503, "not ready: there are no figures yet")
         }
     }
 
@@ -59,18 +59,23 @@ impl ServicePages {
     }
 
     fn why(&self, request: &Request) -> Answer {
-        match self.0.hindsight() {
+        match self.recording() {
             Ok(recording) => answer_why(recording, request),
             Err(why) => Answer::line(503, why),
         }
     }
 
     fn hindsight(&self) -> Answer {
-        match self.0.hindsight() {
+        match self.recording() {
             Ok(recording) => Answer::ok("application/zstd", recording)
                 .with_header("Content-Disposition", "attachment; filename=\"hindsight.jsonl.zst\""),
             Err(why) => Answer::line(503, why),
         }
+    }
+
+    /// What is kept in memory, as a recording: made here, so that tracing need not wait.
+    fn recording(&self) -> Result<Vec<u8>, String> {
+        self.0.hindsight()?.recording().map_err(|error| format!("{error:#}"))
     }
 }
 

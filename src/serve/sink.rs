@@ -3,9 +3,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::http::Rejection;
 use super::metrics::{Account, LabelBy, Snapshot, Value, table};
@@ -16,6 +17,9 @@ use tcpcong_core::model::{IntervalSums, Report, Start, Summary};
 use tcpcong_core::recording::{Hindsight, Recorder};
 use tcpcong_core::sink::{Output, Sink};
 use tcpcong_core::why::Verdicts;
+
+/// Who listens is looked for so often at most.
+const LOOK_PAUSE: Duration = Duration::from_secs(5);
 
 /// What is kept in memory, and what keeps it.
 pub struct Kept {
@@ -31,6 +35,22 @@ pub type Begin<'s> = Box<dyn FnOnce(&mut Output<'_>) -> io::Result<EachSecond<'s
 /// Called each second.
 pub type EachSecond<'s> = Box<dyn FnMut(&mut Output<'_>) + 's>;
 
+/// The ports at which somebody listens.
+struct Listening {
+    ports: BTreeSet<u16>,
+    looked: Option<Instant>,
+}
+
+impl Listening {
+    /// Looks, unless that was just now.
+    fn look(&mut self) {
+        if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_PAUSE) {
+            self.ports = tcpcong_live::listening_ports();
+            self.looked = Some(Instant::now());
+        }
+    }
+}
+
 /// The sink.
 pub struct ServeSink<'s> {
     account: Account,
@@ -40,17 +60,19 @@ pub struct ServeSink<'s> {
     requests: Receiver<HindsightRequest>,
     start: Option<Start>,
     lines: Option<LinesSink>,
-    /// The ports at which somebody listens, where ports are a label.
-    listening: Option<BTreeSet<u16>>,
+    /// Where ports are a label, of this machine.
+    listening: Option<Listening>,
     begin: Option<Begin<'s>>,
     each_second: Option<EachSecond<'s>>,
 }
 
 impl<'s> ServeSink<'s> {
-    /// With counters from 0, and what is to be called once they are there.
+    /// With counters from 0, of this machine as it is or of a recording, and what is to be called
+    /// once they are there.
     #[must_use]
     pub fn new(
         account: Account,
+        live: bool,
         (shared, requests): (Arc<Shared>, Receiver<HindsightRequest>),
         kept: Option<Kept>,
         lines: Option<LinesSink>,
@@ -58,7 +80,8 @@ impl<'s> ServeSink<'s> {
         begin: Begin<'s>,
     ) -> Self {
         let (begin, each_second, start) = (Some(begin), None, None);
-        let listening = (account.label() == LabelBy::Lport).then(BTreeSet::new);
+        let looks = account.label() == LabelBy::Lport && live;
+        let listening = looks.then(|| Listening { ports: BTreeSet::new(), looked: None });
         Self {
             account,
             shared,
@@ -95,7 +118,7 @@ impl<'s> ServeSink<'s> {
 
     fn look_who_listens(&mut self) {
         if let Some(listening) = &mut self.listening {
-            *listening = tcpcong_live::listening_ports();
+            listening.look();
         }
     }
 
@@ -115,10 +138,9 @@ impl<'s> ServeSink<'s> {
     fn answer_requests(&self) {
         let Some(Kept { hindsight, recorder }) = &self.kept else { return };
         while let Ok(answer) = self.requests.try_recv() {
-            let bytes = Bytes::default();
-            let written = hindsight.write(recorder, Box::new(bytes.clone()));
+            let kept = hindsight.kept(recorder);
             // Who has stopped waiting does not hear.
-            _ = answer.send(written.map(|_| bytes.take()).map_err(|error| format!("{error:#}")));
+            _ = answer.send(kept.map_err(|error| format!("{error:#}")));
         }
     }
 }
@@ -138,7 +160,7 @@ impl Sink for ServeSink<'_> {
 
     fn sums(&mut self, sums: &IntervalSums, out: &mut Output<'_>) -> io::Result<()> {
         let Self { account, listening, .. } = self;
-        account.add(sums, &|port| listening.as_ref().is_none_or(|ports| ports.contains(&port)));
+        account.add(sums, &|port| listening.as_ref().is_none_or(|one| one.ports.contains(&port)));
         self.update();
         self.answer_requests();
         if let Some(call) = &mut self.each_second {
@@ -172,27 +194,6 @@ impl Sink for ServeSink<'_> {
         self.shared.end();
         // It pushes what is left.
         self.exporter = None;
-        Ok(())
-    }
-}
-
-/// What is written into memory.
-#[derive(Debug, Clone, Default)]
-struct Bytes(Arc<Mutex<Vec<u8>>>);
-
-impl Bytes {
-    fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Write for Bytes {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

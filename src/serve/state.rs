@@ -2,21 +2,22 @@
 //! counted.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::http::HttpCounters;
 use super::metrics::Scraped;
 use tcpcong_core::model::{Report, Start};
+use tcpcong_core::recording::KeptHindsight;
 
 /// Without another update for so long something is wrong.
 const STALE: Duration = Duration::from_secs(60);
 /// What is kept in memory is handed over each second.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A request for what is kept in memory, as a recording; and where its answer goes.
-pub type HindsightRequest = Sender<Result<Vec<u8>, String>>;
+/// A request for what is kept in memory: where its answer goes.
+pub type HindsightRequest = Sender<Result<KeptHindsight, String>>;
 
 /// The shared state.
 #[derive(Debug)]
@@ -30,14 +31,17 @@ pub struct Shared {
     updated_ms: AtomicU64,
     over: AtomicBool,
     report: Mutex<Option<(Start, Arc<Report>)>>,
-    hindsight: Option<Mutex<Sender<HindsightRequest>>>,
+    hindsight: Result<Mutex<Sender<HindsightRequest>>, &'static str>,
 }
 
 impl Shared {
     /// With what is scraped. Where some time is kept in memory, requests for it come out at the
-    /// other end.
+    /// other end; where none is, this is why.
     #[must_use]
-    pub fn new(scraped: Scraped, keeps: bool) -> (Arc<Self>, Receiver<HindsightRequest>) {
+    pub fn new(
+        scraped: Scraped,
+        keeps: Result<(), &'static str>,
+    ) -> (Arc<Self>, Receiver<HindsightRequest>) {
         let (sender, requests) = channel();
         let shared = Self {
             scraped,
@@ -46,7 +50,7 @@ impl Shared {
             updated_ms: AtomicU64::new(0),
             over: AtomicBool::new(false),
             report: Mutex::default(),
-            hindsight: keeps.then(|| Mutex::new(sender)),
+            hindsight: keeps.map(|()| Mutex::new(sender)),
         };
         (Arc::new(shared), requests)
     }
@@ -88,16 +92,20 @@ impl Shared {
         *self.report.lock().unwrap_or_else(PoisonError::into_inner) = next;
     }
 
-    /// What is kept in memory, as a recording. Waits for it, for ten seconds at most; or says
+    /// What is kept in memory. Waits for it, for ten seconds at most; or says
     /// why there is none.
-    pub fn hindsight(&self) -> Result<Vec<u8>, String> {
-        let Some(requests) = &self.hindsight else {
-            return Err("nothing is kept in memory: --hindsight is 0".to_owned());
-        };
+    pub fn hindsight(&self) -> Result<KeptHindsight, String> {
+        let requests = self.hindsight.as_ref().map_err(|why| (*why).to_owned())?;
         let (sender, answer) = channel();
         let sent = requests.lock().unwrap_or_else(PoisonError::into_inner).send(sender);
-        let gone = || "tracing has ended".to_owned();
-        sent.map_err(|_| gone())?;
-        answer.recv_timeout(PATIENCE).unwrap_or_else(|_| Err(gone()))
+        let gone = "tracing has ended".to_owned();
+        if sent.is_err() {
+            return Err(gone);
+        }
+        match answer.recv_timeout(PATIENCE) {
+            Ok(kept) => kept,
+            Err(RecvTimeoutError::Disconnected) => Err(gone),
+            Err(RecvTimeoutError::Timeout) => Err("tracing is too busy to hand it over".to_owned()),
+        }
     }
 }

@@ -30,7 +30,7 @@ mod wait;
 pub use enrichment::{NotThere, resolve, workload};
 pub use kernel::{
     Attach, LiveSource, MachineLookups, Missing, Options, Selection, Verified,
-    drop_what_attaching_needed, program_text,
+    drop_all_capabilities, drop_what_attaching_needed, program_text,
 };
 pub use sample::{SampleLookups, SampleSource, listening_ports};
 pub use wait::{Uninterrupted, Waiter, Wake, leave_signals_to_others, poll_timeout};

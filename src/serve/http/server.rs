@@ -75,6 +75,9 @@ impl Server {
         let shared = Arc::new(Shared::new(pages, counters, state, admission));
         let thread = thread::Builder::new().name("tcpcong-http".to_owned()).spawn(move || {
             tcpcong_live::leave_signals_to_others();
+            // What reads what strangers send, and makes pages of it, may do nothing else. It is
+            // kept only where there is nothing that could be given up.
+            _ = tcpcong_live::drop_all_capabilities();
             run(&runtime, listeners, &shared);
             // A password that is being hashed, or a page, is not waited for.
             runtime.shutdown_background();

@@ -50,18 +50,18 @@ pub(super) fn is_from_here(headers: &HeaderMap, authority: Option<&str>, hostnam
         && authority.is_none_or(|authority| is_this_machine(authority, hostname))
 }
 
-/// Whether `host`, with or without a port, is an address, which no foreign name server
-/// decides about, or a name that is this machine's.
+/// Whether `host`, with or without a port, is a loopback address, which no foreign name server
+/// decides about, or a name that is this machine's. Another address is what a proxy is asked for.
 fn is_this_machine(host: &str, hostname: &str) -> bool {
     if let Some(bracketed) = host.strip_prefix('[') {
         let Some((address, port)) = bracketed.split_once(']') else { return false };
-        return address.parse::<Ipv6Addr>().is_ok()
+        return address.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
             && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port));
     }
     let (name, port) = host.split_once(':').unwrap_or((host, "0"));
     let name = name.strip_suffix('.').unwrap_or(name);
     is_port(port)
-        && (name.parse::<IpAddr>().is_ok()
+        && (name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
             || name.eq_ignore_ascii_case("localhost")
             || (!hostname.is_empty() && name.eq_ignore_ascii_case(hostname)))
 }
@@ -101,6 +101,8 @@ mod tests {
     fn another_name_is_not_this_machine() {
         for host in [
             "evil.example:10044",
+            "192.0.2.1:10044",
+            "[2001:db8::1]",
             "localhost.evil.example",
             "127.0.0.1.evil.example",
             "",

@@ -89,8 +89,8 @@ impl Account {
     pub fn add(&mut self, sums: &IntervalSums, listening: &dyn Fn(u16) -> bool) {
         self.by_value.values_mut().for_each(|sums| sums.alive = [0; 5]);
         for one in &sums.by_key {
-            let value = self.values.of(one.key, &one.example, sums.to_ns, listening);
-            if self.values.limits().0.name().is_some() && *value == *"other" {
+            let (value, lacks_room) = self.values.of(one.key, &one.example, sums.to_ns, listening);
+            if lacks_room {
                 self.in_other += one.sums.started;
             }
             self.by_value.entry(value).or_default().add(&one.sums);
@@ -295,12 +295,25 @@ const USUAL: [(State, State, &str); 22] = [
     (State::Loss, State::Loss, "syn-timeout"),
 ];
 
+/// What undoes a Recovery, and a Loss.
+const USUAL_UNDONE: [(State, &str); 5] = [
+    (State::Recovery, "dsack"),
+    (State::Recovery, "timestamps"),
+    (State::Loss, "dsack"),
+    (State::Loss, "timestamps"),
+    (State::Loss, "f-rto"),
+];
+
 /// By state before, state after and cause; how an undo was found to be due is apart.
 fn transitions(to: &mut Labelled<'_>, sums: &Sums) {
     // What usually comes at some time is there before, so that a rate has its first.
     let mut by_name: BTreeMap<_, u64> =
         if to.label.is_none() { USUAL.map(|usual| (usual, 0)).into() } else { BTreeMap::new() };
-    let mut undone: BTreeMap<_, u64> = BTreeMap::new();
+    let mut undone: BTreeMap<_, u64> = if to.label.is_none() {
+        USUAL_UNDONE.map(|usual| (usual, 0)).into()
+    } else {
+        BTreeMap::new()
+    };
     for ((from, into, cause), count) in &sums.transitions {
         *by_name.entry((*from, *into, cause.name())).or_default() += count;
         if matches!(cause, Cause::Undo(_)) {

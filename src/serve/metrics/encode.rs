@@ -77,13 +77,16 @@ impl Format {
     }
 }
 
+/// A snapshot, and what it is in some format.
+type Encoded = (Arc<Snapshot>, Arc<[u8]>);
+
 /// What is scraped: the last snapshot.
 #[derive(Debug)]
 pub struct Scraped {
     registry: Registry,
     last: Arc<Last>,
-    /// It in each format, once somebody has asked for that.
-    encoded: Mutex<[Option<Arc<[u8]>>; 3]>,
+    /// What it was in each format when somebody asked for that.
+    encoded: Mutex<[Option<Encoded>; 3]>,
 }
 
 #[derive(Debug)]
@@ -104,8 +107,6 @@ impl Scraped {
 
     /// The next snapshot.
     pub fn update(&self, snapshot: Arc<Snapshot>) {
-        let mut encoded = self.encoded.lock().unwrap_or_else(PoisonError::into_inner);
-        *encoded = Default::default();
         *self.last.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
 
@@ -117,13 +118,15 @@ impl Scraped {
 
     /// It in this format: put together once, however many ask for it.
     pub fn encode(&self, format: Format) -> Result<Arc<[u8]>, fmt::Error> {
-        let mut encoded = self.encoded.lock().unwrap_or_else(PoisonError::into_inner);
-        let encoded = &mut encoded[format as usize];
-        if let Some(bytes) = encoded {
+        let snapshot = self.last();
+        let all = || self.encoded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, bytes)) = &all()[format as usize]
+            && Arc::ptr_eq(of, &snapshot)
+        {
             return Ok(Arc::clone(bytes));
         }
         let bytes: Arc<[u8]> = self.encode_anew(format)?.into();
-        *encoded = Some(Arc::clone(&bytes));
+        all()[format as usize] = Some((snapshot, Arc::clone(&bytes)));
         Ok(bytes)
     }
 

@@ -165,42 +165,48 @@ impl Values {
         self.seen_ns.len()
     }
 
-    /// The value of a key at an instant.
+    /// The value of a key at an instant; and whether it is `other` for want of room.
     pub fn of(
         &mut self,
         key: SumKey,
         example: &Row,
         at_ns: u64,
         listening: &dyn Fn(u16) -> bool,
-    ) -> Arc<str> {
-        let known = self.of_key.get_mut(&key);
-        let value = match known {
-            Some((value, seen_ns)) if **value != *OTHER => {
-                *seen_ns = at_ns;
-                Arc::clone(value)
-            }
-            _ => self.assigned(&self.by.value(key, example, listening)),
-        };
-        // What is not known yet may be known later.
-        if *value != *UNKNOWN && *value != *OTHER {
+    ) -> (Arc<str>, bool) {
+        if let Some((value, seen_ns)) = self.of_key.get_mut(&key) {
+            *seen_ns = at_ns;
+            let value = Arc::clone(value);
+            self.touch(&value, at_ns);
+            return (value, false);
+        }
+        let text = self.by.value(key, example, listening);
+        let (value, lacks_room) = self.assigned(&text);
+        self.touch(&value, at_ns);
+        // A cgroup's number is nobody else's after it, and its name goes with its folder.
+        let is_for_good = matches!(key, SumKey::Cgroup(Some(_))) && example.names.cgroup.is_some();
+        if is_for_good && !lacks_room {
             self.of_key.insert(key, (Arc::clone(&value), at_ns));
         }
-        if let Some(seen_ns) = self.seen_ns.get_mut(&value) {
-            *seen_ns = at_ns;
-        }
-        value
+        (value, lacks_room || key == SumKey::Other)
     }
 
-    fn assigned(&mut self, text: &str) -> Arc<str> {
-        if let Some((known, _)) = self.seen_ns.get_key_value(text) {
-            return Arc::clone(known);
+    fn touch(&mut self, value: &Arc<str>, at_ns: u64) {
+        if let Some(seen_ns) = self.seen_ns.get_mut(value) {
+            *seen_ns = at_ns;
         }
-        if text == OTHER || self.seen_ns.len() >= self.most {
-            return Arc::clone(&self.other);
+    }
+
+    fn assigned(&mut self, text: &str) -> (Arc<str>, bool) {
+        if let Some((known, _)) = self.seen_ns.get_key_value(text) {
+            return (Arc::clone(known), false);
+        }
+        let lacks_room = text != OTHER && self.seen_ns.len() >= self.most;
+        if text == OTHER || lacks_room {
+            return (Arc::clone(&self.other), lacks_room);
         }
         let value: Arc<str> = text.into();
         self.seen_ns.insert(Arc::clone(&value), 0);
-        value
+        (value, false)
     }
 
     /// Lets go of values without flows for an hour. Returns them.
@@ -229,16 +235,34 @@ mod tests {
     fn values_are_bounded_and_those_without_flows_make_room() {
         let mut values = Values::new(LabelBy::Lport, 2);
         let of = |values: &mut Values, port: u16, at_ns| {
-            values.of(SumKey::Lport(port), &row(port), at_ns, &|port| port != 9).to_string()
+            let key = SumKey::Lport(port);
+            let (value, lacks_room) = values.of(key, &row(port), at_ns, &|port| port != 9);
+            (value.to_string(), lacks_room)
         };
-        assert_eq!(of(&mut values, 1, 0), "1");
-        assert_eq!(of(&mut values, 9, 0), "other", "nobody listens there");
-        assert_eq!(of(&mut values, 2, 0), "2");
-        assert_eq!(of(&mut values, 3, 0), "other");
-        assert_eq!(of(&mut values, 2, KEPT_NS + 1), "2");
+        assert_eq!(of(&mut values, 1, 0), ("1".to_owned(), false));
+        assert_eq!(of(&mut values, 9, 0), ("other".to_owned(), false), "nobody listens there");
+        assert_eq!(of(&mut values, 2, 0), ("2".to_owned(), false));
+        assert_eq!(of(&mut values, 3, 0), ("other".to_owned(), true));
+        assert_eq!(of(&mut values, 2, KEPT_NS + 1), ("2".to_owned(), false));
         assert_eq!(values.expired(KEPT_NS + 2), ["1".into()]);
-        assert_eq!(of(&mut values, 3, KEPT_NS + 3), "3");
+        assert_eq!(of(&mut values, 3, KEPT_NS + 3), ("3".to_owned(), false));
         assert_eq!(values.count(), 2);
+    }
+
+    #[test]
+    fn a_name_that_comes_later_or_is_anothers_by_now_is_asked_for_anew_but_not_a_cgroups() {
+        let mut values = Values::new(LabelBy::Netns, 9);
+        let mut one = row(1);
+        let mut of = |values: &mut Values, key, row: &_| values.of(key, row, 0, &|_| true).0;
+        assert_eq!(&*of(&mut values, SumKey::Netns(7), &one), "7");
+        one.names.netns = Some("blue".into());
+        assert_eq!(&*of(&mut values, SumKey::Netns(7), &one), "blue");
+        let mut values = Values::new(LabelBy::Cgroup, 9);
+        one.names.cgroup = Some("/a".into());
+        assert_eq!(&*of(&mut values, SumKey::Cgroup(Some(7)), &one), "/a");
+        one.names.cgroup = None;
+        assert_eq!(&*of(&mut values, SumKey::Cgroup(Some(7)), &one), "/a");
+        assert_eq!(&*of(&mut values, SumKey::Cgroup(None), &one), "unknown");
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl Exporter {
             .context("starting what pushes by OTLP")?;
         let thread = thread::Builder::new().name("tcpcong-otlp".to_owned()).spawn(move || {
             tcpcong_live::leave_signals_to_others();
+            _ = tcpcong_live::drop_all_capabilities();
             runtime.block_on(run.run());
             // A name that is being looked up is not waited for.
             runtime.shutdown_background();

@@ -18,7 +18,7 @@ mod replay;
 mod stream;
 
 pub use frames::Damage;
-pub use parts::{Hindsight, Limits, Parts, WrittenHindsight};
+pub use parts::{Hindsight, KeptHindsight, Limits, Parts, WrittenHindsight};
 pub use record::{Recorded, RecordedEnrichment, RecordedSource, Recorder};
 pub use replay::{RecordedOwners, Recording, RecordingError};
 

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -63,7 +64,7 @@ struct Part {
     began_ns: u64,
     /// So many of the frames tell what was known when it began.
     beginning: usize,
-    frames: Vec<Vec<u8>>,
+    frames: Vec<Arc<[u8]>>,
 }
 
 /// What was written of it.
@@ -75,6 +76,49 @@ pub struct WrittenHindsight {
     pub is_short: bool,
     /// Its size.
     pub bytes: u64,
+}
+
+/// What was kept at an instant.
+#[derive(Debug, Clone)]
+pub struct KeptHindsight {
+    frames: Vec<Arc<[u8]>>,
+    began_ns: u64,
+    stop_ns: u64,
+    is_short: bool,
+}
+
+impl KeptHindsight {
+    /// Writes it as a recording that ends at that instant.
+    pub fn write(&self, out: Box<dyn Write>) -> Result<WrittenHindsight> {
+        let mut writer = FrameWriter::new(out)?;
+        self.frames.iter().try_for_each(|frame| copy(frame, &mut writer))?;
+        writer.line(self.stop_ns, &Note::Stop { at_ns: self.stop_ns })?;
+        writer.flush()?;
+        let length = Duration::from_nanos(self.stop_ns - self.began_ns);
+        Ok(WrittenHindsight { length, is_short: self.is_short, bytes: writer.bytes })
+    }
+
+    /// The same, in memory.
+    pub fn recording(&self) -> Result<Vec<u8>> {
+        let bytes = Bytes::default();
+        self.write(Box::new(bytes.clone()))?;
+        Ok(bytes.0.take())
+    }
+}
+
+/// Memory that is written to.
+#[derive(Debug, Clone, Default)]
+struct Bytes(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Bytes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Hindsight {
@@ -96,29 +140,24 @@ impl Hindsight {
 
     /// Writes what is kept, as a recording that ends now. `recorder` writes what is kept.
     pub fn write(&self, recorder: &Recorder, out: Box<dyn Write>) -> Result<WrittenHindsight> {
+        self.kept(recorder)?.write(out).context("writing the recording")
+    }
+
+    /// What is kept now, for another thread to write. `recorder` writes what is kept.
+    pub fn kept(&self, recorder: &Recorder) -> Result<KeptHindsight> {
         let stop_ns = recorder.flush()?;
         let kept = self.0.borrow();
-        let written = kept.write(out, stop_ns).context("writing the recording")?;
-        Ok(written)
+        let mut frames = Vec::new();
+        for (number, part) in kept.parts.iter().enumerate() {
+            let passed_over = if number == 0 { 0 } else { part.beginning };
+            frames.extend(part.frames[passed_over..].iter().cloned());
+        }
+        let began_ns = kept.parts.front().map_or(stop_ns, |part| part.began_ns);
+        Ok(KeptHindsight { frames, began_ns, stop_ns, is_short: kept.is_short })
     }
 }
 
 impl Kept {
-    fn write(&self, out: Box<dyn Write>, stop_ns: u64) -> Result<WrittenHindsight> {
-        let mut writer = FrameWriter::new(out)?;
-        for (number, part) in self.parts.iter().enumerate() {
-            let passed_over = if number == 0 { 0 } else { part.beginning };
-            for frame in &part.frames[passed_over..] {
-                copy(frame, &mut writer)?;
-            }
-        }
-        writer.line(stop_ns, &Note::Stop { at_ns: stop_ns })?;
-        writer.flush()?;
-        let began_ns = self.parts.front().map_or(stop_ns, |part| part.began_ns);
-        let length = Duration::from_nanos(stop_ns - began_ns);
-        Ok(WrittenHindsight { length, is_short: self.is_short, bytes: writer.bytes })
-    }
-
     /// Lets go of what is too old, or has no room.
     fn forget(&mut self, now_ns: u64) {
         let oldest_ns = now_ns.saturating_sub(self.length_ns);
@@ -129,7 +168,7 @@ impl Kept {
             }
             self.is_short = !is_old;
             let part = self.parts.pop_front().unwrap_or_default();
-            self.bytes -= part.frames.iter().map(Vec::len).sum::<usize>();
+            self.bytes -= part.frames.iter().map(|frame| frame.len()).sum::<usize>();
         }
     }
 }
@@ -169,7 +208,7 @@ impl Write for Hindsight {
         let mut kept = self.0.borrow_mut();
         kept.bytes += bytes.len();
         if let Some(part) = kept.parts.back_mut() {
-            part.frames.push(bytes.to_vec());
+            part.frames.push(bytes.into());
         }
         Ok(bytes.len())
     }

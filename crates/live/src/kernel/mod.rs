@@ -26,7 +26,7 @@ pub use log::Verified;
 pub use method::Attach;
 pub use missing::Missing;
 pub use options::{Options, Selection};
-pub use privilege::drop_what_attaching_needed;
+pub use privilege::{drop_all as drop_all_capabilities, drop_what_attaching_needed};
 use raw::layout;
 
 /// The kernel side's source as one text, its own headers first.

@@ -31,8 +31,8 @@ pub fn drop_what_attaching_needed(makes_files: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Gives up every capability of the calling thread.
-pub(super) fn drop_all() -> anyhow::Result<()> {
+/// Gives up every capability of the calling thread, and of those that it starts from then on.
+pub fn drop_all() -> anyhow::Result<()> {
     caps::clear(None, CapSet::Effective)?;
     caps::clear(None, CapSet::Permitted)?;
     Ok(caps::clear(None, CapSet::Inheritable)?)
