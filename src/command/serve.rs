@@ -162,7 +162,7 @@ impl<'c> Service<'c> {
 }
 
 /// Each second what all flows add up to, and at each interval's end a look at all of them.
-fn plan(config: &ServeConfig) -> Plan {
+pub(super) fn plan(config: &ServeConfig) -> Plan {
     let of = config.lines.as_ref().map_or(Kinds::NONE, |lines| lines.of);
     Plan {
         interval: Some(config.interval),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use tcpcong_core::model::{Report, Row, Start, State, StateTimes, Summary, Totals};
+use tcpcong_core::model::{IntervalSums, Report, Row, Start, State, StateTimes, Summary, Totals};
 use tcpcong_core::sink::{Output, Sink, TransitionBatch};
 use tcpcong_core::why::Verdicts;
 
@@ -89,6 +89,11 @@ impl Sink for Checked {
         let adds_up = !self.has_rows || Totals::of(&rows) == report.totals;
         self.check(adds_up, "the sums are not those of the rows")?;
         self.inner.interval(report, out)
+    }
+
+    fn sums(&mut self, sums: &IntervalSums, out: &mut Output<'_>) -> io::Result<()> {
+        self.check(sums.to_ns >= sums.from_ns, "sums of a time that goes back")?;
+        self.inner.sums(sums, out)
     }
 
     fn verdicts(&mut self, verdicts: &Verdicts, out: &mut Output<'_>) -> io::Result<()> {

@@ -34,6 +34,8 @@ use crate::screen::DrawnView;
 use crate::view::Paper;
 use checked::{Checked, Nowhere};
 use mutate::{Random, mutated};
+#[cfg(feature = "serve")]
+use sinks::Scraped;
 use sinks::{Compared, Paged, exported};
 
 /// Cases of an ordinary test run.
@@ -47,7 +49,7 @@ const MEMORY_MOST: u64 = 256 << 20;
 
 /// What is done with a recording: each sink, and what goes other ways within the session.
 /// Intervals are long, as each forged instant may make a day of them.
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: &[&[&str]] = &[
     &["--all", "10"],
     &["--format", "json", "--all", "-o", "lport,open,disorder,cwr,recovery,loss,delivered", "10"],
     &["--format", "json", "--by", "process", "60"],
@@ -64,6 +66,10 @@ const COMMANDS: [&[&str]; 16] = [
     &["report", "a", "-o", "-"],
     &["diff", "a", "a"],
     &["export", "a", "--csv", "-"],
+    #[cfg(feature = "serve")]
+    &["serve", "--interval", "60"],
+    #[cfg(feature = "serve")]
+    &["serve", "--interval", "10", "--by", "prefix", "--by-limit", "2"],
 ];
 
 #[test]
@@ -146,6 +152,8 @@ fn session(bytes: &[u8], command: &[&str]) -> Option<Checked> {
         Request::Report(config) => (plan_of_lives(&config.filter), Box::new(Paged::default())),
         Request::Diff(config) => (diff::plan_diff(config), Box::new(Compared::default())),
         Request::Export(config) => (plan_of_lives(&config.filter), Box::new(exported())),
+        #[cfg(feature = "serve")]
+        Request::Serve(config) => (serve::plan(config), Box::new(Scraped::new(config))),
         _ => unreachable!("no other reads recordings"),
     };
     plan.ledger.tick_ns = plan.ledger.tick_ns.map(|_| recording.tick_ns());

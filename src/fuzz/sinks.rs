@@ -4,11 +4,17 @@
 use std::io;
 
 use tcpcong_core::compare;
+#[cfg(feature = "serve")]
+use tcpcong_core::model::IntervalSums;
 use tcpcong_core::model::{Filter, Report, Start, Summary};
 use tcpcong_core::sink::{Output, Sink};
 
 use super::super::export::exporter;
 use crate::cli::ExportFormat;
+#[cfg(feature = "serve")]
+use crate::cli::ServeConfig;
+#[cfg(feature = "serve")]
+use crate::serve::metrics::{self, Account, Format, Values};
 use crate::view::{ExportView, LivesView, Page, VerdictsKept};
 
 /// A page, which goes nowhere.
@@ -60,4 +66,42 @@ pub(super) fn exported() -> ExportView {
     let formats = [ExportFormat::Perfetto, ExportFormat::SpellsCsv, ExportFormat::SamplesCsv];
     let exporters = formats.map(|format| exporter(format, Box::new(io::sink())).expect("memory"));
     ExportView::new(exporters.into())
+}
+
+/// Metrics in every format.
+#[cfg(feature = "serve")]
+pub(super) struct Scraped(Account);
+
+#[cfg(feature = "serve")]
+impl Scraped {
+    pub(super) fn new(config: &ServeConfig) -> Self {
+        Self(Account::new(Values::new(config.label, config.label_most), 0.0))
+    }
+}
+
+#[cfg(feature = "serve")]
+impl Sink for Scraped {
+    fn started(&mut self, start: &Start, _: &mut Output<'_>) -> io::Result<()> {
+        self.0.begin(start);
+        Ok(())
+    }
+
+    fn sums(&mut self, sums: &IntervalSums, _: &mut Output<'_>) -> io::Result<()> {
+        self.0.add(sums, &|_| true);
+        Ok(())
+    }
+
+    fn interval(&mut self, report: &Report, _: &mut Output<'_>) -> io::Result<()> {
+        self.0.add_report(report);
+        Ok(())
+    }
+
+    fn ended(&mut self, _: &Start, _: &Summary, _: &mut Output<'_>) -> io::Result<()> {
+        let scraped = metrics::Scraped::new(self.0.spells());
+        scraped.update(self.0.snapshot().into());
+        for format in [Format::Text, Format::OpenMetrics, Format::Protobuf] {
+            scraped.encode(format).map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
 }
