@@ -51,7 +51,7 @@ use tcpcong_live::{
 };
 
 #[cfg(feature = "serve")]
-pub use pages::{answer_flows, answer_why};
+pub use pages::{FlowsPage, WhyPage};
 pub use record::record;
 use replay::{Opened, Pace, plan_of_lives};
 #[cfg(feature = "page")]

@@ -81,7 +81,7 @@ pub struct Serve {
     /// Where metrics are pushed to.
     #[command(flatten)]
     pub otlp: Otlp,
-    /// Keep the last so long in memory, for /hindsight and /why; 0 keeps nothing
+    /// Keep the last so long in memory, 256 MiB at most, for /hindsight and /why; 0 keeps nothing
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "60s")]
     pub hindsight: String,
     /// Write what happens as JSON lines: a file, unix:PATH or tcp:HOST:PORT of who takes them, -

@@ -15,7 +15,7 @@ use super::{Traced, trace};
 use crate::cli::{self, Origin, ServeConfig};
 use crate::interrupt::Interrupts;
 use crate::lines::{Kinds, LinesSink, Reopener, Target};
-use crate::recordings::{FileError, NewFile};
+use crate::recordings::{self, FileError, NewFile};
 use crate::serve::http::{Running, Server, WebConfig};
 use crate::serve::metrics::{Account, Scraped, Values};
 use crate::serve::otlp::Exporter;
@@ -26,7 +26,7 @@ use tcpcong_core::recording::{Hindsight, Recorder};
 use tcpcong_core::session::{Ending, Plan, Session};
 use tcpcong_core::sink::Output;
 use tcpcong_core::source::{Enrichment, Source};
-use tcpcong_live::{LiveSource, Waiter as _, Wake, drop_what_attaching_needed};
+use tcpcong_live::{LiveSource, Waiter, Wake, drop_what_attaching_needed};
 
 /// Times by state are brought up to date so often.
 const UPDATES: Duration = Duration::from_secs(1);
@@ -38,6 +38,7 @@ pub fn serve(config: &ServeConfig) -> Result<()> {
     let web = read_web(config)?;
     check_otlp(config)?;
     if config.check {
+        check_recordings(&config.origin)?;
         _ = writeln!(io::stdout(), "tcpcong: the options, and the files that they name, are right");
         return Ok(());
     }
@@ -81,14 +82,17 @@ impl<'c> Service<'c> {
     fn of_kernel(self, file: Option<NewFile>, interrupts: &mut Interrupts) -> Result<()> {
         let config = self.config;
         let tick_ns = LiveSource::tick_ns();
-        let mut waiter = SignalsAlone(interrupts);
+        let lines_to = config.lines.as_ref().map(|lines| &lines.to);
+        // Who reads stdout matters only where something is written there.
+        let mut alone = SignalsAlone(interrupts);
+        let waiter: &mut dyn Waiter =
+            if lines_to == Some(&Target::Stdout) { alone.0 } else { &mut alone };
         let remarks = &mut io::stderr();
         let Traced { mut source, mut lookups } =
-            trace(&config.options, config.verbose, &mut waiter, remarks)?;
+            trace(&config.options, config.verbose, waiter, remarks)?;
         if let Some(file) = &file {
             file.make()?;
         }
-        let lines_to = config.lines.as_ref().map(|lines| &lines.to);
         let makes_files = file.is_some() || matches!(lines_to, Some(Target::File(_)));
         drop_what_attaching_needed(makes_files)?;
         let kept = config.hindsight.map(|length| keep(length, tick_ns)).transpose()?;
@@ -220,6 +224,19 @@ fn read_web(config: &ServeConfig) -> Result<WebConfig> {
         }
         None => Ok(WebConfig::default()),
     }
+}
+
+/// That a recording can be made, or read.
+fn check_recordings(origin: &Origin) -> Result<()> {
+    match origin {
+        Origin::Kernel { record } => {
+            record.as_deref().map(|file| NewFile::new(file, false)).transpose()?;
+        }
+        Origin::Recording { file, .. } => {
+            recordings::open(file, None, &Interrupts::register()?)?;
+        }
+    }
+    Ok(())
 }
 
 fn check_otlp(config: &ServeConfig) -> Result<(), FileError> {

@@ -154,7 +154,10 @@ impl LinesSink {
             }
             Some(Health::Away(why)) => {
                 let room = self.spool_bytes >> 10;
-                writeln!(out.remarks, "tcpcong: lines: {to}: {why}; {room} KiB of them wait for it")
+                writeln!(
+                    out.remarks,
+                    "tcpcong: lines: {to}: {why}; up to {room} KiB of them wait for it"
+                )
             }
         }
     }

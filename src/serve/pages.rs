@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::http::{Answer, Link, Pages, Request};
 use super::metrics::Format;
 use super::state::Shared;
-use crate::command::{answer_flows, answer_why};
+use crate::command::{FlowsPage, WhyPage};
 
 const LINKS: [Link; 6] = [
     Link { path: "/metrics", description: "all metrics" },
@@ -52,20 +52,35 @@ impl ServicePages {
     }
 
     fn flows(&self, request: &Request) -> Answer {
+        let page = match FlowsPage::asked(request) {
+            Ok(page) => page,
+            Err(answer) => return answer,
+        };
         match self.0.report() {
-            Some((start, report)) => answer_flows(&start, &report, request),
+            Some((start, report)) => page.answer(&start, &report, request),
             None => Answer::line(503, "no interval has ended yet").with_header("Retry-After", "10"),
         }
     }
 
     fn why(&self, request: &Request) -> Answer {
+        let page = match WhyPage::asked(request) {
+            Ok(page) => page,
+            Err(answer) => return answer,
+        };
         match self.recording() {
-            Ok(recording) => answer_why(recording, request),
+            Ok(recording) => page.answer(recording, request),
             Err(why) => Answer::line(503, why),
         }
     }
 
-    fn hindsight(&self) -> Answer {
+    fn hindsight(&self, request: &Request) -> Answer {
+        if let Some((name, _)) = request.query().first() {
+            let name = name.escape_debug();
+            return Answer::line(
+                400,
+                format!("{name}: it has no parameters: all that is kept comes"),
+            );
+        }
         match self.recording() {
             Ok(recording) => Answer::ok("application/zstd", recording)
                 .with_header("Content-Disposition", "attachment; filename=\"hindsight.jsonl.zst\""),
@@ -88,7 +103,7 @@ impl Pages for ServicePages {
             "/flows" | "/why" | "/hindsight" if !request.is_trusted() => Answer::forbidden(),
             "/flows" => self.flows(request),
             "/why" => self.why(request),
-            "/hindsight" => self.hindsight(),
+            "/hindsight" => self.hindsight(request),
             _ => Answer::unknown(),
         }
     }

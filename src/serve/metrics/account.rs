@@ -89,6 +89,11 @@ impl Account {
     pub fn add(&mut self, sums: &IntervalSums, listening: &dyn Fn(u16) -> bool) {
         self.by_value.values_mut().for_each(|sums| sums.alive = [0; 5]);
         for one in &sums.by_key {
+            // A connection that a filter does not want has come and gone.
+            let is_nothing = one.sums == Sums::default();
+            if is_nothing && !self.values.knows(one.key) {
+                continue;
+            }
             let (value, lacks_room) = self.values.of(one.key, &one.example, sums.to_ns, listening);
             if lacks_room {
                 self.in_other += one.sums.started;

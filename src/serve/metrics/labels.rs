@@ -165,6 +165,12 @@ impl Values {
         self.seen_ns.len()
     }
 
+    /// Whether a key is that of everything, or has had a value for good.
+    #[must_use]
+    pub fn knows(&self, key: SumKey) -> bool {
+        key == SumKey::All || self.of_key.contains_key(&key)
+    }
+
     /// The value of a key at an instant; and whether it is `other` for want of room.
     pub fn of(
         &mut self,
