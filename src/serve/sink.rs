@@ -13,7 +13,7 @@ use super::metrics::{Account, LabelBy, Snapshot, Value, table};
 use super::otlp::Exporter;
 use super::state::{HindsightRequest, Shared};
 use crate::lines::LinesSink;
-use tcpcong_core::model::{IntervalSums, Report, Start, Summary};
+use tcpcong_core::model::{IntervalSums, Report, Start, SumKey, Summary};
 use tcpcong_core::recording::{Hindsight, Recorder};
 use tcpcong_core::sink::{Output, Sink};
 use tcpcong_core::why::Verdicts;
@@ -42,6 +42,17 @@ struct Listening {
 }
 
 impl Listening {
+    /// Looks if there is a port at which nobody was seen to listen.
+    fn look_for(&mut self, sums: &IntervalSums) {
+        let is_known = |key: SumKey| match key {
+            SumKey::Lport(port) => port == 0 || self.ports.contains(&port),
+            _ => true,
+        };
+        if !sums.by_key.iter().all(|one| is_known(one.key)) {
+            self.look();
+        }
+    }
+
     /// Looks, unless that was just now.
     fn look(&mut self) {
         if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_PAUSE) {
@@ -160,6 +171,9 @@ impl Sink for ServeSink<'_> {
 
     fn sums(&mut self, sums: &IntervalSums, out: &mut Output<'_>) -> io::Result<()> {
         let Self { account, listening, .. } = self;
+        if let Some(listening) = listening {
+            listening.look_for(sums);
+        }
         account.add(sums, &|port| listening.as_ref().is_none_or(|one| one.ports.contains(&port)));
         self.update();
         self.answer_requests();
