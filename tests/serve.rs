@@ -306,7 +306,9 @@ fn scrape(address: SocketAddr, count: usize) -> Result<()> {
 
 /// Whether there was an answer, which is as it should be.
 fn ask(stream: &mut TcpStream, address: SocketAddr) -> Result<bool> {
-    if write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n").is_err() {
+    // In one piece: what follows an unacknowledged one would wait (RFC 896).
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    if stream.write_all(request.as_bytes()).is_err() {
         return Ok(false);
     }
     let mut reader = BufReader::new(stream);
