@@ -259,7 +259,7 @@ mod tests {
     fn a_name_that_comes_later_or_is_anothers_by_now_is_asked_for_anew_but_not_a_cgroups() {
         let mut values = Values::new(LabelBy::Netns, 9);
         let mut one = row(1);
-        let mut of = |values: &mut Values, key, row: &_| values.of(key, row, 0, &|_| true).0;
+        let of = |values: &mut Values, key, row: &_| values.of(key, row, 0, &|_| true).0;
         assert_eq!(&*of(&mut values, SumKey::Netns(7), &one), "7");
         one.names.netns = Some("blue".into());
         assert_eq!(&*of(&mut values, SumKey::Netns(7), &one), "blue");

@@ -180,7 +180,9 @@ fn closed(ledger: &mut Ledger, mut taken: Vec<IntervalSums>, end_ns: u64) -> Rep
     let mut by_key: BTreeMap<SumKey, Sums> = BTreeMap::new();
     let mut spells = Vec::new();
     for part in taken {
-        by_key.values_mut().for_each(|sums| sums.alive = [0; 5]);
+        for sums in by_key.values_mut() {
+            sums.alive = [0; 5];
+        }
         for one in part.by_key {
             by_key.entry(one.key).or_default().add(&one.sums);
         }
@@ -239,7 +241,9 @@ fn summed(report: &Report, by_key: &BTreeMap<SumKey, Sums>, spells: &[(State, u6
     });
     assert_eq!(of_sums.collect::<BTreeMap<_, _>>(), of_rows);
     let mut all = Sums::default();
-    by_key.values().for_each(|sums| all.add(sums));
+    for sums in by_key.values() {
+        all.add(sums);
+    }
     assert_eq!(all.rtos, report.totals.rtos);
     assert_eq!(all.repeated_rtos, report.totals.repeated_rtos);
     assert!(all.uncertain_ns <= report.totals.uncertain_ns);
