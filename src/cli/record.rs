@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::Record;
-use super::sampling::hook;
+use super::sampling::KernelSide;
 use super::show::Filters;
 use super::{UsageError, choice, config};
 use tcpcong_core::model::{Condition, Filter};
-use tcpcong_live::{Options, Selection};
+use tcpcong_live::Options;
 
 /// The smallest file that is rotated, and the largest, bytes.
 const SIZE_LEAST: u64 = 4 << 10;
@@ -58,26 +58,23 @@ pub enum Extent {
 
 pub(super) fn record(args: Record) -> Result<RecordConfig, UsageError> {
     let extent = extent(&args)?;
-    let (attach, sample_every) = hook((&args.attach, &args.buffer), &args.sampling)?;
     let Record { laddr, raddr, .. } = args;
     let filter = choice::filter(&args.ports, &Filters { laddr, raddr, ..Filters::default() })?;
+    let kernel_side = KernelSide {
+        max_flows: args.max_flows.as_deref(),
+        buffer: &args.buffer,
+        attach: &args.attach,
+        sampling: &args.sampling,
+        verbose: args.verbose,
+    };
+    let options = kernel_side.with_all_figures(&filter)?;
     Ok(RecordConfig {
         to: args.to,
         force: args.force,
         extent,
         seconds: config::seconds(args.seconds.as_deref())?,
         verbose: args.verbose,
-        options: Options {
-            selection: Selection::of(&filter),
-            max_flows: args.max_flows.as_deref().map(config::max_flows).transpose()?,
-            buffer_bytes: config::buffer(&args.buffer)?,
-            attach,
-            sample_every,
-            verifier_statistics: args.verbose,
-            figures: true,
-            costs: true,
-            owners: true,
-        },
+        options,
         filter,
     })
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::Args as Group;
 
-use super::config::{DEFAULT_BUFFER, attach};
+use super::config::{DEFAULT_BUFFER, attach, buffer, max_flows};
 use super::{UsageError, choice};
-use tcpcong_live::{Attach, Options};
+use tcpcong_core::model::Filter;
+use tcpcong_live::{Attach, Options, Selection};
 
 /// How often sockets can be looked at.
 const LEAST: Duration = Duration::from_millis(1);
@@ -19,6 +20,33 @@ pub struct Sampling {
     /// With --attach sample: look at the sockets so often, as 10ms or 1s [default: 100ms]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub sample_every: Option<String>,
+}
+
+/// What the kernel side is told, as commands that show everything are told it.
+pub(super) struct KernelSide<'a> {
+    pub(super) max_flows: Option<&'a str>,
+    pub(super) buffer: &'a str,
+    pub(super) attach: &'a str,
+    pub(super) sampling: &'a Sampling,
+    pub(super) verbose: bool,
+}
+
+impl KernelSide<'_> {
+    /// Checked, for flows that pass the filter: with all figures, costs and owners.
+    pub(super) fn with_all_figures(&self, filter: &Filter) -> Result<Options, UsageError> {
+        let (attach, sample_every) = hook((self.attach, self.buffer), self.sampling)?;
+        Ok(Options {
+            selection: Selection::of(filter),
+            max_flows: self.max_flows.map(max_flows).transpose()?,
+            buffer_bytes: buffer(self.buffer)?,
+            attach,
+            sample_every,
+            verifier_statistics: self.verbose,
+            figures: true,
+            costs: true,
+            owners: true,
+        })
+    }
 }
 
 /// Which hook, of its name and the buffer asked for, and how often sockets are looked at

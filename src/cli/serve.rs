@@ -10,14 +10,14 @@ use clap::Args as Group;
 
 use super::args::Recordings;
 use super::otlp::Otlp;
-use super::sampling::{Sampling, hook};
+use super::sampling::{KernelSide, Sampling};
 use super::show::{FILTERS, Filters, Ports};
 use super::{Origin, UsageError, choice, config, record};
 use crate::lines::{Given, LineOptions};
 use crate::serve::metrics::LabelBy;
 use crate::serve::otlp::{OtlpConfig, OtlpError};
 use tcpcong_core::model::Filter;
-use tcpcong_live::{Options, Selection};
+use tcpcong_live::Options;
 
 const WEB: &str = "Web";
 const LABEL: &str = "Label";
@@ -205,7 +205,14 @@ pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, Usa
         Some(by) => LabelBy::parse(by)
             .ok_or_else(|| UsageError(format!("--by {by}: not one of {}", LabelBy::NAMES)))?,
     };
-    let (attach, sample_every) = hook((&args.attach, &args.buffer), &args.sampling)?;
+    let kernel_side = KernelSide {
+        max_flows: args.max_flows.as_deref(),
+        buffer: &args.buffer,
+        attach: &args.attach,
+        sampling: &args.sampling,
+        verbose: args.verbose,
+    };
+    let options = kernel_side.with_all_figures(&filter)?;
     let (otlp, otlp_lack) = args.otlp.config()?;
     let kernel = (args.attach.as_str(), args.buffer.as_str(), args.verbose);
     let mut listen = Vec::new();
@@ -232,17 +239,7 @@ pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, Usa
         },
         lines,
         verbose: args.verbose,
-        options: Options {
-            selection: Selection::of(&filter),
-            max_flows: args.max_flows.as_deref().map(config::max_flows).transpose()?,
-            buffer_bytes: config::buffer(&args.buffer)?,
-            attach,
-            sample_every,
-            verifier_statistics: args.verbose,
-            figures: true,
-            costs: true,
-            owners: true,
-        },
+        options,
         filter,
     })
 }

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use clap::Args as Group;
 
 use super::args::Recordings;
-use super::sampling::{Sampling, hook};
+use super::sampling::{KernelSide, Sampling};
 use super::show::{Filters, Ports};
 use super::{Origin, UsageError, choice, config};
 use crate::screen::{Setup, Theme, configured, is_condition};
 use crate::view::Colour;
 use tcpcong_core::model::{Condition, Filter, Lookups};
-use tcpcong_live::{Options, Selection};
+use tcpcong_live::Options;
 
 /// How fast a recording is shown where nobody says: as it was.
 const USUAL_SPEED: f64 = 1.0;
@@ -87,7 +87,14 @@ pub(super) fn top(args: &Top) -> Result<TopConfig, UsageError> {
         Condition::parse(&args.filter)
             .map_err(|why| UsageError(format!("--filter {}: {why}", args.filter)))?;
     }
-    let (attach, sample_every) = hook((&args.attach, &args.buffer), &args.sampling)?;
+    let kernel_side = KernelSide {
+        max_flows: args.max_flows.as_deref(),
+        buffer: &args.buffer,
+        attach: &args.attach,
+        sampling: &args.sampling,
+        verbose: false,
+    };
+    let options = kernel_side.with_all_figures(&filter)?;
     Ok(TopConfig {
         setup: Setup {
             look,
@@ -98,17 +105,7 @@ pub(super) fn top(args: &Top) -> Result<TopConfig, UsageError> {
             is_replay: matches!(origin, Origin::Recording { .. }),
         },
         origin,
-        options: Options {
-            selection: Selection::of(&filter),
-            max_flows: args.max_flows.as_deref().map(config::max_flows).transpose()?,
-            buffer_bytes: config::buffer(&args.buffer)?,
-            attach,
-            sample_every,
-            verifier_statistics: false,
-            figures: true,
-            costs: true,
-            owners: true,
-        },
+        options,
         filter,
         lookups: Lookups::ALL,
     })

@@ -27,7 +27,7 @@ pub struct Shared {
     /// What the server counts.
     pub http: Arc<HttpCounters>,
     began: Instant,
-    /// When the figures were updated last, milliseconds after that; 0: not yet.
+    /// When the figures were updated last, milliseconds after that.
     updated_ms: AtomicU64,
     over: AtomicBool,
     report: Mutex<Option<(Start, Arc<Report>)>>,
@@ -58,18 +58,12 @@ impl Shared {
     /// The figures have been updated.
     pub fn touch(&self) {
         let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.updated_ms.store(passed.max(1), Ordering::Relaxed);
+        self.updated_ms.store(passed, Ordering::Relaxed);
     }
 
     /// Nothing more will come, and that is as it should be.
     pub fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether there are figures.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.updated_ms.load(Ordering::Relaxed) != 0
     }
 
     /// How old the figures are, where they are older than they should be.
