@@ -37,8 +37,11 @@ lint:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	scripts/layers.sh
 
-# What crates.io would get of each crate, built from that alone.
+# What crates.io would get of each crate, built from that alone. Cargo takes the crates that others
+# build on for released ones, which never change, and keeps both their text and what it built.
 package:
+	rm -rf "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/-*/tcpcong-*
+	cargo clean -q -p tcpcong-core -p tcpcong-live
 	cargo package --workspace --exclude tcpcong-benches
 
 bench: build
