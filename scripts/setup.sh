@@ -35,6 +35,7 @@ if [ "$what" = test ]; then
     need fish command -v fish
     need python3-venv python3 -c 'import ensurepip'
     need chromium command -v chromium
+    need jsonnet command -v jsonnetfmt
     need curl command -v curl
     need openssl command -v openssl
     need systemd command -v systemd-analyze
