@@ -103,7 +103,7 @@ pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
 
 /// `tcpcong`: reports on this machine's connections.
 pub fn reports(config: &Config) -> Result<()> {
-    let how = How { verbose: config.verbose, ..How::of(&config.origin, &config.options) };
+    let how = How::of(&config.origin, &config.options);
     run(&how, &mut plan_reports(config), view(config).as_mut())
 }
 
@@ -144,7 +144,7 @@ pub fn case(config: &CaseConfig) -> Result<()> {
 
 /// `tcpcong trace`: transitions one by one.
 pub fn transitions(config: &TransitionsConfig) -> Result<()> {
-    let how = How { verbose: config.verbose, ..How::of(&config.origin, &config.options) };
+    let how = How::of(&config.origin, &config.options);
     run(&how, &mut plan_transitions(config), &mut transitions_view(config))
 }
 
@@ -219,8 +219,6 @@ struct How<'c> {
     origin: &'c Origin,
     /// What the kernel side is told.
     options: &'c Options,
-    /// How it attached is said on stderr.
-    verbose: bool,
     /// A recording is made of it.
     recording: Option<NewRecording>,
     /// Files are made later as well.
@@ -233,15 +231,7 @@ struct How<'c> {
 
 impl<'c> How<'c> {
     fn of(origin: &'c Origin, options: &'c Options) -> Self {
-        Self {
-            origin,
-            options,
-            verbose: false,
-            recording: None,
-            makes_files: false,
-            reader: None,
-            raise: None,
-        }
+        Self { origin, options, recording: None, makes_files: false, reader: None, raise: None }
     }
 }
 
@@ -293,8 +283,7 @@ fn on_kernel(
     interrupts: &mut Interrupts,
 ) -> Result<Ending> {
     let mut shown = Shown::new()?;
-    let Traced { mut source, mut lookups } =
-        trace(how.options, how.verbose, interrupts, &mut shown.remarks)?;
+    let Traced { mut source, mut lookups } = trace(how.options, interrupts, &mut shown.remarks)?;
     if let Some(file) = how.recording.as_ref().and_then(|recording| recording.file.as_ref()) {
         file.make()?;
     }
@@ -328,19 +317,18 @@ struct Traced<'i> {
 /// Attaches, or looks from time to time where that was asked for.
 fn trace<'i>(
     options: &Options,
-    verbose: bool,
     waiter: &'i mut dyn Waiter,
     remarks: &mut dyn Write,
 ) -> Result<Traced<'i>> {
     if options.attach.is_sample() {
         let (source, lookups) = SampleSource::start(options, waiter)?;
-        if verbose {
+        if options.verbose {
             _ = writeln!(remarks, "tcpcong: {}", source.describe());
         }
         return Ok(Traced { source: Box::new(source), lookups: Box::new(lookups) });
     }
     let (source, lookups) = LiveSource::start(options, waiter)?;
-    if verbose {
+    if options.verbose {
         say_how_attached(&source, remarks);
     }
     Ok(Traced { source: Box::new(source), lookups: Box::new(lookups) })

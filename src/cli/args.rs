@@ -9,9 +9,9 @@ use super::completions::Completions;
 use super::demo::Demo;
 use super::diff::Diff;
 use super::export::Export;
+use super::kernel_side::KernelSide;
 use super::moment::Part;
 use super::report::Report;
-use super::sampling::Sampling;
 #[cfg(feature = "serve")]
 use super::serve::Serve;
 use super::show::{FILTERS, Filters, Ports, Show};
@@ -159,25 +159,9 @@ pub struct Reports {
     #[arg(long)]
     pub all: bool,
 
-    /// Track at most so many connections at a time; others are counted
-    /// [default: 1048576; before Linux 5.19 262144, and 65536 with kprobes]
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub max_flows: Option<String>,
-    /// Size of the event buffer in the kernel, all CPUs together; events that do not fit are
-    /// counted
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
-    pub buffer: String,
-    /// Kernel hook to use: tracepoint, fentry or kprobe, or one form of them, as
-    /// kprobe:callers; "sample" uses none, takes no privilege, and estimates
-    #[arg(long, value_name = "HOOK", default_value = "auto")]
-    pub attach: String,
-    /// How sockets are looked at without one.
+    /// How.
     #[command(flatten)]
-    pub sampling: Sampling,
-    /// Print on stderr which hook is used, why better ones are not, and how many instructions
-    /// of each program the kernel verified
-    #[arg(short = 'v', long)]
-    pub verbose: bool,
+    pub kernel_side: KernelSide,
 
     /// What is shown.
     #[command(flatten)]
@@ -214,18 +198,9 @@ pub struct Transitions {
     /// with sizes and addresses; "-o help" lists them
     #[arg(short = 'o', long, value_name = "COLUMN,...")]
     pub columns: Option<String>,
-    /// Kernel hook to use, as without `trace`
-    #[arg(long, value_name = "HOOK", default_value = "auto")]
-    pub attach: String,
-    /// How sockets are looked at without one.
+    /// How.
     #[command(flatten)]
-    pub sampling: Sampling,
-    /// Size of the event buffer in the kernel, as without `trace`
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
-    pub buffer: String,
-    /// Print on stderr which hook is used, as without `trace`
-    #[arg(short = 'v', long)]
-    pub verbose: bool,
+    pub kernel_side: KernelSide,
     /// Which lines.
     #[command(flatten)]
     pub filters: Filters,
@@ -287,21 +262,9 @@ pub struct Record {
     /// Remote addresses to record, one or a prefix
     #[arg(long, value_name = "ADDR[/N]", help_heading = FILTERS)]
     pub raddr: Option<String>,
-    /// Track at most so many connections at a time, as without `record`
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub max_flows: Option<String>,
-    /// Kernel hook to use, as without `record`
-    #[arg(long, value_name = "HOOK", default_value = "auto")]
-    pub attach: String,
-    /// How sockets are looked at without one.
+    /// How.
     #[command(flatten)]
-    pub sampling: Sampling,
-    /// Size of the event buffer in the kernel, as without `record`
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
-    pub buffer: String,
-    /// Print on stderr which hook is used, as without `record`
-    #[arg(short = 'v', long)]
-    pub verbose: bool,
+    pub kernel_side: KernelSide,
 }
 
 /// What there is besides tracing this machine.

@@ -5,27 +5,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{Recordings, Reports, Transitions};
+use super::kernel_side::KernelSide;
 use super::moment::Range;
-use super::sampling::hook;
 use super::{UsageError, choice};
 use crate::view::{Colour, CsvView, Extras, Form, JsonView, Unit};
 use tcpcong_core::model::{Arrangement, By, Field, Filter, Lookups, State, TransitionField};
-use tcpcong_live::{Attach, Options, Selection};
+use tcpcong_live::Options;
 
 /// The shortest interval.
 const INTERVAL_LEAST: Duration = Duration::from_millis(100);
 /// The longest: the old tool's stand-in for "for ever", seconds.
 const INTERVAL_MOST_S: f64 = 99_999_999.0;
-/// More room would need more than 8 GiB of kernel memory once filled.
-const MAX_FLOWS_MOST: u32 = 1 << 25;
-/// The room for entries in the kernel, bytes.
-const BUFFER_LEAST: u64 = 64 << 10;
-const BUFFER_MOST: u64 = 4 << 30;
 /// The longest run of `trace`, `why` and `record`: as the longest interval.
 pub(super) const TRACE_SECONDS_MOST: u64 = 99_999_999;
-/// What these options are where nobody says: as in `args`.
-const DEFAULT_ATTACH: &str = "auto";
-pub(super) const DEFAULT_BUFFER: &str = "8M";
 /// Times as fast: a day in a second, and a second in a day.
 const SPEED_MOST: f64 = 86_400.0;
 /// Longer than anybody watches.
@@ -107,8 +99,6 @@ pub struct Config {
     pub lookups: Lookups,
     /// Flows that stayed in Open have a row too.
     pub list_quiet: bool,
-    /// How it attached is said on stderr.
-    pub verbose: bool,
     /// Histograms take the place of rows, in units of so many nanoseconds.
     pub histogram_unit_ns: Option<u64>,
     /// What the kernel side is told.
@@ -149,13 +139,8 @@ pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
         None => default_columns(format, arrangement.by.as_ref()),
     };
     let lookups = choice::lookups(&filter, &arrangement, &columns);
-    let (attach, sample_every) = hook((&args.attach, &args.buffer), &args.sampling)?;
     Ok(Config {
-        origin: origin(
-            &args.recordings,
-            (&args.attach, &args.buffer, args.verbose),
-            args.max_flows.is_some(),
-        )?,
+        origin: origin(&args.recordings, &args.kernel_side)?,
         pace: Pace {
             interval: args.interval.as_deref().map(interval).transpose()?,
             outputs: args.outputs.as_deref().map(outputs).transpose()?,
@@ -171,17 +156,11 @@ pub(super) fn reports(args: &Reports) -> Result<Config, UsageError> {
         columns,
         extras,
         list_quiet,
-        verbose: args.verbose,
         options: Options {
-            selection: Selection::of(&filter),
-            max_flows: args.max_flows.as_deref().map(max_flows).transpose()?,
-            buffer_bytes: buffer(&args.buffer)?,
-            attach,
-            sample_every,
-            verifier_statistics: args.verbose,
             figures: lookups.costs,
             costs: lookups.costs,
             owners: lookups.owners,
+            ..args.kernel_side.options(&filter)?
         },
         histogram_unit_ns: args.dist.then(|| unit.ns()),
         filter,
@@ -203,8 +182,6 @@ pub struct TransitionsConfig {
     pub filter: Filter,
     /// What must be looked up for that.
     pub lookups: Lookups,
-    /// How it attached is said on stderr.
-    pub verbose: bool,
     /// What the kernel side is told.
     pub options: Options,
 }
@@ -228,21 +205,14 @@ pub(super) fn transitions(args: &Transitions) -> Result<TransitionsConfig, Usage
         (_, None) => Form::Table,
     };
     form.columns().iter().for_each(|column| lookups.add(column.lookups()));
-    let (attach, sample_every) = hook((&args.attach, &args.buffer), &args.sampling)?;
     Ok(TransitionsConfig {
-        origin: origin(&args.recordings, (&args.attach, &args.buffer, args.verbose), false)?,
+        origin: origin(&args.recordings, &args.kernel_side)?,
         form,
         seconds,
-        verbose: args.verbose,
         options: Options {
-            selection: Selection::of(&filter),
-            attach,
-            sample_every,
-            verifier_statistics: args.verbose,
-            buffer_bytes: buffer(&args.buffer)?,
             figures: true,
             owners: lookups.owners,
-            ..Options::default()
+            ..args.kernel_side.options(&filter)?
         },
         filter,
         lookups,
@@ -277,11 +247,7 @@ fn default_columns(format: Format, by: Option<&By>) -> Vec<&'static Field> {
 }
 
 /// From where, given the kernel's options.
-pub(super) fn origin(
-    given: &Recordings,
-    (attach, buffer, verbose): (&str, &str, bool),
-    max_flows: bool,
-) -> Result<Origin, UsageError> {
+pub(super) fn origin(given: &Recordings, kernel_side: &KernelSide) -> Result<Origin, UsageError> {
     if given.record.as_deref() == Some(Path::new("-")) {
         return Err(UsageError(
             "--record -: stdout has what is shown; `tcpcong record -o -` writes there".to_owned(),
@@ -294,13 +260,7 @@ pub(super) fn origin(
         }
         return Ok(Origin::Kernel { record: given.record.clone() });
     };
-    let of_kernel = [
-        ("--attach", attach != DEFAULT_ATTACH),
-        ("--buffer", buffer != DEFAULT_BUFFER),
-        ("--max-flows", max_flows),
-        ("-v", verbose),
-    ];
-    if let Some((option, _)) = of_kernel.iter().find(|(_, is_given)| *is_given) {
+    if let Some(option) = kernel_side.given() {
         return Err(UsageError(format!(
             "{option}: not with --from, which asks no kernel for anything"
         )));
@@ -348,7 +308,6 @@ pub(super) fn demo(seconds: &str, microseconds: bool) -> Result<Config, UsageErr
         lookups: Lookups::default(),
         extras: Extras::default(),
         list_quiet: false,
-        verbose: false,
         histogram_unit_ns: None,
         options: Options { max_flows: Some(1024), ..Options::default() },
     })
@@ -375,23 +334,6 @@ fn outputs(text: &str) -> Result<u64, UsageError> {
     })
 }
 
-pub(super) fn max_flows(text: &str) -> Result<u32, UsageError> {
-    whole(text)
-        .and_then(|flows| u32::try_from(flows).ok())
-        .filter(|flows| (1..=MAX_FLOWS_MOST).contains(flows))
-        .ok_or_else(|| {
-            UsageError(format!(
-                "--max-flows {text}: not a whole number of connections from 1 to {MAX_FLOWS_MOST}"
-            ))
-        })
-}
-
-pub(super) fn buffer(text: &str) -> Result<u64, UsageError> {
-    bytes(text).filter(|bytes| (BUFFER_LEAST..=BUFFER_MOST).contains(bytes)).ok_or_else(|| {
-        UsageError(format!("--buffer {text}: not a size from 64K to 4G, such as 8M"))
-    })
-}
-
 /// A number of bytes, maybe with a unit.
 pub(crate) fn bytes(text: &str) -> Option<u64> {
     let (number, unit) = match text.char_indices().last() {
@@ -401,13 +343,6 @@ pub(crate) fn bytes(text: &str) -> Option<u64> {
         _ => (text, 1),
     };
     whole(number).and_then(|number| number.checked_mul(unit))
-}
-
-pub(super) fn attach(name: &str) -> Result<Attach, UsageError> {
-    Attach::by_name(name).ok_or_else(|| {
-        let names: Vec<_> = Attach::NAMES.iter().map(|(name, _)| *name).collect();
-        UsageError(format!("--attach {name}: not one of {}", names.join(", ")))
-    })
 }
 
 /// A number in digits alone: no sign, no blank.

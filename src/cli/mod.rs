@@ -8,12 +8,12 @@ mod config;
 mod demo;
 mod diff;
 mod export;
+mod kernel_side;
 mod moment;
 #[cfg(feature = "serve")]
 mod otlp;
 mod record;
 mod report;
-mod sampling;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "serve")]

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::Record;
-use super::sampling::KernelSide;
 use super::show::Filters;
 use super::{UsageError, choice, config};
 use tcpcong_core::model::{Condition, Filter};
@@ -29,8 +28,6 @@ pub struct RecordConfig {
     pub seconds: Option<u64>,
     /// Which connections.
     pub filter: Filter,
-    /// How it attached is said on stderr.
-    pub verbose: bool,
     /// What the kernel side is told.
     pub options: Options,
 }
@@ -60,20 +57,12 @@ pub(super) fn record(args: Record) -> Result<RecordConfig, UsageError> {
     let extent = extent(&args)?;
     let Record { laddr, raddr, .. } = args;
     let filter = choice::filter(&args.ports, &Filters { laddr, raddr, ..Filters::default() })?;
-    let kernel_side = KernelSide {
-        max_flows: args.max_flows.as_deref(),
-        buffer: &args.buffer,
-        attach: &args.attach,
-        sampling: &args.sampling,
-        verbose: args.verbose,
-    };
-    let options = kernel_side.with_all_figures(&filter)?;
+    let options = args.kernel_side.with_all_figures(&filter)?;
     Ok(RecordConfig {
         to: args.to,
         force: args.force,
         extent,
         seconds: config::seconds(args.seconds.as_deref())?,
-        verbose: args.verbose,
         options,
         filter,
     })

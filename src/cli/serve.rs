@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::Args as Group;
 
 use super::args::Recordings;
+use super::kernel_side::KernelSide;
 use super::otlp::Otlp;
-use super::sampling::{KernelSide, Sampling};
 use super::show::{FILTERS, Filters, Ports};
 use super::{Origin, UsageError, choice, config, record};
 use crate::lines::{Given, LineOptions};
@@ -133,21 +133,9 @@ pub struct Serve {
     /// Connections of this network namespace, by its present name or its inode number
     #[arg(long, value_name = "NAME|INODE", help_heading = FILTERS)]
     pub netns: Option<String>,
-    /// Track at most so many connections at a time, as without `serve`
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub max_flows: Option<String>,
-    /// Kernel hook to use, as without `serve`
-    #[arg(long, value_name = "HOOK", default_value = "auto")]
-    pub attach: String,
-    /// How sockets are looked at without one.
+    /// How.
     #[command(flatten)]
-    pub sampling: Sampling,
-    /// Size of the event buffer in the kernel, as without `serve`
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
-    pub buffer: String,
-    /// Print on stderr which hook is used, as without `serve`
-    #[arg(short = 'v', long)]
-    pub verbose: bool,
+    pub kernel_side: KernelSide,
     /// From where.
     #[command(flatten)]
     pub recordings: Recordings,
@@ -182,8 +170,6 @@ pub struct ServeConfig {
     pub lines: Option<LineOptions>,
     /// Which connections.
     pub filter: Filter,
-    /// How it attached is said on stderr.
-    pub verbose: bool,
     /// What the kernel side is told.
     pub options: Options,
 }
@@ -205,16 +191,8 @@ pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, Usa
         Some(by) => LabelBy::parse(by)
             .ok_or_else(|| UsageError(format!("--by {by}: not one of {}", LabelBy::NAMES)))?,
     };
-    let kernel_side = KernelSide {
-        max_flows: args.max_flows.as_deref(),
-        buffer: &args.buffer,
-        attach: &args.attach,
-        sampling: &args.sampling,
-        verbose: args.verbose,
-    };
-    let options = kernel_side.with_all_figures(&filter)?;
+    let options = args.kernel_side.with_all_figures(&filter)?;
     let (otlp, otlp_lack) = args.otlp.config()?;
-    let kernel = (args.attach.as_str(), args.buffer.as_str(), args.verbose);
     let mut listen = Vec::new();
     for address in &args.listen {
         listen.extend(addresses(address)?);
@@ -222,7 +200,7 @@ pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, Usa
     Ok(ServeConfig {
         line,
         check: args.check,
-        origin: config::origin(&args.recordings, kernel, args.max_flows.is_some())?,
+        origin: config::origin(&args.recordings, &args.kernel_side)?,
         listen,
         web_config: args.web_config,
         interval: config::interval(&args.interval).map_err(|_| {
@@ -238,7 +216,6 @@ pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, Usa
             length => Some(record::hindsight(length)?),
         },
         lines,
-        verbose: args.verbose,
         options,
         filter,
     })

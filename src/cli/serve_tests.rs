@@ -73,7 +73,7 @@ fn keys_of_the_file_are_options_and_the_command_line_counts_before_it() {
     assert_eq!(config.listen.len(), 3);
     assert_eq!(config.web_config.as_deref(), Some("web.yml".as_ref()));
     assert_eq!(config.filter.rport.map(|ports| ports.first), Some(443));
-    assert!(!config.verbose);
+    assert!(!config.options.verbose);
     assert_eq!(with_file("", &[]).map(|config| config.listen.len()), Ok(1));
 }
 

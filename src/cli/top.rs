@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args as Group;
 
 use super::args::Recordings;
-use super::sampling::{KernelSide, Sampling};
+use super::kernel_side::KernelSide;
 use super::show::{Filters, Ports};
 use super::{Origin, UsageError, choice, config};
 use crate::screen::{Setup, Theme, configured, is_condition};
@@ -39,18 +39,9 @@ pub struct Top {
     /// File with key bindings and colours [default: ~/.config/tcpcong/top.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Track at most so many connections at a time, as without `top`
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    pub max_flows: Option<String>,
-    /// Kernel hook to use, as without `top`
-    #[arg(long, value_name = "HOOK", default_value = "auto")]
-    pub attach: String,
-    /// How sockets are looked at without one.
+    /// How.
     #[command(flatten)]
-    pub sampling: Sampling,
-    /// Size of the event buffer in the kernel, as without `top`
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
-    pub buffer: String,
+    pub kernel_side: KernelSide,
     /// Which connections.
     #[command(flatten)]
     pub filters: Filters,
@@ -76,8 +67,7 @@ pub struct TopConfig {
 
 pub(super) fn top(args: &Top) -> Result<TopConfig, UsageError> {
     let filter = choice::filter(&args.ports, &args.filters)?;
-    let kernel = (args.attach.as_str(), args.buffer.as_str(), false);
-    let mut origin = config::origin(&args.recordings, kernel, args.max_flows.is_some())?;
+    let mut origin = config::origin(&args.recordings, &args.kernel_side)?;
     if let Origin::Recording { speed, .. } = &mut origin {
         speed.get_or_insert(USUAL_SPEED);
     }
@@ -87,14 +77,7 @@ pub(super) fn top(args: &Top) -> Result<TopConfig, UsageError> {
         Condition::parse(&args.filter)
             .map_err(|why| UsageError(format!("--filter {}: {why}", args.filter)))?;
     }
-    let kernel_side = KernelSide {
-        max_flows: args.max_flows.as_deref(),
-        buffer: &args.buffer,
-        attach: &args.attach,
-        sampling: &args.sampling,
-        verbose: false,
-    };
-    let options = kernel_side.with_all_figures(&filter)?;
+    let options = args.kernel_side.with_all_figures(&filter)?;
     Ok(TopConfig {
         setup: Setup {
             look,

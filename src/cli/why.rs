@@ -6,14 +6,14 @@ use std::time::Duration;
 use clap::Args as Group;
 
 use super::args::Recordings;
-use super::config::{TRACE_SECONDS_MOST, buffer, origin, seconds, whole};
-use super::sampling::{Sampling, hook};
+use super::config::{TRACE_SECONDS_MOST, origin, seconds, whole};
+use super::kernel_side::KernelSide;
 use super::show::{Filters, Ports};
 use super::{Origin, UsageError, choice};
 use crate::view::{WhyForm, WhyStyle};
 use tcpcong_core::model::{Arrangement, By, EndpointFilter, Filter, Lookups};
 use tcpcong_core::why::VerdictField;
-use tcpcong_live::{Options, Selection};
+use tcpcong_live::Options;
 
 /// How long a watch is where nobody says.
 const SECONDS: u64 = 10;
@@ -75,18 +75,9 @@ pub struct Why {
     /// first, -COLUMN largest first [default: those that were held up most first]
     #[arg(long, value_name = "[+|-]COLUMN", allow_hyphen_values = true)]
     pub sort: Option<String>,
-    /// Kernel hook to use, as without `why`
-    #[arg(long, value_name = "HOOK", default_value = "auto")]
-    pub attach: String,
-    /// How sockets are looked at without one.
+    /// How.
     #[command(flatten)]
-    pub sampling: Sampling,
-    /// Size of the event buffer in the kernel, as without `why`
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, default_value = "8M")]
-    pub buffer: String,
-    /// Print on stderr which hook is used, as without `why`
-    #[arg(short = 'v', long)]
-    pub verbose: bool,
+    pub kernel_side: KernelSide,
     /// Which connections.
     #[command(flatten)]
     pub filters: Filters,
@@ -120,8 +111,6 @@ pub struct WhyConfig {
     pub arrangement: Arrangement,
     /// What must be looked up for all this.
     pub lookups: Lookups,
-    /// How it attached is said on stderr.
-    pub verbose: bool,
     /// What the kernel side is told.
     pub options: Options,
 }
@@ -154,25 +143,13 @@ pub(super) fn why(args: &Why) -> Result<WhyConfig, UsageError> {
         .chain(order)
         .for_each(|field| lookups.add(field.lookups()));
     let duration = seconds.map(Duration::from_secs);
-    let (attach, sample_every) = hook((&args.attach, &args.buffer), &args.sampling)?;
     Ok(WhyConfig {
-        origin: origin(&args.recordings, (&args.attach, &args.buffer, args.verbose), false)?,
+        origin: origin(&args.recordings, &args.kernel_side)?,
         style: WhyStyle { seconds: seconds.filter(|_| is_live), ..style },
         duration: duration.filter(|_| !args.follow),
         every: duration.filter(|_| args.follow),
         bare_seconds: bare.filter(|_| subject.is_none() && is_live),
-        verbose: args.verbose,
-        options: Options {
-            selection: Selection::of(&filter),
-            buffer_bytes: buffer(&args.buffer)?,
-            attach,
-            sample_every,
-            verifier_statistics: args.verbose,
-            figures: true,
-            costs: true,
-            owners: true,
-            ..Options::default()
-        },
+        options: args.kernel_side.with_all_figures(&filter)?,
         filter,
         arrangement,
         lookups,

@@ -51,7 +51,6 @@ pub fn record(config: &RecordConfig) -> Result<()> {
 fn how(config: &RecordConfig, file: Option<NewFile>, recorder: Recorder) -> How<'_> {
     let recorder = recorder.of_only(&config.filter);
     How {
-        verbose: config.verbose,
         recording: Some(NewRecording { file, recorder, lookups: Lookups::ALL }),
         makes_files: config.extent != Extent::All,
         ..How::of(&Origin::Kernel { record: None }, &config.options)

@@ -88,8 +88,7 @@ impl<'c> Service<'c> {
         let waiter: &mut dyn Waiter =
             if lines_to == Some(&Target::Stdout) { alone.0 } else { &mut alone };
         let remarks = &mut io::stderr();
-        let Traced { mut source, mut lookups } =
-            trace(&config.options, config.verbose, waiter, remarks)?;
+        let Traced { mut source, mut lookups } = trace(&config.options, waiter, remarks)?;
         if let Some(file) = &file {
             file.make()?;
         }

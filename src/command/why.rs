@@ -33,7 +33,7 @@ pub fn why(config: &WhyConfig) -> Result<()> {
             "tcpcong: {pid} is taken for seconds; process {pid} is pid:{pid}"
         );
     }
-    let how = How { verbose: config.verbose, ..How::of(&config.origin, &config.options) };
+    let how = How::of(&config.origin, &config.options);
     run(&how, &mut plan_why(config), &mut why_view(config, paper()))
 }
 

@@ -113,7 +113,7 @@ struct Refusal {
 /// Attaches in the best way of those that `options` allows. The owners are left
 /// out where no way works with them.
 pub(super) fn attach(options: &Options) -> anyhow::Result<Attached> {
-    log::keep(options.verifier_statistics);
+    log::keep(options.verbose);
     let kernel = KernelTypes::default();
     let error = match attach_best(options, &kernel, options.owners) {
         Err(error) if options.owners => error,
@@ -223,7 +223,7 @@ impl Trial<'_> {
             let wanted =
                 name == SURVEY || programs.contains(&&*name) || self.owners && name == OWNERS;
             program.set_autoload(wanted);
-            if wanted && options.verifier_statistics {
+            if wanted && options.verbose {
                 program.set_log_level(log::VERIFIER_STATISTICS);
             }
         }

@@ -62,8 +62,8 @@ pub struct Options {
     pub attach: Attach,
     /// With `Attach::SAMPLE`: sockets are looked at so often.
     pub sample_every: Duration,
-    /// Have the verifier tell what each program took.
-    pub verifier_statistics: bool,
+    /// Say how it attached; have the verifier tell what each program took.
+    pub verbose: bool,
     /// Entries come with all figures: causes and costs take them.
     pub figures: bool,
     /// What came of each flow is asked for: all are looked at when an interval ends.
@@ -88,7 +88,7 @@ impl Default for Options {
             buffer_bytes: Self::BUFFER_BYTES,
             attach: Attach::AUTO,
             sample_every: Self::SAMPLE_EVERY,
-            verifier_statistics: false,
+            verbose: false,
             figures: false,
             costs: false,
             owners: false,
