@@ -170,6 +170,7 @@ pub(super) fn plan(config: &ServeConfig) -> Plan {
     Plan {
         interval: Some(config.interval),
         sums_every: Some(UPDATES),
+        sums_lookups: config.label.lookups(),
         verdicts_every: of.verdicts.then_some(VERDICTS),
         ledger: LedgerOptions {
             sums: Some(config.label.sums()),

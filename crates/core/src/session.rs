@@ -47,6 +47,8 @@ pub struct Plan {
     pub duration: Option<Duration>,
     /// Where the ledger is to have sums, they come about so often, and when an interval ends.
     pub sums_every: Option<Duration>,
+    /// What must be looked up of one flow of each key of theirs.
+    pub sums_lookups: Lookups,
     /// Verdicts come so often, each of its own watch; without it at the end, and beside reports
     /// not at all.
     pub verdicts_every: Option<Duration>,
@@ -98,6 +100,7 @@ impl Default for Plan {
             outputs: None,
             duration: None,
             sums_every: None,
+            sums_lookups: Lookups::default(),
             verdicts_every: None,
             each_look: false,
             ledger: LedgerOptions::default(),
@@ -153,13 +156,14 @@ struct Progress {
 impl Session<'_> {
     /// Runs until the plan is done, or the source ends.
     pub fn run(mut self, plan: &Plan) -> Result<Ending> {
-        let (started_ns, max_flows, estimated) = {
+        let (started_ns, max_flows, estimated, filtered) = {
             let start = self.source.start();
-            (start.at_ns, start.max_flows, start.estimated)
+            let filtered = !start.only.is_empty() || !plan.filter.options_of_kernel().is_empty();
+            (start.at_ns, start.max_flows, start.estimated, filtered)
         };
         // Beside reports verdicts are of all flows, whichever are listed.
         let list_quiet = plan.ledger.list_quiet || plan.verdicts_every.is_some();
-        let options = LedgerOptions { list_quiet, estimated, max_flows, ..plan.ledger };
+        let options = LedgerOptions { list_quiet, estimated, filtered, max_flows, ..plan.ledger };
         let mut progress = Progress {
             ledger: Ledger::new(started_ns, options),
             pending: Vec::new(),
@@ -267,11 +271,12 @@ impl Session<'_> {
         };
         progress.summed_ns = to_ns;
         sums.cost = self.source.cost();
-        let mut examples: Vec<_> = sums.by_key.iter().map(|one| one.example.clone()).collect();
-        let names = Lookups { owners: false, costs: false, ..plan.lookups };
-        self.enrichment.identify(&mut examples, names, &progress.ledger)?;
-        for (one, example) in sums.by_key.iter_mut().zip(examples) {
-            one.example = example;
+        if plan.sums_lookups != Lookups::default() {
+            let mut examples: Vec<_> = sums.by_key.iter().map(|one| one.example.clone()).collect();
+            self.enrichment.identify(&mut examples, plan.sums_lookups, &progress.ledger)?;
+            for (one, example) in sums.by_key.iter_mut().zip(examples) {
+                one.example = example;
+            }
         }
         Ok(self.sink.sums(&sums, &mut self.out)?)
     }

@@ -49,16 +49,14 @@ pub enum SumKey {
 }
 
 impl SumKey {
-    /// Whether it is known.
+    /// Whether it is known, or will not be better known than once both ends are.
     #[must_use]
-    pub fn is_known(self) -> bool {
+    pub fn is_settled(self) -> bool {
         match self {
-            Self::All | Self::Other => true,
-            Self::Cgroup(cgroup) => cgroup.is_some(),
+            Self::All | Self::Other | Self::Cgroup(_) | Self::Netns(_) => true,
             Self::Prefix(prefix) => prefix.is_some(),
             Self::Lport(port) => port != 0,
             Self::Cc(cc) => cc.is_some(),
-            Self::Netns(netns) => netns != 0,
         }
     }
 }

@@ -137,6 +137,26 @@ impl Whose {
         }
     }
 
+    /// What was not looked up now stays what it was.
+    pub(super) fn keep(&mut self, known: &Self) {
+        if self.pid.is_none() {
+            (self.pid, self.comm) = (known.pid, known.comm);
+        }
+        let keep = |now: &mut Option<Arc<str>>, known: &Option<Arc<str>>| {
+            if now.is_none() {
+                now.clone_from(known);
+            }
+        };
+        keep(&mut self.netns_name, &known.netns_name);
+        keep(&mut self.interface, &known.interface);
+        if self.cgroup.is_none() {
+            self.cgroup.clone_from(&known.cgroup);
+            self.unit.clone_from(&known.unit);
+            self.container.clone_from(&known.container);
+            self.pod.clone_from(&known.pod);
+        }
+    }
+
     pub(super) fn has_process(&self) -> bool {
         self.pid.is_some()
     }

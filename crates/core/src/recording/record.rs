@@ -268,9 +268,12 @@ impl State {
     }
 
     fn owner(&mut self, row: &Row) -> io::Result<()> {
-        let whose = Whose::of(row);
-        if self.owners.get(row.id) == Some(&whose) {
-            return Ok(());
+        let mut whose = Whose::of(row);
+        if let Some(known) = self.owners.get(row.id) {
+            whose.keep(known);
+            if *known == whose {
+                return Ok(());
+            }
         }
         let line = OwnerLine::new(self.told_ns, row.id, whose.clone());
         self.owners.insert(row.id, whose);

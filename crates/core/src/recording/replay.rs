@@ -415,7 +415,8 @@ impl Enrichment for RecordedOwners {
         let owners = self.0.borrow();
         for row in rows {
             if let Some(whose) = owners.get(row.id) {
-                row.connection.owner.process = whose.process();
+                let process = &mut row.connection.owner.process;
+                *process = whose.process().or(*process);
                 row.names = whose.names();
             }
         }

@@ -4,6 +4,7 @@ use std::io::{self, Cursor, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::lines::Whose;
 use super::*;
 use crate::model::sample::{Script, account, figures, row, start};
 use crate::model::{
@@ -376,4 +377,20 @@ fn a_row_that_nobody_looked_up_keeps_what_the_entries_told() {
     let mut owners = recording.owners();
     owners.identify(&mut rows, Lookups::default(), &ledger).expect("memory");
     assert_eq!(rows, before);
+}
+
+#[test]
+fn who_has_looked_up_less_makes_nothing_known_unknown() {
+    let mut full = row(9);
+    full.connection.owner.process = Some(Process { pid: 7, comm: None });
+    full.names.netns = Some("blue".into());
+    full.names.cgroup = Some("/a.slice".into());
+    let known = Whose::of(&full);
+    let mut less = Whose::of(&row(9));
+    less.keep(&known);
+    assert_eq!(less, known);
+    full.names.netns = Some("green".into());
+    let mut more = Whose::of(&full);
+    more.keep(&known);
+    assert_eq!(more.names().netns.as_deref(), Some("green"));
 }

@@ -34,8 +34,8 @@ pub(super) struct Flow {
     /// The last timeout, or the birth.
     pub(super) last_rto_ns: u64,
     pub(super) costs: Option<Box<Costs>>,
-    /// Where it is summed, if sums are wanted.
-    pub(super) summed: Place,
+    /// Where it is summed, if sums are wanted, and it.
+    pub(super) summed: Option<Place>,
 }
 
 /// What came of a flow in an interval, but for the spell that goes on.

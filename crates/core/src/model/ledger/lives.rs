@@ -6,7 +6,6 @@ use super::Ledger;
 use super::costs::{Costs, Told};
 use super::flow::{Flow, IntervalFigures};
 use super::list::{Links, NONE};
-use super::sums::Place;
 use crate::model::cause::Window;
 use crate::model::{Connection, FlowId, Gap, Kind, SocketEvent, State, SurveyedNamespace};
 
@@ -182,7 +181,7 @@ impl Ledger {
         }
         let unknown = || Connection::unspecified(event.lport, event.rport);
         let connection = event.connection.unwrap_or_else(unknown);
-        Some(self.insert(Flow {
+        let at = self.insert(Flow {
             id: FlowId { socket: event.socket, born_ns },
             connection,
             cc: event.cc,
@@ -199,8 +198,13 @@ impl Ledger {
             window: Window::default(),
             last_rto_ns: born_ns,
             costs: None,
-            summed: Place::default(),
-        }))
+            summed: None,
+        });
+        // What a filter may not want is summed from when it is known to be wanted.
+        if !(met == Met::AtBirth && self.options.filtered) {
+            self.sum_started(at, self.from_ns);
+        }
+        Some(at)
     }
 
     pub(super) fn insert(&mut self, flow: Flow) -> u32 {
@@ -208,7 +212,6 @@ impl Ledger {
         let at = u32::try_from(self.flows.insert(flow)).unwrap_or(NONE);
         self.sockets.insert(socket, at);
         self.in_state[state as usize].add(&mut self.flows, at);
-        self.sum_started(at);
         at
     }
 

@@ -46,6 +46,8 @@ pub struct LedgerOptions {
     pub tick_ns: Option<u64>,
     /// Sums over all flows that have the same key.
     pub sums: Option<SumBy>,
+    /// Births may be of flows that a filter does not want, of which that is told later.
+    pub filtered: bool,
     /// Times of entries are estimates: so is all that follows from them.
     pub estimated: bool,
     /// Room for so many living flows.
@@ -63,6 +65,7 @@ impl Default for LedgerOptions {
             lengths_unit_ns: None,
             tick_ns: None,
             sums: None,
+            filtered: false,
             estimated: false,
             max_flows: u32::MAX,
         }

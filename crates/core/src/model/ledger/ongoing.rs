@@ -5,7 +5,6 @@ use super::Ledger;
 use super::costs::Costs;
 use super::flow::{Flow, IntervalFigures};
 use super::list::Links;
-use super::sums::Place;
 use crate::model::{Body, Entry, Ongoing, SurveyedNamespace};
 
 impl Ledger {
@@ -78,8 +77,9 @@ impl Ledger {
             window: ongoing.window,
             last_rto_ns: ongoing.last_rto_ns,
             costs,
-            summed: Place::default(),
+            summed: None,
         });
+        self.sum_started(at, self.from_ns);
         if ongoing.found_late {
             self.touch(at).inexact = true;
         }

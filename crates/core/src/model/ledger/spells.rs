@@ -187,7 +187,7 @@ impl Ledger {
         }
         self.sum_until(at, at_ns);
         let length_ns = at_ns - since_ns;
-        self.sum_spell(state, length_ns);
+        self.sum_spell(at, state, length_ns);
         let spell = EndedSpell { at_ns, id, state, beginning, next, found, length_ns };
         if let Some(lengths) = &mut self.lengths {
             lengths.count(&spell);

@@ -41,7 +41,7 @@ struct Slot {
 }
 
 /// Where a flow is summed.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     slot: u32,
     /// Its time in the present state is summed up to this instant.
@@ -119,15 +119,19 @@ impl KeptSums {
 }
 
 impl Ledger {
-    /// A flow comes to be known.
-    pub(super) fn sum_started(&mut self, at: u32) {
+    /// A flow comes to be known, or to be wanted, whose time counts from an instant on.
+    pub(super) fn sum_started(&mut self, at: u32, counts_from_ns: u64) {
         let Some(kept) = &mut self.sums else { return };
         let flow = &mut self.flows[at as usize];
         let key = kept.by.key(&flow.connection, flow.cc);
         let slot = kept.slot(key, (flow.id, flow.connection));
         let until_ns = flow.since_ns.max(kept.from_ns);
         kept.come(slot, flow.state, until_ns - kept.from_ns);
-        flow.summed = Place { slot, until_ns, begins: true };
+        // Of intervals that have been handed out.
+        let before_ns = kept.from_ns.saturating_sub(flow.since_ns.max(counts_from_ns));
+        let time_ns = &mut kept.slots[slot as usize].sums.times[flow.state];
+        *time_ns = time_ns.saturating_add(before_ns);
+        flow.summed = Some(Place { slot, until_ns, begins: true });
         self.sum_begun(at);
     }
 
@@ -135,9 +139,10 @@ impl Ledger {
     fn sum_begun(&mut self, at: u32) {
         let Some(kept) = &mut self.sums else { return };
         let flow = &mut self.flows[at as usize];
-        let slot = &mut kept.slots[flow.summed.slot as usize];
-        if flow.summed.begins && flow.connection.is_complete() && slot.key.is_known() {
-            flow.summed.begins = false;
+        let Some(place) = &mut flow.summed else { return };
+        let slot = &mut kept.slots[place.slot as usize];
+        if place.begins && flow.connection.is_complete() && slot.key.is_settled() {
+            place.begins = false;
             slot.sums.started += 1;
         }
     }
@@ -146,13 +151,14 @@ impl Ledger {
     pub(super) fn sum_ended(&mut self, at: u32, counts: bool) {
         let Some(kept) = &mut self.sums else { return };
         let flow = &self.flows[at as usize];
-        let came_ns = flow.summed.until_ns.max(kept.from_ns) - kept.from_ns;
-        kept.go(flow.summed.slot, flow.state, (came_ns, came_ns));
-        let sums = &mut kept.slots[flow.summed.slot as usize].sums;
+        let Some(Place { slot, until_ns, begins }) = flow.summed else { return };
+        let came_ns = until_ns.max(kept.from_ns) - kept.from_ns;
+        kept.go(slot, flow.state, (came_ns, came_ns));
+        let sums = &mut kept.slots[slot as usize].sums;
         if counts {
-            sums.started += u64::from(flow.summed.begins);
+            sums.started += u64::from(begins);
             sums.ended += 1;
-        } else if !flow.summed.begins {
+        } else if !begins {
             sums.started = sums.started.saturating_sub(1);
         }
     }
@@ -161,29 +167,33 @@ impl Ledger {
     pub(super) fn sum_until(&mut self, at: u32, at_ns: u64) {
         let Some(kept) = &mut self.sums else { return };
         let flow = &mut self.flows[at as usize];
+        let Some(place) = &mut flow.summed else { return };
         let from_ns = kept.from_ns;
-        let came_ns = flow.summed.until_ns.max(from_ns) - from_ns;
+        let came_ns = place.until_ns.max(from_ns) - from_ns;
         let left_ns = (at_ns.max(from_ns) - from_ns).max(came_ns);
-        kept.go(flow.summed.slot, flow.state, (came_ns, left_ns));
-        kept.come(flow.summed.slot, flow.state, left_ns);
-        flow.summed.until_ns = from_ns + left_ns;
+        kept.go(place.slot, flow.state, (came_ns, left_ns));
+        kept.come(place.slot, flow.state, left_ns);
+        place.until_ns = from_ns + left_ns;
     }
 
     /// It goes on in another state, its time in the one before being summed.
     pub(super) fn sum_state(&mut self, at: u32, next: State) {
         let Some(kept) = &mut self.sums else { return };
-        let Place { slot, until_ns, .. } = self.flows[at as usize].summed;
+        let Some(Place { slot, until_ns, .. }) = self.flows[at as usize].summed else { return };
         let came_ns = until_ns.max(kept.from_ns) - kept.from_ns;
         kept.go(slot, self.flows[at as usize].state, (came_ns, came_ns));
         kept.come(slot, next, came_ns);
     }
 
-    /// What it has in common with others may have become something else.
+    /// More is known of it than that it was born, so it is wanted; and what it has in common
+    /// with others may have become something else.
     pub(super) fn sum_moved(&mut self, at: u32, at_ns: u64) {
         let Some(kept) = &mut self.sums else { return };
         let flow = &self.flows[at as usize];
+        let Some(Place { slot: before, .. }) = flow.summed else {
+            return self.sum_started(at, flow.since_ns);
+        };
         let key = kept.by.key(&flow.connection, flow.cc);
-        let before = flow.summed.slot;
         if kept.slots[before as usize].key == key {
             return self.sum_begun(at);
         }
@@ -194,8 +204,9 @@ impl Ledger {
         self.sum_until(at, at_ns);
         let Some(kept) = &mut self.sums else { return };
         let flow = &mut self.flows[at as usize];
-        let came_ns = flow.summed.until_ns.max(kept.from_ns) - kept.from_ns;
-        flow.summed.slot = slot;
+        let Some(place) = &mut flow.summed else { return };
+        let came_ns = place.until_ns.max(kept.from_ns) - kept.from_ns;
+        place.slot = slot;
         kept.go(before, flow.state, (came_ns, came_ns));
         kept.come(slot, flow.state, came_ns);
         self.sum_begun(at);
@@ -203,8 +214,9 @@ impl Ledger {
 
     /// Changes the sums of a flow's key.
     pub(super) fn sum(&mut self, at: u32, change: impl FnOnce(&mut Sums)) {
-        if let Some(kept) = &mut self.sums {
-            change(&mut kept.slots[self.flows[at as usize].summed.slot as usize].sums);
+        let place = self.flows[at as usize].summed;
+        if let (Some(kept), Some(place)) = (&mut self.sums, place) {
+            change(&mut kept.slots[place.slot as usize].sums);
         }
     }
 
@@ -224,9 +236,12 @@ impl Ledger {
         });
     }
 
-    /// A spell has ended after so long.
-    pub(super) fn sum_spell(&mut self, state: State, length_ns: u64) {
+    /// A spell of it has ended after so long.
+    pub(super) fn sum_spell(&mut self, at: u32, state: State, length_ns: u64) {
         let Some(kept) = &mut self.sums else { return };
+        if self.flows[at as usize].summed.is_none() {
+            return;
+        }
         if kept.spells.len() < MAX_WAITING {
             kept.spells.push((state, length_ns));
         } else {

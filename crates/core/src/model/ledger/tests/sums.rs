@@ -13,6 +13,10 @@ fn summing(by: SumBy) -> Ledger {
     ledger(LedgerOptions { sums: Some(by), tick_ns: Some(4_000_000), ..LedgerOptions::default() })
 }
 
+fn filtered() -> Ledger {
+    ledger(LedgerOptions { sums: Some(SumBy::All), filtered: true, ..LedgerOptions::default() })
+}
+
 fn take(ledger: &mut Ledger, at_ns: u64) -> IntervalSums {
     ledger.take_sums(at_ns, Timestamp::UNIX_EPOCH).expect("sums were asked for")
 }
@@ -74,10 +78,41 @@ fn sums_and_reports_need_not_come_at_the_same_time() {
 
 #[test]
 fn what_a_filter_does_not_want_is_in_no_sum() {
+    let mut ledger = filtered();
+    apply(&mut ledger, Script::default().birth(1, ms(1)));
+    assert_eq!(take(&mut ledger, ms(2)).by_key, []);
+    apply(&mut ledger, Script::default().filtered_out(1, ms(3)));
+    assert_eq!(take(&mut ledger, ms(4)).by_key, []);
+}
+
+#[test]
+fn what_a_filter_wants_is_summed_from_its_birth_once_that_is_known() {
+    let mut ledger = filtered();
+    apply(&mut ledger, Script::default().birth(1, ms(1)).birth(2, ms(2)));
+    assert_eq!(take(&mut ledger, ms(3)).by_key, []);
+    let script = Script::default().endpoints(1, ms(5), State::Open).transition(
+        2,
+        ms(6),
+        State::Open,
+        State::Loss,
+    );
+    apply(&mut ledger, script);
+    let all = take(&mut ledger, ms(10)).in_all();
+    assert_eq!(all.times, StateTimes([13_000_000, 0, 0, 0, 4_000_000]));
+    assert_eq!((all.started, all.alive), (2, [1, 0, 0, 0, 1]));
+}
+
+#[test]
+fn a_flow_met_late_has_the_time_that_its_row_has() {
     let mut ledger = summing(SumBy::All);
-    apply(&mut ledger, Script::default().birth(1, ms(1)).filtered_out(1, ms(3)));
-    let all = take(&mut ledger, ms(4)).in_all();
-    assert_eq!((all.started, all.ended, all.times), (0, 0, StateTimes::default()));
+    ledger.close(ms(10), Timestamp::UNIX_EPOCH);
+    take(&mut ledger, ms(19));
+    // From before the start, in a namespace that nobody surveyed.
+    let script = Script::default().endpoints(1, ms(20), State::Open);
+    apply(&mut ledger, script.transition(1, ms(20), State::Open, State::Loss));
+    let times = take(&mut ledger, ms(30)).in_all().times;
+    assert_eq!(times, StateTimes([10_000_000, 0, 0, 0, 10_000_000]));
+    assert_eq!(ledger.close(ms(30), Timestamp::UNIX_EPOCH).rows[0].times, times);
 }
 
 #[test]
