@@ -6,6 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs::{Permissions, set_permissions};
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -319,5 +320,29 @@ fn root_sees_other_namespaces_also_those_that_come_later_and_whose_sockets_are()
     let same = |one: &&Value| one["cookie"] == row["cookie"];
     let ended = last.rows.iter().find(same).context("it has no last row")?;
     ensure!(ended["ended"] == true, "{ended}");
+    Ok(())
+}
+
+#[test]
+fn a_socket_without_room_is_refused_once() -> Result<()> {
+    if !need_root("a_socket_without_room_is_refused_once") {
+        return Ok(());
+    }
+    let lab = Lab::new("no-room")?;
+    let ends = lab.client.enter(|| -> Result<_> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let connect = || {
+            let near = TcpStream::connect(listener.local_addr()?)?;
+            Ok((near, listener.accept()?))
+        };
+        (0..4).map(|_| connect()).collect::<Result<Vec<_>>>()
+    })??;
+    let arguments = "--attach sample --max-flows 3 --format json -o delivered 1 4";
+    let arguments: Vec<_> = arguments.split(' ').collect();
+    let printed = Copy::new()?.printed(&lab.client, &arguments)?;
+    let lines = json(&text(&printed.stdout))?;
+    let refused: u64 =
+        of_type(&lines, "report").map(|one| number(one, "flows_refused")).sum::<Result<_>>()?;
+    ensure!(refused == 2 * ends.len() as u64 - 3, "{refused} refused: {lines:?}");
     Ok(())
 }

@@ -101,10 +101,12 @@ impl Sightings {
                 made.ended(&before);
                 made.met(Some(before.from_ns));
             }
-            Some(before) => made.changed(&before, &now),
-        }
-        if measure && wanted.figures {
-            made.seen();
+            Some(before) => {
+                made.changed(&before, &now);
+                if measure && wanted.figures {
+                    made.seen();
+                }
+            }
         }
     }
 

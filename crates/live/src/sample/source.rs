@@ -172,7 +172,8 @@ impl Source for SampleSource<'_> {
     }
 
     fn losses(&mut self) -> Result<(Losses, usize)> {
-        let losses = Losses { samples_late: self.pace.late(), ..Losses::default() };
+        let losses =
+            Losses { samples_late: self.pace.late() + self.spaces.failed(), ..Losses::default() };
         Ok((losses, self.spaces.unreached()))
     }
 }

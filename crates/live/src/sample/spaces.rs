@@ -10,7 +10,7 @@ use super::owners::OpenInodes;
 use super::sightings::{Sightings, Wanted};
 use crate::kernel::clock::monotonic_ns;
 use crate::namespaces::{Namespace, Namespaces};
-use tcpcong_core::model::Entry;
+use tcpcong_core::model::{Body, Entry, SurveyedNamespace};
 
 /// Namespaces are looked for so often at most, nanoseconds, ...
 const PAUSE_LEAST_NS: u64 = 1_000_000_000;
@@ -18,6 +18,8 @@ const PAUSE_LEAST_NS: u64 = 1_000_000_000;
 const PAUSE_TIMES: u64 = 100;
 /// A list that was interrupted is asked for again so often.
 const LISTS_MOST: u32 = 3;
+/// So many looks at a namespace may fail one after the other.
+const FAILURES_MOST: u32 = 10;
 /// Stands for the process's own namespace where there is no /proc to tell its number.
 const NO_NUMBER: u32 = 0;
 
@@ -34,6 +36,8 @@ pub(super) struct Spaces {
     /// When they were last looked for, and how long that took.
     found_ns: Option<u64>,
     took_ns: u64,
+    /// So many looks have failed.
+    failed: u64,
 }
 
 /// A namespace, in which this process need not be.
@@ -41,6 +45,10 @@ pub(super) struct Spaces {
 struct Space {
     diag: DiagSocket,
     sightings: Sightings,
+    /// All that was there at first has been met.
+    is_met: bool,
+    /// So many looks have failed since one did not.
+    failures: u32,
 }
 
 impl Spaces {
@@ -53,6 +61,7 @@ impl Spaces {
             hidden: false,
             found_ns: None,
             took_ns: 0,
+            failed: 0,
         }
     }
 
@@ -64,6 +73,11 @@ impl Spaces {
     /// How many are not, as far as that is known.
     pub(super) fn unreached(&self) -> usize {
         self.closed.len() + usize::from(self.hidden)
+    }
+
+    /// How many looks have failed: what they would have shown the next ones showed.
+    pub(super) fn failed(&self) -> u64 {
+        self.failed
     }
 
     /// Looks for namespaces, if it is time to. What is in one that is not there any more has
@@ -84,12 +98,16 @@ impl Spaces {
                 space.sightings.close(began_ns, &self.wanted, &self.inodes, entries);
             }
         }
-        if found.own_missing {
+        // What a failed look left behind is in its socket's way.
+        let is_to_open = |open: &BTreeMap<u32, Space>, netns| {
+            open.get(netns).is_none_or(|space| space.failures > 0)
+        };
+        if found.own_missing && is_to_open(&self.open, &NO_NUMBER) {
             self.add(NO_NUMBER, DiagSocket::open());
         }
         for (netns, namespace) in &found.open {
             let is_wanted = self.wanted.selection.netns.is_none_or(|wanted| wanted == *netns);
-            if is_wanted && !self.open.contains_key(netns) {
+            if is_wanted && is_to_open(&self.open, netns) {
                 self.add(*netns, open_in(namespace));
             }
         }
@@ -98,14 +116,16 @@ impl Spaces {
     }
 
     fn add(&mut self, netns: u32, opened: io::Result<DiagSocket>) {
-        if self.open.contains_key(&netns) {
-            return;
-        }
         match opened {
             Ok(diag) => {
+                if let Some(space) = self.open.get_mut(&netns) {
+                    space.diag = diag;
+                    return;
+                }
                 let sightings = Sightings::new(netns, self.found_ns);
-                self.open.insert(netns, Space { diag, sightings });
+                self.open.insert(netns, Space { diag, sightings, is_met: false, failures: 0 });
             }
+            Err(_) if self.open.contains_key(&netns) => {}
             Err(_) => {
                 self.closed.insert(netns);
             }
@@ -114,8 +134,24 @@ impl Spaces {
 
     /// Looks at all sockets. `measure`: what each looks like is told in any case.
     pub(super) fn look(&mut self, measure: bool, entries: &mut Vec<Entry>) -> io::Result<()> {
-        let Self { wanted, inodes, open, .. } = self;
-        open.values_mut().try_for_each(|space| space.look((wanted, measure), inodes, entries))
+        let Self { wanted, inodes, open, failed, .. } = self;
+        for (netns, space) in open {
+            if let Err(error) = space.look((wanted, measure), inodes, entries) {
+                *failed += 1;
+                space.failures += 1;
+                if space.failures >= FAILURES_MOST {
+                    return Err(error);
+                }
+                continue;
+            }
+            space.failures = 0;
+            if !std::mem::replace(&mut space.is_met, true) {
+                // Nothing is judged by when that was: each look ends what it does not find.
+                let surveyed = SurveyedNamespace { netns: *netns, began_ns: 0 };
+                entries.push(Entry { at_ns: monotonic_ns(), body: Body::Surveyed(vec![surveyed]) });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -126,7 +162,7 @@ impl Space {
         inodes: &OpenInodes,
         entries: &mut Vec<Entry>,
     ) -> io::Result<()> {
-        let Self { diag, sightings } = self;
+        let Self { diag, sightings, .. } = self;
         let mut from_ns = monotonic_ns();
         for _ in 0..LISTS_MOST {
             from_ns = monotonic_ns();
