@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use support::lab::Lab;
 use support::mixin::{Mixin, prometheus};
 use support::needs::need_root;
 use support::scene::Scene;
@@ -278,6 +279,33 @@ fn crowds_of_scrapers_and_clients_that_stall_leave_tracing_exact() -> Result<()>
     ensure!(run.seen.sum("tcpcong_entries_dropped_total", &[]) == 0.0, "entries were lost");
     let scraped = run.seen.sum("tcpcong_http_requests_total", &[("code", "2xx")]);
     ensure!(scraped >= SCRAPES as f64, "{scraped} answers");
+    Ok(())
+}
+
+#[test]
+fn a_handshake_that_an_address_filter_leaves_out_leaves_nothing() -> Result<()> {
+    if !need_root("a_handshake_that_an_address_filter_leaves_out_leaves_nothing") {
+        return Ok(());
+    }
+    let lab = Lab::new("left-out")?;
+    // Of documentation (RFC 5737): nobody has one.
+    let service = Service::start(&["--raddr", "192.0.2.0/24", "--by", "prefix"])?;
+    lab.silence(true)?;
+    let nobody = SocketAddr::from((lab.server_v4(), 9));
+    let connecting = thread::spawn(move || {
+        lab.client.enter(|| TcpStream::connect_timeout(&nobody, Duration::from_secs(4)))
+    });
+    pause(Duration::from_millis(2_500));
+    let metrics = service.updated_metrics()?;
+    ensure!(connecting.join().expect("no panic")?.is_err(), "somebody has answered");
+    let later = service.updated_metrics()?;
+    service.stop()?;
+    for metrics in [metrics, later] {
+        for name in ["tcpcong_flows", "tcpcong_state_seconds_total", "tcpcong_groups"] {
+            let sum = metrics.sum(name, &[]);
+            ensure!(sum == 0.0, "{name}: {sum}");
+        }
+    }
     Ok(())
 }
 
