@@ -32,7 +32,7 @@ fuzz:
 lint:
 	cargo fmt --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --test kernels -- -D warnings
+	cargo clippy --workspace --test kernels -- -D warnings
 	cargo clippy --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	scripts/layers.sh

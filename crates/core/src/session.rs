@@ -163,7 +163,7 @@ impl Session<'_> {
         };
         // Beside reports verdicts are of all flows, whichever are listed.
         let list_quiet = plan.ledger.list_quiet || plan.verdicts_every.is_some();
-        let options = LedgerOptions { list_quiet, estimated, filtered, max_flows, ..plan.ledger };
+        let options = LedgerOptions { list_quiet, filtered, estimated, max_flows, ..plan.ledger };
         let mut progress = Progress {
             ledger: Ledger::new(started_ns, options),
             pending: Vec::new(),
