@@ -45,9 +45,11 @@ impl Account {
     /// Of nothing so far.
     #[must_use]
     pub fn new(values: Values, began: f64) -> Self {
+        let is_one = values.limits().0 == LabelBy::Nothing;
         Self {
             values,
-            by_value: BTreeMap::new(),
+            // Where nothing tells series apart they are there from the beginning.
+            by_value: is_one.then(|| ("".into(), Sums::default())).into_iter().collect(),
             spells: Spells::none(),
             losses: Losses::default(),
             inexact_ns: None,
@@ -338,3 +340,7 @@ fn transitions(to: &mut Labelled<'_>, sums: &Sums) {
         to.add(&table::UNDONE, labels, Value::Count(count));
     }
 }
+
+#[cfg(test)]
+#[path = "account_tests.rs"]
+mod tests;

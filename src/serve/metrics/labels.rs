@@ -215,8 +215,12 @@ impl Values {
         (value, false)
     }
 
-    /// Lets go of values without flows for an hour. Returns them.
+    /// Lets go of values without flows for an hour. Returns them. Where there is one of each, it
+    /// stays.
     pub fn expired(&mut self, now_ns: u64) -> Vec<Arc<str>> {
+        if self.by == LabelBy::Nothing {
+            return Vec::new();
+        }
         let is_old = |seen_ns: u64| now_ns.saturating_sub(seen_ns) > KEPT_NS;
         self.of_key.retain(|_, (_, seen_ns)| !is_old(*seen_ns));
         let gone: Vec<_> = self
