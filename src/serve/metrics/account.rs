@@ -26,8 +26,10 @@ pub struct Account {
     by_value: BTreeMap<Arc<str>, Sums>,
     spells: Spells,
     losses: Losses,
-    /// When something was missed last.
+    /// When something was missed last, as a report told.
     inexact_ns: Option<u64>,
+    /// How long the last report's interval was.
+    report_ns: u64,
     ongoing: [OngoingSpells; 5],
     namespaces_unreached: usize,
     in_other: u64,
@@ -53,6 +55,7 @@ impl Account {
             spells: Spells::none(),
             losses: Losses::default(),
             inexact_ns: None,
+            report_ns: 0,
             ongoing: [OngoingSpells::default(); 5],
             namespaces_unreached: 0,
             in_other: 0,
@@ -81,8 +84,7 @@ impl Account {
     pub fn begin(&mut self, start: &Start) {
         self.namespaces_unreached = start.namespaces_unreached;
         self.updated_ns = start.at_ns;
-        let is_exact = !start.estimated && start.namespaces_unreached == 0;
-        self.inexact_ns = (!is_exact).then_some(start.at_ns);
+        self.inexact_ns = (start.namespaces_unreached > 0).then_some(start.at_ns);
         self.start = Some(start.clone());
     }
 
@@ -120,6 +122,7 @@ impl Account {
         if !report.is_exact() {
             self.inexact_ns = Some(report.to_ns);
         }
+        self.report_ns = report.interval_ns();
         self.ongoing = report.ongoing_spells;
         self.namespaces_unreached = report.namespaces_unreached;
     }
@@ -166,10 +169,13 @@ impl Account {
             samples_late,
         } = self.losses;
         let mut add = |metric, value| snapshot.add(metric, Vec::new(), value);
-        let is_recent = |at_ns: u64| at_ns + MINUTE_NS >= self.updated_ns;
-        let is_exact = !self.inexact_ns.is_some_and(is_recent);
-        add(&table::EXACT, Value::Count(is_exact.into()));
+        // Until the next report nobody knows better than the last.
+        let window_ns = self.report_ns.max(MINUTE_NS);
+        let is_recent = |at_ns: u64| at_ns.saturating_add(window_ns) >= self.updated_ns;
         let is_estimated = self.start.as_ref().is_some_and(|start| start.estimated);
+        let sees_all = !is_estimated && self.namespaces_unreached == 0;
+        let is_exact = sees_all && !self.inexact_ns.is_some_and(is_recent);
+        add(&table::EXACT, Value::Count(is_exact.into()));
         add(&table::ESTIMATED, Value::Count(is_estimated.into()));
         add(&table::FLOWS_REFUSED, Value::Count(flows_refused));
         add(&table::BIRTHS_MISSED, Value::Count(births_missed));

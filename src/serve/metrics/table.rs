@@ -48,7 +48,7 @@ metrics! {
     DSACK = counter("tcpcong_dsack_segments", Unit::None, "segments that peers reported to have twice (dsack_dups)");
     OVERTAKEN = counter("tcpcong_overtaken_segments", Unit::None, "segments that arrived at peers behind later ones (reord_seen)");
     OUT_OF_ORDER = counter("tcpcong_out_of_order_segments", Unit::None, "segments that came while others before them were missing (rcv_ooopack)");
-    EXACT = gauge("tcpcong_exact", Unit::None, "1 where nothing that bears on the figures was missed in the last minute");
+    EXACT = gauge("tcpcong_exact", Unit::None, "1 where nothing that bears on the figures was missed in the last minute, or interval where that is longer");
     ESTIMATED = gauge("tcpcong_estimated", Unit::None, "1 where sockets are sampled: times are estimates, counts are lower bounds");
     FLOWS_REFUSED = counter("tcpcong_flows_refused", Unit::None, "connections that are not followed, for want of room");
     BIRTHS_MISSED = counter("tcpcong_births_missed", Unit::None, "connections whose beginning was not seen");
