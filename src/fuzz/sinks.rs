@@ -2,6 +2,8 @@
 //! that looks like.
 
 use std::io;
+#[cfg(feature = "serve")]
+use std::time::SystemTime;
 
 use tcpcong_core::compare;
 #[cfg(feature = "serve")]
@@ -87,7 +89,7 @@ impl Sink for Scraped {
     }
 
     fn sums(&mut self, sums: &IntervalSums, _: &mut Output<'_>) -> io::Result<()> {
-        self.0.add(sums, &|_| true);
+        self.0.add(sums, SystemTime::UNIX_EPOCH, &|_| true);
         Ok(())
     }
 

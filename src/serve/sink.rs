@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::http::Rejection;
 use super::metrics::{Account, LabelBy, Snapshot, Value, table};
@@ -174,7 +174,8 @@ impl Sink for ServeSink<'_> {
         if let Some(listening) = listening {
             listening.look_for(sums);
         }
-        account.add(sums, &|port| listening.as_ref().is_none_or(|one| one.ports.contains(&port)));
+        let listens = |port| listening.as_ref().is_none_or(|one| one.ports.contains(&port));
+        account.add(sums, SystemTime::now(), &listens);
         self.update();
         self.answer_requests();
         if let Some(call) = &mut self.each_second {

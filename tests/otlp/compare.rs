@@ -96,14 +96,17 @@ pub(crate) fn ensure_forward(pushes: &[Push]) -> Result<Vec<u64>> {
     let mut last: BTreeMap<(String, Attributes), Point> = BTreeMap::new();
     for push in pushes {
         let points = points(push)?;
-        let (began, at) = points.first().context("points")?.times_ns;
-        ensure!(points.iter().all(|point| point.times_ns == (began, at)) && began <= at);
+        let (_, at) = points.first().context("points")?.times_ns;
+        // What has the label of --by counts since its value came.
+        let is_right = |(since, of): (u64, u64)| since <= at && of == at;
+        ensure!(points.iter().all(|point| is_right(point.times_ns)), "{points:?}");
         ensure!(times.last().is_none_or(|last| *last < at), "{times:?}, then {at}");
         times.push(at);
         for point in points {
             let key = (point.name.clone(), point.attributes.clone());
             if let Some(before) = last.insert(key, point.clone()) {
-                ensure!(before.times_ns.0 == began, "{} began anew", point.name);
+                let is_same = before.times_ns.0 == point.times_ns.0;
+                ensure!(is_same, "{} began anew", point.name);
                 let went_back = point.is_monotonic && point.value < before.value;
                 ensure!(!went_back, "{} {:?} went back", point.name, point.attributes);
             }

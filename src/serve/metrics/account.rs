@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use prometheus_client::metrics::histogram::Histogram;
 
@@ -19,11 +20,19 @@ use tcpcong_core::source::SourceCost;
 /// What is told of the last minute, for scrapers that come less often than updates.
 const MINUTE_NS: u64 = 60_000_000_000;
 
+/// What flows of one value add up to.
+#[derive(Debug, Default)]
+struct OfValue {
+    /// When the value came, where that is later than the counters' beginning.
+    since: Option<SystemTime>,
+    sums: Sums,
+}
+
 /// All counters.
 #[derive(Debug)]
 pub struct Account {
     values: Values,
-    by_value: BTreeMap<Arc<str>, Sums>,
+    by_value: BTreeMap<Arc<str>, OfValue>,
     spells: Spells,
     losses: Losses,
     /// When something was missed last, as a report told.
@@ -51,7 +60,7 @@ impl Account {
         Self {
             values,
             // Where nothing tells series apart they are there from the beginning.
-            by_value: is_one.then(|| ("".into(), Sums::default())).into_iter().collect(),
+            by_value: is_one.then(|| ("".into(), OfValue::default())).into_iter().collect(),
             spells: Spells::none(),
             losses: Losses::default(),
             inexact_ns: None,
@@ -88,10 +97,11 @@ impl Account {
         self.start = Some(start.clone());
     }
 
-    /// Adds what all flows have come to since the last call. `listening`: whether somebody
-    /// listens at a port.
-    pub fn add(&mut self, sums: &IntervalSums, listening: &dyn Fn(u16) -> bool) {
-        self.by_value.values_mut().for_each(|sums| sums.alive = [0; 5]);
+    /// Adds what all flows have come to since the last call, of an interval that ends now.
+    /// `listening`: whether somebody listens at a port.
+    pub fn add(&mut self, sums: &IntervalSums, now: SystemTime, listening: &dyn Fn(u16) -> bool) {
+        let began = now.checked_sub(Duration::from_nanos(sums.to_ns - sums.from_ns));
+        self.by_value.values_mut().for_each(|one| one.sums.alive = [0; 5]);
         for one in &sums.by_key {
             // A connection that a filter does not want has come and gone.
             let is_nothing = one.sums == Sums::default();
@@ -102,7 +112,8 @@ impl Account {
             if lacks_room {
                 self.in_other += one.sums.started;
             }
-            self.by_value.entry(value).or_default().add(&one.sums);
+            let came = || OfValue { since: began, sums: Sums::default() };
+            self.by_value.entry(value).or_insert_with(came).sums.add(&one.sums);
         }
         for gone in self.values.expired(sums.to_ns) {
             self.by_value.remove(&gone);
@@ -132,9 +143,10 @@ impl Account {
     pub fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot::default();
         let name = self.values.limits().0.name();
-        for (value, sums) in &self.by_value {
+        for (value, OfValue { since, sums }) in &self.by_value {
             let label = name.map(|name| (name, Cow::from(value.to_string())));
-            flows(&mut Labelled { snapshot: &mut snapshot, label: label.as_ref() }, sums);
+            let (snapshot, label, since) = (&mut snapshot, label.as_ref(), *since);
+            flows(&mut Labelled { snapshot, label, since }, sums);
         }
         self.add_spells(&mut snapshot);
         self.add_trust(&mut snapshot);
@@ -233,6 +245,7 @@ fn of(state: State) -> Label {
 struct Labelled<'s> {
     snapshot: &'s mut Snapshot,
     label: Option<&'s Label>,
+    since: Option<SystemTime>,
 }
 
 impl Labelled<'_> {
@@ -243,7 +256,7 @@ impl Labelled<'_> {
         value: Value,
     ) {
         let labels = self.label.cloned().into_iter().chain(labels).collect();
-        self.snapshot.add(metric, labels, value);
+        self.snapshot.add_since(self.since, metric, labels, value);
     }
 
     fn count(&mut self, metric: &'static Metric, count: u64) {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// One metric, whoever asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +115,8 @@ pub struct Point {
     pub labels: Vec<Label>,
     /// The value.
     pub value: Value,
+    /// From when on it counts, where that is later than the counters' beginning.
+    pub since: Option<SystemTime>,
 }
 
 /// A metric, and all its values.
@@ -135,7 +138,18 @@ pub struct Snapshot {
 impl Snapshot {
     /// Adds a metric's value.
     pub fn add(&mut self, metric: &'static Metric, labels: Vec<Label>, value: Value) {
-        let point = Point { labels, value };
+        self.add_since(None, metric, labels, value);
+    }
+
+    /// Adds a metric's value that counts from an instant on.
+    pub fn add_since(
+        &mut self,
+        since: Option<SystemTime>,
+        metric: &'static Metric,
+        labels: Vec<Label>,
+        value: Value,
+    ) {
+        let point = Point { labels, value, since };
         match self.families.iter_mut().rev().find(|family| std::ptr::eq(family.metric, metric)) {
             Some(family) => family.points.push(point),
             None => self.families.push(Family { metric, points: vec![point] }),

@@ -40,11 +40,20 @@ pub(super) struct Common {
     pub(super) gzip: bool,
 }
 
-/// When points began and when they are of, nanoseconds since 1970.
+/// When the counters were 0, and when points are of.
 #[derive(Clone, Copy)]
 struct Times {
-    began_ns: u64,
-    at_ns: u64,
+    began: SystemTime,
+    at: SystemTime,
+}
+
+impl Times {
+    /// From when on a point counts and when it is of, nanoseconds since 1970.
+    fn of(self, point: &Point) -> (u64, u64) {
+        let since = point.since.map_or(self.began, |since| since.max(self.began));
+        // A clock that was set back must not have a point end before it begins.
+        (ns(since), ns(self.at.max(since)))
+    }
 }
 
 impl Common {
@@ -58,8 +67,7 @@ impl Common {
     }
 
     fn request(&self, snapshot: &Snapshot, at: SystemTime) -> ExportMetricsServiceRequest {
-        // A clock that was set back must not have a point end before it begins.
-        let times = Times { began_ns: ns(self.began), at_ns: ns(at.max(self.began)) };
+        let times = Times { began: self.began, at };
         let scope = InstrumentationScope {
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -101,10 +109,11 @@ fn metric(family: &Family, times: Times) -> Option<Metric> {
                 Value::Real(real) => Number::AsDouble(real),
                 Value::Lengths(_) => return None,
             };
+            let (start_time_unix_nano, time_unix_nano) = times.of(point);
             Some(NumberDataPoint {
                 attributes: labels(point),
-                start_time_unix_nano: times.began_ns,
-                time_unix_nano: times.at_ns,
+                start_time_unix_nano,
+                time_unix_nano,
                 value: Some(value),
                 ..NumberDataPoint::default()
             })
@@ -123,7 +132,7 @@ fn metric(family: &Family, times: Times) -> Option<Metric> {
             data_points: family
                 .points
                 .iter()
-                .filter_map(|point| histogram(&point.value, labels(point), times))
+                .filter_map(|point| histogram(point, labels(point), times))
                 .collect(),
             aggregation_temporality: cumulative,
         }),
@@ -137,12 +146,13 @@ fn metric(family: &Family, times: Times) -> Option<Metric> {
     })
 }
 
-fn histogram(value: &Value, attributes: Vec<KeyValue>, times: Times) -> Option<HistogramDataPoint> {
-    let Value::Lengths(lengths) = value else { return None };
+fn histogram(point: &Point, attributes: Vec<KeyValue>, times: Times) -> Option<HistogramDataPoint> {
+    let Value::Lengths(lengths) = &point.value else { return None };
+    let (start_time_unix_nano, time_unix_nano) = times.of(point);
     Some(HistogramDataPoint {
         attributes,
-        start_time_unix_nano: times.began_ns,
-        time_unix_nano: times.at_ns,
+        start_time_unix_nano,
+        time_unix_nano,
         count: lengths.count,
         sum: Some(lengths.sum),
         bucket_counts: lengths.buckets.clone(),

@@ -83,6 +83,25 @@ fn a_snapshot_becomes_cumulative_points_with_its_own_time() {
 }
 
 #[test]
+fn a_value_that_comes_later_has_a_start_of_its_own() {
+    let seconds = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+    let mut snapshot = Snapshot::default();
+    // The service began at 1000.
+    for since in [None, Some(seconds(1005)), Some(seconds(999)), Some(seconds(1011))] {
+        snapshot.add_since(since, &table::RTOS, Vec::new(), Value::Count(1));
+    }
+    let request = common(false).request(&snapshot, seconds(1010));
+    let Some(Data::Sum(rtos)) = &request.resource_metrics[0].scope_metrics[0].metrics[0].data
+    else {
+        panic!("{request:?}")
+    };
+    let times = |point: &NumberDataPoint| (point.start_time_unix_nano, point.time_unix_nano);
+    let times: Vec<_> = rtos.data_points.iter().map(times).collect();
+    let expected = [(1000, 1010), (1005, 1010), (1000, 1010), (1011, 1011)];
+    assert_eq!(times, expected.map(|(from, to)| (from * 1_000_000_000, to * 1_000_000_000)));
+}
+
+#[test]
 fn no_point_ends_before_it_begins() {
     let request = common(false).request(&snapshot(), UNIX_EPOCH);
     let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];
