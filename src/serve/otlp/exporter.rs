@@ -62,16 +62,22 @@ impl Exporter {
 
     /// Adds what became of pushes so far.
     pub fn add(&self, snapshot: &mut Snapshot) {
-        let Counters { sent, failed, dropped } = &*self.counters;
-        for (result, counter) in [("sent", sent), ("failed", failed), ("dropped", dropped)] {
-            let count = Value::Count(counter.load(Ordering::Relaxed));
-            snapshot.add(&table::OTLP_EXPORTS, vec![("result", Cow::from(result))], count);
-        }
+        self.counters.add(snapshot);
     }
 
     /// These are the figures now.
     pub fn offer(&self, snapshot: Arc<Snapshot>) {
         self.feed.send_modify(|feed| feed.latest = Some((snapshot, SystemTime::now())));
+    }
+}
+
+impl Counters {
+    pub(super) fn add(&self, snapshot: &mut Snapshot) {
+        let Self { sent, failed, dropped } = self;
+        for (result, counter) in [("sent", sent), ("failed", failed), ("dropped", dropped)] {
+            let count = Value::Count(counter.load(Ordering::Relaxed));
+            snapshot.add(&table::OTLP_EXPORTS, vec![("result", Cow::from(result))], count);
+        }
     }
 }
 

@@ -5,8 +5,14 @@ use std::sync::Arc;
 use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::common::v1::any_value;
 
+use super::super::run::Counters;
 use super::*;
-use crate::serve::metrics::{Lengths, table};
+use crate::serve::metrics::{Account, LabelBy, Lengths, Scraped, Values, table};
+use crate::serve::{ServeSink, Shared};
+use tcpcong_core::model::sample::{row, start};
+use tcpcong_core::model::{Cause, IntervalSums, KeySums, State, SumKey, Sums, UndoBy};
+use tcpcong_core::sink::{Output, Sink as _};
+use tcpcong_core::source::SourceCost;
 
 fn common(gzip: bool) -> Common {
     let began = UNIX_EPOCH + Duration::from_secs(1000);
@@ -118,4 +124,60 @@ fn a_compressed_message_is_the_same() {
     let mut unpacked = Vec::new();
     GzDecoder::new(&*gzip.bytes).read_to_end(&mut unpacked).unwrap();
     assert_eq!(unpacked, plain.bytes);
+}
+
+/// All that has labels, of a service by unit.
+fn labelled() -> Snapshot {
+    let account = Account::new(Values::new(LabelBy::Unit, 9), 0.0);
+    let shared = Shared::new(Scraped::new(account.spells()), Err("nothing is kept"));
+    let scraped = Arc::clone(&shared.0);
+    let begin = Box::new(|_: &mut Output<'_>| Ok(Box::new(|_: &mut Output<'_>| ()) as _));
+    let mut sink = ServeSink::new(account, false, shared, None, None, None, begin);
+    let undo = (State::Loss, State::Open, Cause::Undo(Some(UndoBy::Dsack)));
+    let sums = Sums { transitions: [(undo, 1)].into(), ..Sums::default() };
+    let sums = IntervalSums {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        from_ns: 0,
+        to_ns: 1,
+        by_key: vec![KeySums { key: SumKey::Cgroup(Some(1)), example: row(1), sums }],
+        spells: Vec::new(),
+        cost: SourceCost::default(),
+    };
+    let out = &mut Output { data: &mut std::io::sink(), remarks: &mut std::io::sink() };
+    sink.started(&start(0), out).unwrap();
+    sink.sums(&sums, out).unwrap();
+    let mut snapshot = Snapshot::clone(&scraped.scraped.last());
+    Counters::default().add(&mut snapshot);
+    snapshot
+}
+
+#[test]
+fn every_attribute_is_documented_and_of_a_label_that_there_is() {
+    let snapshot = labelled();
+    let request = common(false).request(&snapshot, UNIX_EPOCH);
+    let documentation = include_str!("../../../docs/otlp.md");
+    for metric in &request.resource_metrics[0].scope_metrics[0].metrics {
+        let attributes: Vec<_> = match metric.data.as_ref().unwrap() {
+            Data::Sum(Sum { data_points, .. }) | Data::Gauge(Gauge { data_points }) => {
+                data_points.iter().flat_map(|point| &point.attributes).collect()
+            }
+            Data::Histogram(histogram) => {
+                histogram.data_points.iter().flat_map(|point| &point.attributes).collect()
+            }
+            other => panic!("{other:?}"),
+        };
+        for KeyValue { key, .. } in attributes {
+            let is_documented = key.contains('.') && documentation.contains(&format!("`{key}`"));
+            assert!(is_documented, "{}: {key}", metric.name);
+        }
+    }
+    for (metric, name) in names::NAMES {
+        let Name::Metric { attributes, .. } = name else { continue };
+        let families = snapshot.families.iter().filter(|one| std::ptr::eq(one.metric, *metric));
+        let labels: Vec<_> =
+            families.flat_map(|one| &one.points).flat_map(|point| &point.labels).collect();
+        for (label, _) in *attributes {
+            assert!(labels.iter().any(|(known, _)| known == label), "{}: {label}", metric.name);
+        }
+    }
 }

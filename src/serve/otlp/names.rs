@@ -56,7 +56,7 @@ pub(super) const BY: [(&str, &str); 7] = [
 ];
 
 const STATE: &[(&str, &str)] = &[("state", "tcpcong.state")];
-const GROUPED: &[(&str, &str)] = &[("by", "tcpcong.group.by")];
+const GROUPED: &[(&str, &str)] = &[("key", "tcpcong.group.by")];
 
 /// Shorter than the variant, so that the table is one.
 const fn to(
@@ -79,7 +79,7 @@ pub(super) static NAMES: &[(&Metric, Name)] = &[
     (&table::TRANSITIONS, to("tcpcong.state.transitions", "{transition}", Counter,
         &[("from", "tcpcong.state.from"), ("to", "tcpcong.state.to"), ("cause", "tcpcong.cause")])),
     (&table::UNDONE, to("tcpcong.reduction.undone", "{reduction}", Counter,
-        &[("from", "tcpcong.state.from"), ("by", "tcpcong.undo.by")])),
+        &[("from", "tcpcong.state.from"), ("how", "tcpcong.undo.by")])),
     (&table::RTOS, to("tcpcong.rto.timeouts", "{timeout}", Counter, &[])),
     (&table::REPEATED_RTOS, to("tcpcong.rto.repeats", "{timeout}", Counter, &[])),
     (&table::WAITED, to("tcpcong.rto.waited", "s", Counter, STATE)),
