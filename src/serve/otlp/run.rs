@@ -21,7 +21,7 @@ const FIRST: Duration = Duration::from_secs(1);
 /// What is left at the end has this long.
 const LAST: Duration = Duration::from_millis(1500);
 /// From a failed push to the next attempt: this at first, and twice as long each time, up to the
-/// interval, and never beyond these.
+/// interval, which counts as the nearest of these where it is shorter or longer.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSES_MOST: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
 /// A receiver may ask for more, and for no more than this.
@@ -142,7 +142,7 @@ async fn send_all(waiting: Arc<Waiting>, mut client: Client, pause_most: Duratio
                 if is_last_attempt {
                     return;
                 }
-                let length = asked.map_or_else(|| varied(pause), |asked| asked.min(ASKED_MOST));
+                let length = before_next(pause, asked);
                 pause = pause_most.min(pause * 2);
                 _ = timeout(length, waiting.ending.notified()).await;
                 is_last_attempt = waiting.is_over.load(Ordering::Relaxed);
@@ -151,6 +151,11 @@ async fn send_all(waiting: Arc<Waiting>, mut client: Client, pause_most: Duratio
         }
         pause = PAUSE;
     }
+}
+
+/// What a receiver asks for counts where it is longer: it may ask for none at all.
+fn before_next(pause: Duration, asked: Option<Duration>) -> Duration {
+    varied(pause).max(asked.unwrap_or_default()).min(ASKED_MOST)
 }
 
 /// By a fifth, so that a fleet does not come back to its receiver all at once.
@@ -220,5 +225,22 @@ impl Waiting {
 fn say(line: Option<String>) {
     if let Some(line) = line {
         _ = writeln!(io::stderr(), "tcpcong: {line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_may_ask_for_a_longer_pause_but_not_for_none() {
+        let seconds = Duration::from_secs;
+        let own = seconds(8)..=seconds(12);
+        for asked in [None, Some(Duration::ZERO), Some(seconds(1))] {
+            let length = before_next(seconds(10), asked);
+            assert!(own.contains(&length), "{asked:?}: {length:?}");
+        }
+        assert_eq!(before_next(seconds(10), Some(seconds(60))), seconds(60));
+        assert_eq!(before_next(seconds(10), Some(seconds(9999))), ASKED_MOST);
     }
 }
