@@ -2,6 +2,7 @@
 //! what. Options count before variables, those of metrics before those of all signals. Not here:
 //! the push.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -78,8 +79,16 @@ struct Said {
 impl Said {
     fn wrong(&self, what: impl fmt::Display) -> OtlpError {
         let joint = if self.name.starts_with('-') { ' ' } else { '=' };
-        OtlpError(format!("{}{joint}{}: {what}", self.name, self.value))
+        OtlpError(format!("{}{joint}{}: {what}", self.name, without_password(&self.value)))
     }
+}
+
+/// Where a URL has a name and a password, stars instead of them. A password may have any
+/// characters, also those that end a host.
+fn without_password(value: &str) -> Cow<'_, str> {
+    let Some((before, rest)) = value.rsplit_once('@') else { return value.into() };
+    let scheme = ["http://", "https://"].into_iter().find(|scheme| before.starts_with(scheme));
+    format!("{}***@{rest}", scheme.unwrap_or_default()).into()
 }
 
 /// What options and variables there are.

@@ -123,4 +123,12 @@ fn what_is_wrong_is_said_by_the_name_of_what_says_it_and_never_with_a_headers_va
         let error = said(&options(Some("http://x")), &[("OTEL_EXPORTER_OTLP_HEADERS", list)]);
         assert!(!error.contains("secret"), "{error}");
     }
+    assert_eq!(
+        said(&options(Some("http://me:secret@x")), &[]),
+        "--otlp.endpoint http://***@x: no names or passwords here: a header has them"
+    );
+    for url in ["me:secret@x", "http://me:se/secret@x", "http://me:secret@a@x", "me:secret://@x"] {
+        let error = said(&options(None), &[("OTEL_EXPORTER_OTLP_ENDPOINT", url)]);
+        assert!(error.contains("***@x: ") && !error.contains("secret"), "{error}");
+    }
 }
