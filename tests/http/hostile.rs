@@ -163,6 +163,26 @@ fn clients_that_read_nothing_take_no_more_memory_than_there_is_for_them() -> Res
 }
 
 #[test]
+fn slow_pages_that_nobody_waits_for_any_more_count_until_they_are_made() -> Result<()> {
+    let stand = Stand::plain()?;
+    let mut asking = Vec::new();
+    for _ in 0..2 {
+        let mut stream = stand.connect()?;
+        stream.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")?;
+        asking.push(stream);
+    }
+    stand.wait_until("two pages wait", || stand.gate.waiting.load(Ordering::SeqCst) == 2)?;
+    drop(asking);
+    stand.wait_until("the clients have gone", || stand.counters.open() == 0)?;
+    ensure!(stand.get("/slow")?.starts_with("HTTP/1.1 503"));
+    assert_eq!(stand.gate.waiting.load(Ordering::SeqCst), 2);
+    stand.gate.open();
+    stand.wait_until("there is room again", || {
+        stand.get("/slow").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    })
+}
+
+#[test]
 fn a_handshake_that_does_not_go_on_is_cut_off() -> Result<()> {
     let stand =
         Stand::with("tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n")?;

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use tcpcong::serve::http::Rejection;
 
 use crate::stand::{Stand, metrics};
+use crate::support::tool::pause;
 
 const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
 const KNOWING: &str = "https --cacert ca.crt";
@@ -157,6 +158,29 @@ fn many_wrong_passwords_do_not_keep_a_known_one_out() -> Result<()> {
     ensure!(took < Duration::from_secs(2), "{took:?}");
     // One is hashed, 16 wait, and the others are told to come again.
     ensure!(stand.responses("5xx") >= 40, "{}", stand.responses("5xx"));
+    Ok(())
+}
+
+#[test]
+fn guesses_whose_clients_have_gone_leave_one_password_being_hashed() -> Result<()> {
+    let stand = Stand::with(&users(10)?)?;
+    let begin = Instant::now();
+    assert_eq!(stand.curl("-u prometheus:wrong", "/metrics")?.status, 401);
+    let one = begin.elapsed();
+    for number in 0..40 {
+        let mut stream = stand.connect()?;
+        let guess = base64(&format!("prometheus:{number}"));
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {guess}\r\n\r\n");
+        std::io::Write::write_all(&mut stream, head.as_bytes())?;
+        // Long enough for the request to be read.
+        pause(Duration::from_millis(5));
+    }
+    stand.wait_until("the clients have gone", || stand.counters.open() == 0)?;
+    let begin = Instant::now();
+    assert_eq!(stand.curl("-u prometheus:open:sesame", "/metrics")?.status, 200);
+    let took = begin.elapsed();
+    println!("{one:?} for one guess, {took:?} after 40 that nobody waits for");
+    ensure!(took < 6 * one, "{took:?}, and {one:?} for one");
     Ok(())
 }
 

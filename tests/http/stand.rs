@@ -162,6 +162,17 @@ impl Stand {
         curl(self.directory(), arguments, &format!("{}{path}", self.address))
     }
 
+    /// Waits until it is so.
+    pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) -> Result<()> {
+        let begin = Instant::now();
+        while !is_so() {
+            let open = self.counters.open();
+            ensure!(begin.elapsed() < Duration::from_secs(10), "not yet: {what}; {open} open");
+            pause(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     /// Waits until so many were answered with this class of status; hyper's own answers are
     /// counted a little after they are sent.
     pub(crate) fn wait_for_responses(&self, class: &str, count: u64) -> Result<()> {

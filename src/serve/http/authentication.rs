@@ -28,12 +28,12 @@ pub(super) enum Authentication {
 /// One password at a time is hashed, so that whoever tries many takes one processor at most.
 pub(super) struct Hashing {
     waiting: Semaphore,
-    running: Semaphore,
+    running: Arc<Semaphore>,
 }
 
 impl Hashing {
     pub(super) fn new() -> Self {
-        Self { waiting: Semaphore::new(MOST_WAITING), running: Semaphore::new(1) }
+        Self { waiting: Semaphore::new(MOST_WAITING), running: Arc::new(Semaphore::new(1)) }
     }
 
     /// Checks the header Authorization.
@@ -51,14 +51,20 @@ impl Hashing {
         if web.is_known(&user, &password) {
             return Authentication::Passed;
         }
-        let Ok(_waiting) = self.waiting.try_acquire() else { return Authentication::Busy };
-        let Ok(_running) = self.running.acquire().await else { return Authentication::Busy };
+        let Ok(waiting) = self.waiting.try_acquire() else { return Authentication::Busy };
+        let running = Arc::clone(&self.running).acquire_owned().await;
+        let Ok(running) = running else { return Authentication::Busy };
+        drop(waiting);
         // While this one waited, another may have been good.
         if web.is_known(&user, &password) {
             return Authentication::Passed;
         }
         let checked = Arc::clone(web);
-        let checking = spawn_blocking(move || is_right(&checked, &user, &password));
+        // A client that leaves does not end the hashing, so that the permit stays with it.
+        let checking = spawn_blocking(move || {
+            let _running = running;
+            is_right(&checked, &user, &password)
+        });
         match checking.await {
             Ok(true) => Authentication::Passed,
             _ => Authentication::Failed,

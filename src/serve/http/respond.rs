@@ -150,8 +150,9 @@ impl Shared {
         let Ok(permit) = Arc::clone(&self.slow).try_acquire_owned() else {
             return (busy("this page takes long, and others are waiting for it"), None);
         };
-        match spawn_blocking(move || page(&*pages, &asked, client)).await {
-            Ok(answer) => (answer, Some(permit)),
+        // The page goes on without a client that leaves, and the permit with it.
+        match spawn_blocking(move || (page(&*pages, &asked, client), permit)).await {
+            Ok((answer, permit)) => (answer, Some(permit)),
             Err(_) => (Answer::line(500, "this page could not be made"), None),
         }
     }

@@ -18,8 +18,8 @@ use super::{HttpCounters, Pages, WebConfig, connection, listen};
 
 /// Connections at a time.
 const MOST_CONNECTIONS: usize = 256;
-/// Two slow pages, what reads their streams, and a password.
-const MOST_THREADS: usize = 5;
+/// Two slow pages, each until its stream is read, and a password.
+const MOST_THREADS: usize = 3;
 /// What is under way when the server is stopped has this long.
 const GRACE: Duration = Duration::from_millis(800);
 /// After a failed accept, where the next one would fail as well.
