@@ -73,9 +73,12 @@ impl ServicePages {
                 format!("{name}: it has no parameters: all that is kept comes"),
             );
         }
-        match self.recording() {
-            Ok(recording) => Answer::ok("application/zstd", recording)
-                .with_header("Content-Disposition", "attachment; filename=\"hindsight.jsonl.zst\""),
+        // It may be larger than all that is kept for answers.
+        match self.0.hindsight() {
+            Ok(kept) => Answer::stream("application/zstd", move |out| {
+                kept.write(out).map(|_| ()).map_err(std::io::Error::other)
+            })
+            .with_header("Content-Disposition", "attachment; filename=\"hindsight.jsonl.zst\""),
             Err(why) => Answer::line(503, why),
         }
     }
@@ -115,5 +118,52 @@ impl Pages for ServicePages {
 
     fn links(&self) -> &[Link] {
         &LINKS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::super::http::Content;
+    use super::super::metrics::{Account, LabelBy, Scraped, Values};
+    use super::*;
+    use tcpcong_core::recording::Hindsight;
+
+    fn scraped() -> Scraped {
+        Scraped::new(Account::new(Values::new(LabelBy::Nothing, 1), 0.0).spells())
+    }
+
+    struct Sent(std::sync::mpsc::Sender<Vec<u8>>);
+
+    impl Write for Sent {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(bytes.to_vec()).map_err(io::Error::other)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_kept_in_memory_is_sent_as_it_is_written() {
+        let (shared, requests) = Shared::new(scraped(), Ok(()));
+        let hindsight = Hindsight::new(Duration::from_secs(60));
+        let kept = hindsight.kept(&hindsight.recorder(10_000_000).unwrap()).unwrap();
+        let whole = kept.recording().unwrap();
+        let tracing = thread::spawn(move || requests.recv().unwrap().send(Ok(kept)).unwrap());
+        let request = Request::new("/hindsight").unwrap().trusting(true);
+        let answer = ServicePages(shared).answer(&request);
+        tracing.join().unwrap();
+        assert_eq!(answer.status(), 200);
+        let Content::Stream(stream) = answer.into_content() else { panic!("it is a whole answer") };
+        let (sender, parts) = channel();
+        stream(Box::new(Sent(sender))).unwrap();
+        assert_eq!(parts.iter().flatten().collect::<Vec<_>>(), whole);
     }
 }

@@ -148,6 +148,14 @@ fn a_stream_is_read_as_it_is_sent() -> Result<()> {
 }
 
 #[test]
+fn a_stream_that_breaks_off_is_no_whole_answer() -> Result<()> {
+    let stand = Stand::plain()?;
+    // 18: a part of the file is missing.
+    assert_eq!(stand.curl("", "/broken")?.exit, 18);
+    Ok(())
+}
+
+#[test]
 fn a_server_that_is_stopped_answers_what_is_under_way() -> Result<()> {
     let stand = Stand::plain()?;
     let idle = stand.connect()?;

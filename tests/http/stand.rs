@@ -56,16 +56,21 @@ impl Pages for TestPages {
                 self.0.pass();
                 Answer::line(200, "at last").with_header("X-Slow", "yes")
             }
-            "/stream" => {
-                Answer::stream("application/octet-stream", std::io::repeat(b'x').take(STREAM_BYTES))
-            }
+            "/stream" => Answer::stream("application/octet-stream", |mut out| {
+                std::io::copy(&mut std::io::repeat(b'x').take(STREAM_BYTES), &mut out)?;
+                Ok(())
+            }),
+            "/broken" => Answer::stream("text/plain", |mut out| {
+                out.write_all(b"a part")?;
+                Err(std::io::Error::other("no more can be had"))
+            }),
             "/large" => Answer::ok("text/plain", vec![b'y'; 20 << 20]),
             _ => Answer::unknown(),
         }
     }
 
     fn is_slow(&self, path: &str) -> bool {
-        matches!(path, "/slow" | "/stream")
+        matches!(path, "/slow" | "/stream" | "/broken")
     }
 
     fn title(&self) -> &'static str {

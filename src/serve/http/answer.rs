@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Write};
 
 /// A line of text, in UTF-8.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
@@ -21,10 +21,13 @@ pub struct Answer {
 pub enum Content {
     /// All of it. It is compressed for those who are far away and accept gzip.
     Bytes(Vec<u8>),
-    /// Read aside while it is sent, for what is too large to have in memory. Of slow paths
-    /// only: elsewhere it would be read with nobody counting how many are.
-    Stream(Box<dyn Read + Send>),
+    /// Written aside while it is sent, for what is too large to have in memory. Of slow paths
+    /// only: elsewhere it would be written with nobody counting how many are.
+    Stream(Stream),
 }
+
+/// Writes a content.
+pub type Stream = Box<dyn FnOnce(Box<dyn Write>) -> io::Result<()> + Send>;
 
 impl fmt::Debug for Content {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,14 +60,14 @@ impl Answer {
         Self::new(status, TEXT, Content::Bytes(line.into_bytes()))
     }
 
-    /// 200, with all that can be read of this. A connection whose reading fails is closed
-    /// before the end, which the client can tell from a whole answer.
+    /// 200, with all that this writes. A connection whose writing fails is closed before the
+    /// end, which the client can tell from a whole answer.
     #[must_use]
     pub fn stream(
         content_type: impl Into<Cow<'static, str>>,
-        read: impl Read + Send + 'static,
+        write: impl FnOnce(Box<dyn Write>) -> io::Result<()> + Send + 'static,
     ) -> Self {
-        Self::new(200, content_type, Content::Stream(Box::new(read)))
+        Self::new(200, content_type, Content::Stream(Box::new(write)))
     }
 
     /// There is no such page; the server says which there are.
@@ -106,5 +109,11 @@ impl Answer {
     #[must_use]
     pub fn content(&self) -> &Content {
         &self.content
+    }
+
+    /// The same, alone.
+    #[must_use]
+    pub fn into_content(self) -> Content {
+        self.content
     }
 }

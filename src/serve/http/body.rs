@@ -1,6 +1,6 @@
 //! The bytes of an answer as hyper asks for them. Not what they are.
 
-use std::io::{self, Read};
+use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,9 +10,10 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
 
+use super::answer::Stream;
 use super::pace::Pace;
 
-/// A stream is read in parts of this size.
+/// A stream is sent in parts of this size at most.
 const PART_BYTES: usize = 64 << 10;
 
 /// What whole answers that are on their way take of memory.
@@ -64,35 +65,50 @@ impl AnswerBody {
         Self { content: Sent::Whole((!bytes.is_empty()).then_some(bytes)), pace }
     }
 
-    /// Reads on another thread, at most two parts ahead of the client; `permit` lasts until
-    /// all is read.
-    pub(super) fn read(
-        read: Box<dyn Read + Send>,
+    /// Writes on another thread, at most two parts ahead of the client; `permit` lasts until
+    /// all is written.
+    pub(super) fn written(
+        stream: Stream,
         permit: Option<OwnedSemaphorePermit>,
         pace: Arc<Pace>,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(2);
         spawn_blocking(move || {
-            read_parts(read, &sender);
-            drop(permit);
+            let _permit = permit;
+            // What is not written to its end ends in an error, after a panic as well.
+            let mut end = End { sender: sender.clone(), is_whole: false };
+            end.is_whole = stream(Box::new(Parts(sender))).is_ok();
         });
         Self { content: Sent::Parts(receiver), pace }
     }
 }
 
-/// Reads to the end, to an error, or until nobody takes it.
-fn read_parts(mut read: Box<dyn Read + Send>, sender: &mpsc::Sender<io::Result<Bytes>>) {
-    loop {
-        let mut part = Vec::with_capacity(PART_BYTES);
-        let outcome = read.by_ref().take(PART_BYTES as u64).read_to_end(&mut part);
-        let is_last = !matches!(outcome, Ok(length) if length > 0);
-        let is_over = match outcome {
-            Ok(0) => true,
-            Ok(_) => sender.blocking_send(Ok(part.into())).is_err(),
-            Err(error) => sender.blocking_send(Err(error)).is_err(),
-        };
-        if is_over || is_last {
-            return;
+/// Sends what is written, in parts, until nobody takes them.
+struct Parts(mpsc::Sender<io::Result<Bytes>>);
+
+impl Write for Parts {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let part = &bytes[..bytes.len().min(PART_BYTES)];
+        let sent = self.0.blocking_send(Ok(Bytes::copy_from_slice(part)));
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct End {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    is_whole: bool,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            // It fails where the client has gone.
+            _ = self.sender.blocking_send(Err(io::Error::other("the content ended early")));
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct Shared {
     hostname: String,
 }
 
-/// An answer, and what is held until a slow one has been read.
+/// An answer, and what is held until a slow one has been written.
 type Answered = (Answer, Option<OwnedSemaphorePermit>);
 
 impl Shared {
@@ -185,7 +185,7 @@ impl Shared {
                 }
             }
             Content::Stream(_) if is_head => AnswerBody::whole(Bytes::new(), pace),
-            Content::Stream(read) => AnswerBody::read(read, permit, pace),
+            Content::Stream(stream) => AnswerBody::written(stream, permit, pace),
         };
         let mut response = Response::new(body);
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);

@@ -18,7 +18,7 @@ use super::{HttpCounters, Pages, WebConfig, connection, listen};
 
 /// Connections at a time.
 const MOST_CONNECTIONS: usize = 256;
-/// Two slow pages, each until its stream is read, and a password.
+/// Two slow pages, each until its stream is written, and a password.
 const MOST_THREADS: usize = 3;
 /// What is under way when the server is stopped has this long.
 const GRACE: Duration = Duration::from_millis(800);
