@@ -141,7 +141,7 @@ impl<'c> Service<'c> {
         let lines = lines.map(|lines| LinesSink::new(lines, &params(self.config))).transpose()?;
         let reopener = lines.as_ref().map(LinesSink::reopener);
         let Self { config, server, web, began, account, shared, requests, reload } = self;
-        let pages = Arc::new(ServicePages(Arc::clone(&shared)));
+        let pages = Arc::new(ServicePages::new(Arc::clone(&shared)));
         let counters = Arc::clone(&shared.http);
         let exporter = config.otlp.as_ref();
         let exporter = exporter.map(|otlp| Exporter::start(otlp, began)).transpose()?;

@@ -1,9 +1,9 @@
 //! The pages of the service: metrics for all, and for those who are trusted what leads from them
 //! to a connection. Not here: how a page is sent, nor what is on one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::http::{Answer, Link, Pages, Request};
+use super::http::{Answer, CachedBytes, Link, Pages, Request};
 use super::metrics::Format;
 use super::state::Shared;
 use crate::command::{FlowsPage, WhyPage};
@@ -22,19 +22,33 @@ const LINKS: [Link; 6] = [
 
 /// The pages.
 #[derive(Debug)]
-pub struct ServicePages(pub Arc<Shared>);
+pub struct ServicePages {
+    shared: Arc<Shared>,
+    /// The last metrics that somebody asked for, by format.
+    metrics: Mutex<[Option<Arc<CachedBytes>>; 3]>,
+}
 
 impl ServicePages {
+    /// Of what is shared.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, metrics: Mutex::default() }
+    }
+
     fn metrics(&self, request: &Request) -> Answer {
         let format = Format::wanted(request.accept());
-        match self.0.scraped.encode(format) {
-            Ok(bytes) => Answer::ok(format.content_type(), &*bytes).with_header("Vary", "Accept"),
-            Err(_) => Answer::line(500, "the metrics could not be written in this format"),
-        }
+        let Ok(bytes) = self.shared.scraped.encode(format) else {
+            return Answer::line(500, "the metrics could not be written in this format");
+        };
+        let mut all = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        let cached = all[format as usize].take().filter(|of| Arc::ptr_eq(of.bytes(), &bytes));
+        let cached = cached.unwrap_or_else(|| CachedBytes::new(bytes));
+        all[format as usize] = Some(Arc::clone(&cached));
+        Answer::cached(format.content_type(), cached).with_header("Vary", "Accept")
     }
 
     fn health(&self) -> Answer {
-        match self.0.is_stale() {
+        match self.shared.is_stale() {
             None => Answer::line(200, "ok"),
             Some(age) => {
                 let seconds = age.as_secs();
@@ -48,7 +62,7 @@ impl ServicePages {
             Ok(page) => page,
             Err(answer) => return answer,
         };
-        match self.0.report() {
+        match self.shared.report() {
             Some((start, report)) => page.answer(&start, &report, request),
             None => Answer::line(503, "no interval has ended yet").with_header("Retry-After", "10"),
         }
@@ -74,7 +88,7 @@ impl ServicePages {
             );
         }
         // It may be larger than all that is kept for answers.
-        match self.0.hindsight() {
+        match self.shared.hindsight() {
             Ok(kept) => Answer::stream("application/zstd", move |out| {
                 kept.write(out).map(|_| ()).map_err(std::io::Error::other)
             })
@@ -85,7 +99,7 @@ impl ServicePages {
 
     /// What is kept in memory, as a recording: made here, so that tracing need not wait.
     fn recording(&self) -> Result<Vec<u8>, String> {
-        self.0.hindsight()?.recording().map_err(|error| format!("{error:#}"))
+        self.shared.hindsight()?.recording().map_err(|error| format!("{error:#}"))
     }
 }
 
@@ -151,6 +165,22 @@ mod tests {
     }
 
     #[test]
+    fn metrics_are_shared_by_those_who_ask_for_them_until_there_are_others() {
+        let (shared, _requests) = Shared::new(scraped(), Err("nothing"));
+        let pages = ServicePages::new(Arc::clone(&shared));
+        let metrics = || {
+            let answer = pages.answer(&Request::new("/metrics").unwrap());
+            let Content::Cached(cached) = answer.into_content() else { panic!("it is a copy") };
+            cached
+        };
+        let one = metrics();
+        assert!(Arc::ptr_eq(&one, &metrics()));
+        shared.scraped.update(Arc::default());
+        let next = metrics();
+        assert!(!Arc::ptr_eq(&one, &next) && Arc::ptr_eq(&next, &metrics()));
+    }
+
+    #[test]
     fn what_is_kept_in_memory_is_sent_as_it_is_written() {
         let (shared, requests) = Shared::new(scraped(), Ok(()));
         let hindsight = Hindsight::new(Duration::from_secs(60));
@@ -158,7 +188,7 @@ mod tests {
         let whole = kept.recording().unwrap();
         let tracing = thread::spawn(move || requests.recv().unwrap().send(Ok(kept)).unwrap());
         let request = Request::new("/hindsight").unwrap().trusting(true);
-        let answer = ServicePages(shared).answer(&request);
+        let answer = ServicePages::new(shared).answer(&request);
         tracing.join().unwrap();
         assert_eq!(answer.status(), 200);
         let Content::Stream(stream) = answer.into_content() else { panic!("it is a whole answer") };

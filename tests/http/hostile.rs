@@ -163,6 +163,21 @@ fn clients_that_read_nothing_take_no_more_memory_than_there_is_for_them() -> Res
 }
 
 #[test]
+fn what_many_are_answered_is_in_memory_once() -> Result<()> {
+    let stand = Stand::plain()?;
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        let mut stream = stand.connect()?;
+        stream.write_all(b"GET /cached HTTP/1.1\r\nHost: x\r\n\r\n")?;
+        streams.push(stream);
+    }
+    stand.wait_for_responses("2xx", 10)?;
+    ensure!(stand.get("/cached")?.ends_with("zzz"));
+    assert_eq!(stand.counters.rejected(Rejection::Limit), 0);
+    Ok(())
+}
+
+#[test]
 fn slow_pages_that_nobody_waits_for_any_more_count_until_they_are_made() -> Result<()> {
     let stand = Stand::plain()?;
     let mut asking = Vec::new();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use tcpcong::serve::http::{
-    Answer, HttpCounters, Link, Pages, Rejection, Request, Running, Server, WebConfig,
+    Answer, CachedBytes, HttpCounters, Link, Pages, Rejection, Request, Running, Server, WebConfig,
 };
 use tempfile::TempDir;
 
@@ -43,7 +43,10 @@ impl Gate {
     }
 }
 
-struct TestPages(Arc<Gate>);
+struct TestPages {
+    gate: Arc<Gate>,
+    cached: Arc<CachedBytes>,
+}
 
 impl Pages for TestPages {
     fn answer(&self, request: &Request) -> Answer {
@@ -53,7 +56,7 @@ impl Pages for TestPages {
             "/flows" if request.is_trusted() => Answer::line(200, "a flow"),
             "/flows" => Answer::forbidden(),
             "/slow" => {
-                self.0.pass();
+                self.gate.pass();
                 Answer::line(200, "at last").with_header("X-Slow", "yes")
             }
             "/stream" => Answer::stream("application/octet-stream", |mut out| {
@@ -64,6 +67,7 @@ impl Pages for TestPages {
                 out.write_all(b"a part")?;
                 Err(std::io::Error::other("no more can be had"))
             }),
+            "/cached" => Answer::cached("text/plain", Arc::clone(&self.cached)),
             "/large" => Answer::ok("text/plain", vec![b'y'; 20 << 20]),
             _ => Answer::unknown(),
         }
@@ -123,7 +127,8 @@ impl Stand {
         let server = Server::bind(&[address.parse()?])?;
         let address = server.addresses()[0];
         let (counters, gate) = (Arc::new(HttpCounters::new()), Arc::new(Gate::default()));
-        let pages = Arc::new(TestPages(Arc::clone(&gate)));
+        let cached = CachedBytes::new(vec![b'z'; 20 << 20].into());
+        let pages = Arc::new(TestPages { gate: Arc::clone(&gate), cached });
         let running = server.start(WebConfig::read(&path)?, pages, Arc::clone(&counters))?;
         Ok(Self { address, counters, gate, running, directory })
     }

@@ -49,6 +49,11 @@ fn a_client_from_elsewhere_is_not_trusted_and_gets_gzip() -> Result<()> {
         assert_eq!((zipped.status, zipped.body), (200, metrics()));
         ensure!(zipped.head.contains("content-encoding: gzip"), "{}", zipped.head);
         ensure!(zipped.bytes < 500, "{} bytes", zipped.bytes);
+        for _ in 0..3 {
+            let cached = curl(stand.directory(), "--compressed", &format!("{far}/cached"))?;
+            assert_eq!((cached.status, cached.body.len()), (200, 20 << 20));
+            ensure!(cached.head.contains("content-encoding: gzip"), "{}", cached.head);
+        }
         let near = SocketAddr::from(([127, 0, 0, 1], stand.address.port()));
         let plain = curl(stand.directory(), "--compressed", &format!("{near}/metrics"))?;
         assert_eq!((plain.status, plain.body), (200, metrics()));

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
+
+use super::gzip;
 
 /// A line of text, in UTF-8.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
@@ -21,9 +24,38 @@ pub struct Answer {
 pub enum Content {
     /// All of it. It is compressed for those who are far away and accept gzip.
     Bytes(Vec<u8>),
+    /// The same, of what others are answered as well.
+    Cached(Arc<CachedBytes>),
     /// Written aside while it is sent, for what is too large to have in memory. Of slow paths
     /// only: elsewhere it would be written with nobody counting how many are.
     Stream(Stream),
+}
+
+/// What several clients are answered, with the same compressed: made once, and shared by them.
+#[derive(Debug)]
+pub struct CachedBytes {
+    bytes: Arc<[u8]>,
+    compressed: OnceLock<Option<Arc<Self>>>,
+}
+
+impl CachedBytes {
+    /// They are not in memory a second time.
+    #[must_use]
+    pub fn new(bytes: Arc<[u8]>) -> Arc<Self> {
+        Arc::new(Self { bytes, compressed: OnceLock::new() })
+    }
+
+    /// They.
+    #[must_use]
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    /// They, compressed, where that saves any.
+    pub(super) fn compressed(&self) -> Option<Arc<Self>> {
+        let compress = || gzip::compressed(&self.bytes).map(|bytes| Self::new(bytes.into()));
+        self.compressed.get_or_init(compress).clone()
+    }
 }
 
 /// Writes a content.
@@ -33,6 +65,7 @@ impl fmt::Debug for Content {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bytes(bytes) => write!(formatter, "{} bytes", bytes.len()),
+            Self::Cached(cached) => write!(formatter, "{} bytes", cached.bytes.len()),
             Self::Stream(_) => formatter.write_str("a stream"),
         }
     }
@@ -50,6 +83,12 @@ impl Answer {
     #[must_use]
     pub fn ok(content_type: impl Into<Cow<'static, str>>, bytes: impl Into<Vec<u8>>) -> Self {
         Self::new(200, content_type, Content::Bytes(bytes.into()))
+    }
+
+    /// 200, with these bytes, of which others have the same.
+    #[must_use]
+    pub fn cached(content_type: impl Into<Cow<'static, str>>, cached: Arc<CachedBytes>) -> Self {
+        Self::new(200, content_type, Content::Cached(cached))
     }
 
     /// A line of text; its end is added.

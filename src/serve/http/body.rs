@@ -2,15 +2,15 @@
 
 use std::io::{self, Write};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
 
-use super::answer::Stream;
+use super::answer::{CachedBytes, Stream};
 use super::pace::Pace;
 
 /// A stream is sent in parts of this size at most.
@@ -18,16 +18,42 @@ const PART_BYTES: usize = 64 << 10;
 
 /// What whole answers that are on their way take of memory.
 #[derive(Debug, Default)]
-pub(super) struct Unsent(AtomicUsize);
+pub(super) struct Unsent {
+    /// Of those that have their bytes to themselves.
+    own: AtomicUsize,
+    cached: Mutex<Vec<Weak<Held>>>,
+}
 
 impl Unsent {
+    /// Bytes that a cache has do not count while it has them, and after that once, however
+    /// many clients take them.
     pub(super) fn bytes(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        let cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = cached.iter().filter_map(Weak::upgrade);
+        let left: usize = held.filter(|held| !held.is_cached()).map(|held| held.bytes.len()).sum();
+        self.own.load(Ordering::Relaxed) + left
+    }
+
+    /// These, counted once the cache has let go of them, until hyper has written all of them.
+    pub(super) fn shared(&self, cached: &Arc<CachedBytes>) -> Bytes {
+        let mut all = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|held| held.strong_count() > 0);
+        let mut held = all.iter().filter_map(Weak::upgrade);
+        let held =
+            held.find(|held| Arc::ptr_eq(&held.bytes, cached.bytes())).unwrap_or_else(|| {
+                let held = Arc::new(Held {
+                    bytes: Arc::clone(cached.bytes()),
+                    cached: Arc::downgrade(cached),
+                });
+                all.push(Arc::downgrade(&held));
+                held
+            });
+        Bytes::from_owner(Share(held))
     }
 
     /// These, counted until hyper has written all of them.
     pub(super) fn counted(self: &Arc<Self>, bytes: Vec<u8>) -> Bytes {
-        self.0.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.own.fetch_add(bytes.len(), Ordering::Relaxed);
         Bytes::from_owner(Counted { bytes, unsent: Arc::clone(self) })
     }
 }
@@ -45,7 +71,29 @@ impl AsRef<[u8]> for Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.unsent.0.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+        self.unsent.own.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
+
+/// What clients are taking of cached bytes, or of those that were.
+#[derive(Debug)]
+struct Held {
+    bytes: Arc<[u8]>,
+    cached: Weak<CachedBytes>,
+}
+
+impl Held {
+    fn is_cached(&self) -> bool {
+        self.cached.strong_count() > 0
+    }
+}
+
+/// One client's.
+struct Share(Arc<Held>);
+
+impl AsRef<[u8]> for Share {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.bytes
     }
 }
 
@@ -148,5 +196,30 @@ impl Body for AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         self.pace.is_answered();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_bytes_count_once_and_only_when_nobody_else_has_them() {
+        let unsent = Arc::new(Unsent::default());
+        let cached = CachedBytes::new(vec![0; 1000].into());
+        let taken: Vec<_> = (0..3).map(|_| unsent.shared(&cached)).collect();
+        let own = unsent.counted(vec![0; 10]);
+        assert_eq!(taken[0].as_ptr(), cached.bytes().as_ptr());
+        assert_eq!(unsent.bytes(), 10);
+        drop(cached);
+        assert_eq!(unsent.bytes(), 1010);
+        let next = CachedBytes::new(vec![1; 100].into());
+        let taken_next = unsent.shared(&next);
+        drop(next);
+        assert_eq!(unsent.bytes(), 1110);
+        drop((taken, own));
+        assert_eq!(unsent.bytes(), 100);
+        drop(taken_next);
+        assert_eq!(unsent.bytes(), 0);
     }
 }

@@ -21,7 +21,7 @@ mod web;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, Content, Stream};
+pub use answer::{Answer, CachedBytes, Content, Stream};
 pub use config::{WebConfig, WebConfigError};
 pub use counters::{HttpCounters, Rejection};
 pub use request::{BadTarget, Request};

@@ -174,17 +174,21 @@ impl Shared {
                 headers.append(name, value);
             }
         }
-        let body = match content {
-            Content::Bytes(bytes) => {
-                headers.append(VARY, HeaderValue::from_name(ACCEPT_ENCODING));
-                if is_head {
-                    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-                    AnswerBody::whole(Bytes::new(), pace)
-                } else {
-                    AnswerBody::whole(self.unsent.counted(bytes), pace)
-                }
+        let whole = match &content {
+            Content::Bytes(bytes) => Some(bytes.len()),
+            Content::Cached(cached) => Some(cached.bytes().len()),
+            Content::Stream(_) => None,
+        };
+        if let Some(length) = whole {
+            headers.append(VARY, HeaderValue::from_name(ACCEPT_ENCODING));
+            if is_head {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
             }
-            Content::Stream(_) if is_head => AnswerBody::whole(Bytes::new(), pace),
+        }
+        let body = match content {
+            _ if is_head => AnswerBody::whole(Bytes::new(), pace),
+            Content::Bytes(bytes) => AnswerBody::whole(self.unsent.counted(bytes), pace),
+            Content::Cached(cached) => AnswerBody::whole(self.unsent.shared(&cached), pace),
             Content::Stream(stream) => AnswerBody::written(stream, permit, pace),
         };
         let mut response = Response::new(body);
@@ -200,15 +204,17 @@ fn page(pages: &dyn Pages, asked: &Request, client: Client) -> Answer {
     if answer.unknown {
         answer = landing::not_found(pages.links());
     }
-    if let Content::Bytes(bytes) = &answer.content
-        && !client.is_local()
-        && gzip::is_accepted(asked.accept_encoding())
-        && let Some(compressed) = gzip::compressed(bytes)
-    {
-        answer.content = Content::Bytes(compressed);
-        return answer.with_header(CONTENT_ENCODING.as_str(), "gzip");
+    if client.is_local() || !gzip::is_accepted(asked.accept_encoding()) {
+        return answer;
     }
-    answer
+    let compressed = match &answer.content {
+        Content::Bytes(bytes) => gzip::compressed(bytes).map(Content::Bytes),
+        Content::Cached(cached) => cached.compressed().map(Content::Cached),
+        Content::Stream(_) => None,
+    };
+    let Some(compressed) = compressed else { return answer };
+    answer.content = compressed;
+    answer.with_header(CONTENT_ENCODING.as_str(), "gzip")
 }
 
 /// What is wrong with a request, whoever it comes from.
