@@ -122,6 +122,10 @@ impl Pages for ServicePages {
         matches!(path, "/flows" | "/why" | "/hindsight")
     }
 
+    fn is_health(&self, path: &str) -> bool {
+        matches!(path, "/healthz" | "/readyz")
+    }
+
     fn title(&self) -> &'static str {
         "tcpcong"
     }

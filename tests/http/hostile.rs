@@ -156,6 +156,7 @@ fn clients_that_read_nothing_take_no_more_memory_than_there_is_for_them() -> Res
     }
     stand.wait_for_responses("5xx", 28)?;
     assert_eq!(stand.responses("2xx"), 2);
+    ensure!(stand.get("/healthz")?.starts_with("HTTP/1.1 200"));
     pause(4 * SECOND);
     ensure!(stand.get("/metrics")?.starts_with("HTTP/1.1 200"));
     assert_eq!(stand.counters.rejected(Rejection::Limit), 1);

@@ -197,6 +197,26 @@ fn a_burst_is_answered_and_what_is_beyond_is_told_so() -> Result<()> {
         assert_eq!(answer.status, status);
         assert_eq!(answer.head.contains("retry-after: 1"), status == 429);
     }
+    for _ in 0..5 {
+        assert_eq!(stand.curl("", "/healthz")?.status, 200);
+    }
+    Ok(())
+}
+
+#[test]
+fn whoever_watches_is_within_the_rate_once_the_password_is_known() -> Result<()> {
+    let rate = "rate_limit:\n  interval: 1h\n  burst: 3\n";
+    let stand = Stand::with(&format!("{}{rate}", users(4)?))?;
+    let ask = |password: &str| -> Result<u16> {
+        Ok(stand.curl(&format!("-u prometheus:{password}"), "/healthz")?.status)
+    };
+    for _ in 0..5 {
+        assert_eq!(ask("open:sesame")?, 200);
+    }
+    for status in [401, 401, 429] {
+        assert_eq!(ask("wrong")?, status);
+    }
+    assert_eq!((ask("open:sesame")?, stand.curl("", "/healthz")?.status), (200, 401));
     Ok(())
 }
 

@@ -67,6 +67,7 @@ impl Pages for TestPages {
                 out.write_all(b"a part")?;
                 Err(std::io::Error::other("no more can be had"))
             }),
+            "/healthz" => Answer::line(200, "ok"),
             "/cached" => Answer::cached("text/plain", Arc::clone(&self.cached)),
             "/large" => Answer::ok("text/plain", vec![b'y'; 20 << 20]),
             _ => Answer::unknown(),
@@ -75,6 +76,10 @@ impl Pages for TestPages {
 
     fn is_slow(&self, path: &str) -> bool {
         matches!(path, "/slow" | "/stream" | "/broken")
+    }
+
+    fn is_health(&self, path: &str) -> bool {
+        path == "/healthz"
     }
 
     fn title(&self) -> &'static str {

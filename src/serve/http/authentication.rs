@@ -72,6 +72,14 @@ impl Hashing {
     }
 }
 
+/// Whether a password has to be hashed to check this header.
+pub(super) fn takes_hashing(header: Option<&HeaderValue>, web: &Web) -> bool {
+    !web.config.users.is_empty()
+        && header
+            .and_then(credentials)
+            .is_some_and(|(user, password)| !web.is_known(&user, &password))
+}
+
 /// Hashes the password, and remembers it if it is right. An unknown user's takes as long as
 /// the slowest known one's, so that the time does not tell who is known.
 fn is_right(web: &Web, user: &str, password: &[u8]) -> bool {

@@ -38,6 +38,12 @@ pub trait Pages: Send + Sync {
         false
     }
 
+    /// Whether who watches the service asks for it, and neither the rate of other requests nor
+    /// other answers may be in its way. It is to be small, and quick.
+    fn is_health(&self, _path: &str) -> bool {
+        false
+    }
+
     /// The title of the landing page.
     fn title(&self) -> &str;
 

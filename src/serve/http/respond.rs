@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 
 use super::admission::Admission;
-use super::authentication::{Authentication, Hashing};
+use super::authentication::{Authentication, Hashing, takes_hashing};
 use super::body::{AnswerBody, Unsent};
 use super::pace::Pace;
 use super::server::State;
@@ -93,10 +93,17 @@ impl Shared {
         client: Client,
         web: &Arc<Web>,
     ) -> Answered {
-        if let Some(refusal) = refusal(request, web) {
+        let header = request.headers().get(AUTHORIZATION);
+        let is_health = self.pages.is_health(request.uri().path());
+        // Guesses stay within the rate.
+        let is_free = is_health && !takes_hashing(header, web);
+        if !is_free && !web.is_within_rate() {
+            let answer = Answer::line(429, "too many requests: rate_limit of --web.config.file");
+            return (answer.with_header(RETRY_AFTER.as_str(), "1"), None);
+        }
+        if let Some(refusal) = refusal(request) {
             return (refusal, None);
         }
-        let header = request.headers().get(AUTHORIZATION);
         let authentication = self.hashing.authenticate(header, web).await;
         match authentication {
             Authentication::Unneeded | Authentication::Passed => (),
@@ -120,7 +127,8 @@ impl Shared {
             .accepting(&joined(headers, &ACCEPT), &joined(headers, &ACCEPT_ENCODING))
             .trusting(is_trusted);
         // Many who do not read would have as many copies of a page in memory.
-        if self.unsent.bytes() > MOST_UNSENT_BYTES && !self.admission.make_memory() {
+        let is_full = !is_health && self.unsent.bytes() > MOST_UNSENT_BYTES;
+        if is_full && !self.admission.make_memory() {
             return (busy("too much is waiting to be read"), None);
         }
         self.page(asked, client).await
@@ -218,12 +226,8 @@ fn page(pages: &dyn Pages, asked: &Request, client: Client) -> Answer {
 }
 
 /// What is wrong with a request, whoever it comes from.
-fn refusal(request: &hyper::Request<Incoming>, web: &Web) -> Option<Answer> {
+fn refusal(request: &hyper::Request<Incoming>) -> Option<Answer> {
     let headers = request.headers();
-    if !web.is_within_rate() {
-        let answer = Answer::line(429, "too many requests: rate_limit of --web.config.file");
-        return Some(answer.with_header(RETRY_AFTER.as_str(), "1"));
-    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let answer = Answer::line(405, "nothing can be done here but GET and HEAD");
         return Some(closing(answer.with_header(ALLOW.as_str(), "GET, HEAD")));
