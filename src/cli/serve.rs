@@ -2,7 +2,7 @@
 //! Not here: its file, which is `serve_file`'s.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::otlp::Otlp;
 use super::show::{FILTERS, Filters, Ports};
 use super::{Origin, UsageError, choice, config, record};
 use crate::lines::{Given, LineOptions};
+use crate::serve::http::Listen;
 use crate::serve::metrics::LabelBy;
 use crate::serve::otlp::{OtlpConfig, OtlpError};
 use tcpcong_core::model::Filter;
@@ -151,7 +152,7 @@ pub struct ServeConfig {
     /// From where.
     pub origin: Origin,
     /// Where to listen.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
     /// What says who may ask.
     pub web_config: Option<PathBuf>,
     /// From one report to the next.
@@ -193,15 +194,11 @@ pub(super) fn serve(args: Serve, line: Vec<OsString>) -> Result<ServeConfig, Usa
     };
     let options = args.kernel_side.with_all_figures(&filter)?;
     let (otlp, otlp_lack) = args.otlp.config()?;
-    let mut listen = Vec::new();
-    for address in &args.listen {
-        listen.extend(addresses(address)?);
-    }
     Ok(ServeConfig {
         line,
         check: args.check,
         origin: config::origin(&args.recordings, &args.kernel_side)?,
-        listen,
+        listen: listen(&args.listen)?,
         web_config: args.web_config,
         interval: config::interval(&args.interval).map_err(|_| {
             let given = &args.interval;
@@ -234,16 +231,31 @@ fn lines(args: &Serve) -> Result<Option<LineOptions>, UsageError> {
     LineOptions::parse(&given).map(Some).map_err(UsageError)
 }
 
+/// Each where there is no other yet.
+fn listen(texts: &[String]) -> Result<Vec<Listen>, UsageError> {
+    let mut all: Vec<Listen> = Vec::with_capacity(texts.len());
+    for text in texts {
+        let next = address(text)?;
+        if let Some(before) = all.iter().find(|before| before.overlaps(next)) {
+            return Err(UsageError(format!(
+                "--web.listen-address {text}: {before} is there as well, and both would listen at \
+                 the same; leave one of them out"
+            )));
+        }
+        all.push(next);
+    }
+    Ok(all)
+}
+
 /// An address with its port, or all addresses of the machine.
-fn addresses(text: &str) -> Result<Vec<SocketAddr>, UsageError> {
+fn address(text: &str) -> Result<Listen, UsageError> {
     if let Some(port) = text.strip_prefix(':').and_then(|port| port.parse().ok()) {
-        let all: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-        return Ok(all.map(|address| SocketAddr::new(address, port)).to_vec());
+        return Ok(Listen::All(port));
     }
     let text = text
         .strip_prefix("localhost:")
         .map_or_else(|| text.to_owned(), |port| format!("{}:{port}", Ipv4Addr::LOCALHOST));
-    text.parse().map(|address| vec![address]).map_err(|_| {
+    text.parse().map(Listen::At).map_err(|_| {
         UsageError(format!(
             "--web.listen-address {text}: not an address and port, such as 127.0.0.1:10044, \
              [::1]:10044 or :10044"

@@ -35,7 +35,7 @@ fn addresses_are_those_that_exporters_take() {
         let addresses = listen(text).expect(text);
         addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(shown(":9100"), "0.0.0.0:9100 [::]:9100");
+    assert_eq!(shown(":9100"), ":9100");
     assert_eq!(shown("localhost:1"), "127.0.0.1:1");
     assert_eq!(shown("[::1]:1,10.0.0.1:2"), "[::1]:1 10.0.0.1:2");
     assert_eq!(parsed(&[]).expect("defaults").listen[0].to_string(), "127.0.0.1:10044");
@@ -44,6 +44,16 @@ fn addresses_are_those_that_exporters_take() {
         "--web.listen-address example:80: not an address and port, such as 127.0.0.1:10044, \
          [::1]:10044 or :10044"
     );
+    assert_eq!(shown("[::]:1,127.0.0.1:1"), "[::]:1 127.0.0.1:1");
+    for (text, later, before) in
+        [(":1,localhost:1", "localhost:1", ":1"), ("[::1]:1,[::1]:1", "[::1]:1", "[::1]:1")]
+    {
+        let said = format!(
+            "--web.listen-address {later}: {before} is there as well, and both would listen at the \
+             same; leave one of them out"
+        );
+        assert_eq!(listen(text).expect_err("an overlap"), said);
+    }
 }
 
 #[test]
@@ -70,7 +80,7 @@ fn keys_of_the_file_are_options_and_the_command_line_counts_before_it() {
     assert_eq!(config.label, LabelBy::Cc);
     assert_eq!(config.interval, Duration::from_secs(3));
     assert_eq!(config.hindsight, Some(Duration::from_secs(300)));
-    assert_eq!(config.listen.len(), 3);
+    assert_eq!(config.listen.len(), 2);
     assert_eq!(config.web_config.as_deref(), Some("web.yml".as_ref()));
     assert_eq!(config.filter.rport.map(|ports| ports.first), Some(443));
     assert!(!config.options.verbose);

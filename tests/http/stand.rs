@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use tcpcong::serve::http::{
-    Answer, CachedBytes, HttpCounters, Link, Pages, Rejection, Request, Running, Server, WebConfig,
+    Answer, CachedBytes, HttpCounters, Link, Listen, Pages, Rejection, Request, Running, Server,
+    WebConfig,
 };
 use tempfile::TempDir;
 
@@ -129,7 +130,7 @@ impl Stand {
         }
         let path = directory.path().join("web.yml");
         std::fs::write(&path, lines)?;
-        let server = Server::bind(&[address.parse()?])?;
+        let server = Server::bind(&[Listen::At(address.parse()?)])?;
         let address = server.addresses()[0];
         let (counters, gate) = (Arc::new(HttpCounters::new()), Arc::new(Gate::default()));
         let cached = CachedBytes::new(vec![b'z'; 20 << 20].into());

@@ -24,6 +24,7 @@ mod tests;
 pub use answer::{Answer, CachedBytes, Content, Stream};
 pub use config::{WebConfig, WebConfigError};
 pub use counters::{HttpCounters, Rejection};
+pub use listen::Listen;
 pub use request::{BadTarget, Request};
 pub use server::{Running, Server};
 

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::admission::Admission;
 use super::respond::Shared;
 use super::web::Web;
-use super::{HttpCounters, Pages, WebConfig, connection, listen};
+use super::{HttpCounters, Listen, Pages, WebConfig, connection, listen};
 
 /// Connections at a time.
 const MOST_CONNECTIONS: usize = 256;
@@ -39,9 +39,9 @@ pub(super) struct State {
 }
 
 impl Server {
-    /// Listens at each of these addresses. Connections wait until it is started.
-    pub fn bind(addresses: &[SocketAddr]) -> io::Result<Self> {
-        Ok(Self { listeners: listen::bind_all(addresses)? })
+    /// Listens at each of these. Connections wait until it is started.
+    pub fn bind(wanted: &[Listen]) -> io::Result<Self> {
+        Ok(Self { listeners: listen::bind_all(wanted)? })
     }
 
     /// Where it listens, with the ports that the kernel chose for 0.
