@@ -86,8 +86,12 @@ impl FlowsPage {
 impl WhyPage {
     /// What these parameters ask for; or what is to be answered instead.
     pub fn asked(asked: &Asked) -> Result<Self, Answer> {
-        let first = ["tcpcong", "why"];
-        let first: Vec<_> = first.into_iter().chain(asked.parameter("subject")).collect();
+        let subject = asked.parameter("subject");
+        // It would be an option, which only parameters are.
+        if subject.is_some_and(|subject| subject.starts_with('-')) {
+            return Err(refused("subject: it cannot begin with -; options are parameters here"));
+        }
+        let first: Vec<_> = ["tcpcong", "why"].into_iter().chain(subject).collect();
         let line = line(&first, asked).map(|mut line| {
             line.push("--from=-".into());
             line
@@ -190,5 +194,20 @@ fn answer(shown: Shown, asked: &Asked) -> Answer {
             Answer::ok("text/plain; charset=utf-8", data)
         }
         (Err(error), _) => Answer::line(500, format!("{error:#}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_is_no_option() {
+        let asked = |query: &str| WhyPage::asked(&Asked::new(&format!("/why?{query}")).unwrap());
+        for option in ["--seconds=1", "-h", "-"] {
+            let answer = asked(&format!("subject={option}")).err().unwrap();
+            assert_eq!(answer.status(), 400, "{option}");
+        }
+        assert!(asked("subject=:443&top=1").is_ok());
     }
 }
