@@ -81,7 +81,7 @@ impl LinesSink {
             flows: JsonView::new(params.clone(), &LineOptions::flow_columns(), false),
             transitions: TransitionsView::new(Form::Json(columns), params.clone()),
             verdict_columns: VerdictField::of_object(None),
-            stamp: Stamp::new(&options.host),
+            stamp: Stamp::new(&options.host, Arc::clone(&spool)),
             spool,
             told: Timestamp::UNIX_EPOCH,
         })
@@ -136,12 +136,9 @@ impl LinesSink {
         self.transitions.transitions(&batch, &mut out)
     }
 
-    /// Passes on what was printed, and says where nobody takes it.
+    /// Passes on the last of what was printed, and says where nobody takes it.
     fn hand_over(&mut self, out: &mut Output<'_>) -> io::Result<()> {
-        let pieces = self.stamp.take();
-        if !pieces.is_empty() {
-            self.spool.push(pieces);
-        }
+        self.stamp.cut();
         let to = &self.to;
         match self.spool.news() {
             None => Ok(()),

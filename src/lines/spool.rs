@@ -139,22 +139,20 @@ impl Spool {
         Arc::clone(&self.counters)
     }
 
-    /// Takes pieces over. Never waits for the receiver.
-    pub(super) fn push(&self, pieces: Vec<Piece>) {
+    /// Takes a piece over. Never waits for the receiver.
+    pub(super) fn push(&self, piece: Piece) {
         let mut queue = self.lock();
-        for piece in pieces {
-            let size = piece.bytes.len() + OVERHEAD;
-            while queue.bytes + size > self.most_bytes {
-                let Some(oldest) = queue.pieces.pop_front() else { break };
-                queue.bytes -= oldest.bytes.len() + OVERHEAD;
-                self.miss(&mut queue, &oldest);
-            }
-            if queue.bytes + size > self.most_bytes {
-                self.miss(&mut queue, &piece);
-            } else {
-                queue.bytes += size;
-                queue.pieces.push_back(piece);
-            }
+        let size = piece.bytes.len() + OVERHEAD;
+        while queue.bytes + size > self.most_bytes {
+            let Some(oldest) = queue.pieces.pop_front() else { break };
+            queue.bytes -= oldest.bytes.len() + OVERHEAD;
+            self.miss(&mut queue, &oldest);
+        }
+        if queue.bytes + size > self.most_bytes {
+            self.miss(&mut queue, &piece);
+        } else {
+            queue.bytes += size;
+            queue.pieces.push_back(piece);
         }
         drop(queue);
         self.changed.notify_all();

@@ -18,7 +18,7 @@ fn piece(first: u64, count: u64, bytes: usize) -> Piece {
 fn the_oldest_are_dropped_and_the_receiver_is_told_which() {
     let spool = Spool::new("h", 4096);
     let room = 1024 - OVERHEAD;
-    spool.push((0..7).map(|at| piece(1 + 10 * at, 10, room)).collect());
+    (0..7).for_each(|at| spool.push(piece(1 + 10 * at, 10, room)));
     let Some(Order::Write(notice)) = spool.next() else { panic!("nothing") };
     let expected = "{\"type\":\"dropped\",\"time\":\"1970-01-01T00:00:22.000000000Z\",\
         \"from_time\":\"1970-01-01T00:00:01.000000000Z\",\"lines\":30,\"bytes\":";
@@ -44,12 +44,12 @@ fn the_oldest_are_dropped_and_the_receiver_is_told_which() {
 #[test]
 fn what_is_being_written_counts_and_is_not_dropped() {
     let spool = Spool::new("h", 2048);
-    spool.push(vec![piece(1, 1, 1900 - OVERHEAD)]);
+    spool.push(piece(1, 1, 1900 - OVERHEAD));
     let Some(Order::Write(first)) = spool.next() else { panic!("nothing") };
-    spool.push(vec![piece(2, 1, 1000)]);
+    spool.push(piece(2, 1, 1000));
     assert_eq!(spool.counters.dropped(), 1);
     spool.is_done_with(&first);
-    spool.push(vec![piece(3, 1, 1000)]);
+    spool.push(piece(3, 1, 1000));
     let Some(Order::Write(notice)) = spool.next() else { panic!("nothing") };
     assert!(notice.bytes.starts_with(b"{\"type\":\"dropped\""));
     let Some(Order::Write(next)) = spool.next() else { panic!("nothing") };
@@ -72,7 +72,7 @@ fn a_receiver_is_news_when_it_goes_and_when_it_is_back() {
 #[test]
 fn what_nobody_takes_at_the_end_is_counted() {
     let spool = Spool::new("h", 1 << 20);
-    spool.push((0..3).map(|at| piece(1 + at, 1, 100)).collect());
+    (0..3).for_each(|at| spool.push(piece(1 + at, 1, 100)));
     assert!(matches!(spool.next(), Some(Order::Write(_))));
     assert_eq!((spool.finish(), spool.counters.dropped()), (3, 3));
     assert_eq!(spool.next(), None);

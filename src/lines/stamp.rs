@@ -1,9 +1,12 @@
-//! Gives each line its host, run and number, and gathers lines into pieces that are kept and
-//! written as one. Not here: what else stands in a line.
+//! Gives each line its host, run and number, and hands lines to the spool in pieces that are
+//! kept and written as one. Not here: what else stands in a line.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+
+use super::spool::Spool;
 
 /// About so large is a piece, bytes: so much is dropped at once, and held by the writer.
 const PIECE: usize = 16 << 10;
@@ -42,11 +45,11 @@ pub(super) struct Stamp {
     bytes: Vec<u8>,
     count: u64,
     span: (Timestamp, Timestamp),
-    pieces: Vec<Piece>,
+    spool: Arc<Spool>,
 }
 
 impl Stamp {
-    pub(super) fn new(host: &str) -> Self {
+    pub(super) fn new(host: &str, spool: Arc<Spool>) -> Self {
         let host = serde_json::Value::from(host).to_string();
         Self {
             end: end(&host, 0),
@@ -56,7 +59,7 @@ impl Stamp {
             bytes: Vec::with_capacity(2 * PIECE),
             count: 0,
             span: (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH),
-            pieces: Vec::new(),
+            spool,
         }
     }
 
@@ -69,12 +72,6 @@ impl Stamp {
     /// What comes now tells of this time.
     pub(super) fn tells_of(&mut self, from: Timestamp, to: Timestamp) {
         self.span = (from, to);
-    }
-
-    /// All whole lines so far.
-    pub(super) fn take(&mut self) -> Vec<Piece> {
-        self.cut();
-        std::mem::take(&mut self.pieces)
     }
 
     fn end_line(&mut self) {
@@ -92,14 +89,15 @@ impl Stamp {
         }
     }
 
-    fn cut(&mut self) {
+    /// Hands over all whole lines so far.
+    pub(super) fn cut(&mut self) {
         if self.count == 0 {
             return;
         }
         let (from, to) = self.span;
         let first = self.next - self.count;
         let lines = Lines { run: self.run, first, count: self.count, from, to };
-        self.pieces.push(Piece { bytes: self.bytes.as_slice().into(), lines });
+        self.spool.push(Piece { bytes: self.bytes.as_slice().into(), lines });
         self.bytes.clear();
         self.count = 0;
     }
@@ -130,26 +128,35 @@ impl Write for Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lines::spool::Order;
+
+    fn next(spool: &Spool) -> Piece {
+        let Some(Order::Write(piece)) = spool.next() else { panic!("nothing") };
+        spool.is_done_with(&piece);
+        piece
+    }
 
     #[test]
     fn each_line_has_its_host_and_number_and_pieces_are_of_whole_lines() {
-        let mut stamp = Stamp::new("a \"b\"");
+        let spool = Arc::new(Spool::new("h", 1 << 20));
+        let mut stamp = Stamp::new("a \"b\"", Arc::clone(&spool));
         stamp.begin(Timestamp::from_second(5).expect("a time"));
         stamp.write_all(b"{\"a\":1}\n{\"a\"").expect("memory");
         stamp.write_all(b":2}\n").expect("memory");
-        let pieces = stamp.take();
-        let [piece] = &pieces[..] else { panic!("{pieces:?}") };
+        stamp.cut();
+        let piece = next(&spool);
         let expected = "{\"a\":1,\"host\":\"a \\\"b\\\"\",\"run\":5000,\"line\":1}\n\
                         {\"a\":2,\"host\":\"a \\\"b\\\"\",\"run\":5000,\"line\":2}\n";
         assert_eq!(str::from_utf8(&piece.bytes), Ok(expected));
         assert_eq!((piece.lines.first, piece.lines.count), (1, 2));
         let long = format!("{{\"a\":\"{}\"}}\n", "x".repeat(PIECE / 3));
         (0..7).for_each(|_| stamp.write_all(long.as_bytes()).expect("memory"));
-        let pieces = stamp.take();
-        assert_eq!(pieces.len(), 3);
+        stamp.cut();
+        let pieces = [next(&spool), next(&spool), next(&spool)];
         assert!(pieces.iter().all(|piece| piece.bytes.ends_with(b"}\n")));
         assert_eq!(pieces.iter().map(|piece| piece.lines.count).sum::<u64>(), 7);
         assert_eq!(pieces[2].lines.first, 9);
-        assert!(stamp.take().is_empty());
+        stamp.cut();
+        assert_eq!(spool.waiting(), 0);
     }
 }

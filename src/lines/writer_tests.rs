@@ -41,19 +41,21 @@ impl Sender {
         let spool = Arc::new(Spool::new(&options.host, options.spool_bytes));
         writer::start(Arc::clone(&spool), receiver(&options).expect("a receiver"))
             .expect("a thread");
-        Self { stamp: Stamp::new("h"), spool, longest: Duration::ZERO }
+        Self { stamp: Stamp::new("h", Arc::clone(&spool)), spool, longest: Duration::ZERO }
     }
 
     /// So many lines of so many bytes and a little.
     fn send(&mut self, lines: usize, size: usize) {
         self.stamp.tells_of(Timestamp::UNIX_EPOCH, Timestamp::now());
-        for _ in 0..lines {
-            writeln!(self.stamp, "{{\"type\":\"flow\",\"text\":\"{}\"}}", "x".repeat(size))
-                .expect("memory");
-        }
         let began = Instant::now();
-        self.spool.push(self.stamp.take());
+        (0..lines).for_each(|_| self.print(size));
+        self.stamp.cut();
         self.longest = self.longest.max(began.elapsed());
+    }
+
+    fn print(&mut self, size: usize) {
+        writeln!(self.stamp, "{{\"type\":\"flow\",\"text\":\"{}\"}}", "x".repeat(size))
+            .expect("memory");
     }
 
     fn wait_until(&self, what: &str, is_so: impl Fn(&Spool) -> bool) {
@@ -250,6 +252,20 @@ fn what_is_away_for_long_is_told_what_is_missing_and_memory_is_bounded() {
     assert_eq!(got.numbers().last(), Some(20_000));
     // It took the last of them.
     assert_eq!(sender.spool.news(), Some(Health::Well));
+}
+
+#[test]
+fn an_interval_may_have_more_lines_than_there_is_room_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.jsonl");
+    let mut sender = Sender::to(&path.to_string_lossy(), "64K", None);
+    for _ in 0..1000 {
+        sender.print(1000);
+        sender.wait_until("written", |spool| spool.waiting() < 32 << 10);
+    }
+    sender.stamp.cut();
+    assert_eq!((sender.spool.finish(), sender.dropped()), (0, 0));
+    assert_eq!(numbers_in(&path), (1..=1000).collect::<Vec<_>>());
 }
 
 #[test]
