@@ -6,16 +6,21 @@ mod support;
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::net::UnixListener;
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use support::needs::need_root;
 use support::scene::Scene;
 use support::service::Service;
 use support::tool::command;
 use tempfile::TempDir;
+
+const RECORDING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/a.jsonl.zst");
 
 fn lines(text: &str, kind: &str) -> Result<Vec<Value>> {
     let lines = text.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>();
@@ -139,7 +144,7 @@ fn a_hangup_has_files_read_again_and_what_is_wrong_changes_nothing() -> Result<(
         if lines.exists() {
             break;
         }
-        support::tool::pause(std::time::Duration::from_millis(100));
+        support::tool::pause(Duration::from_millis(100));
     }
     ensure!(lines.exists(), "the file of lines was not opened anew");
     fs::write(&file, format!("{text}by = \"user\"\n"))?;
@@ -151,6 +156,26 @@ fn a_hangup_has_files_read_again_and_what_is_wrong_changes_nothing() -> Result<(
     service.said("when tcpcong is started anew")?;
     ensure!(service.get("/metrics")?.status == 401);
     service.stop()
+}
+
+#[test]
+fn a_stderr_that_cannot_be_written_to_ends_no_service() -> Result<()> {
+    let folder = TempDir::new()?;
+    let path = folder.path().join("l.sock");
+    let listener = UnixListener::bind(&path)?;
+    let to = format!("unix:{}", path.display());
+    let mut serve = command();
+    serve.args(["serve", "--web.listen-address", "127.0.0.1:0", "--from", RECORDING]);
+    serve.args(["--speed", "1"]);
+    let full = fs::File::options().write(true).open("/dev/full")?;
+    let mut child = serve.args(["--lines.to", &to]).stderr(full).spawn()?;
+    listener.accept()?;
+    // At the end it would say what was not taken.
+    drop(listener);
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM)?;
+    let status = child.wait()?;
+    ensure!(status.success(), "{status}");
+    Ok(())
 }
 
 #[test]

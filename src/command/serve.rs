@@ -87,7 +87,7 @@ impl<'c> Service<'c> {
         let mut alone = SignalsAlone(interrupts);
         let waiter: &mut dyn Waiter =
             if lines_to == Some(&Target::Stdout) { alone.0 } else { &mut alone };
-        let remarks = &mut io::stderr();
+        let remarks = &mut Remarks;
         let Traced { mut source, mut lookups } = trace(&config.options, waiter, remarks)?;
         if let Some(file) = &file {
             file.make()?;
@@ -104,7 +104,7 @@ impl<'c> Service<'c> {
         let mut sink = self.sink(kept)?;
         let ending =
             recorded(&recorders, source.as_mut(), lookups.as_mut(), &mut |source, enrichment| {
-                let out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
+                let out = Output { data: &mut io::sink(), remarks: &mut Remarks };
                 let session = Session { source, enrichment, sink: &mut sink, out, backlog: &() };
                 session.run(&plan(config))
             });
@@ -123,9 +123,9 @@ impl<'c> Service<'c> {
         let mut sink = self.sink(None)?;
         let mut waiter = SignalsAlone(interrupts);
         let pace = Pace { waiter: &mut waiter, reader: &(), speed: *speed };
-        let mut out = Output { data: &mut io::sink(), remarks: &mut io::stderr() };
+        let mut out = Output { data: &mut io::sink(), remarks: &mut Remarks };
         let ending = opened.replay(&mut plan(config), &mut sink, &mut out, pace)?;
-        opened.say_damage(ending == Ending::Done, &mut io::stderr());
+        opened.say_damage(ending == Ending::Done, &mut Remarks);
         if ending == Ending::Done {
             let over = nix::sys::eventfd::EventFd::new().context("making an eventfd")?;
             while waiter.wait(Duration::from_secs(60), std::os::fd::AsFd::as_fd(&over))?
@@ -253,6 +253,20 @@ struct Reloading {
     asked: Arc<AtomicBool>,
     running: Running,
     reopener: Option<Reopener>,
+}
+
+/// stderr, whose loss does not end a run.
+struct Remarks;
+
+impl Write for Remarks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        _ = io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Reloading {
