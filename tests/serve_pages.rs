@@ -159,6 +159,19 @@ fn a_hangup_has_files_read_again_and_what_is_wrong_changes_nothing() -> Result<(
 }
 
 #[test]
+fn a_hangup_does_the_same_once_a_recording_is_over() -> Result<()> {
+    let folder = TempDir::new()?;
+    let lines = folder.path().join("l").display().to_string();
+    let service = Service::start(&["--from", RECORDING, "--lines.to", &lines])?;
+    while !fs::read_to_string(&lines)?.contains("{\"type\":\"end\"") {
+        support::tool::pause(Duration::from_millis(10));
+    }
+    kill(service.pid(), Signal::SIGHUP)?;
+    service.said("SIGHUP: read again")?;
+    service.stop()
+}
+
+#[test]
 fn a_stderr_that_cannot_be_written_to_ends_no_service() -> Result<()> {
     let folder = TempDir::new()?;
     let path = folder.path().join("l.sock");

@@ -1,6 +1,8 @@
 //! `tcpcong serve`: a run that goes on, with what it knows served meanwhile. Not here: the pages.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -55,7 +57,9 @@ pub fn serve(config: &ServeConfig) -> Result<()> {
         (Origin::Recording { .. }, _) => Err("nothing is kept in memory of a recording"),
     };
     let (shared, requests) = Shared::new(Scraped::new(account.spells()), keeps);
-    let service = Service { config, server, web, began, account, shared, requests, reload };
+    let reloading = Rc::default();
+    let service =
+        Service { config, server, web, began, account, shared, requests, reload, reloading };
     match &config.origin {
         Origin::Kernel { record } => {
             let file = record.as_deref().map(|file| NewFile::new(file, false)).transpose()?;
@@ -76,6 +80,8 @@ struct Service<'c> {
     shared: Arc<Shared>,
     requests: Receiver<HindsightRequest>,
     reload: Arc<AtomicBool>,
+    /// Once there are figures.
+    reloading: Rc<RefCell<Option<Reloading>>>,
 }
 
 impl<'c> Service<'c> {
@@ -120,6 +126,7 @@ impl<'c> Service<'c> {
         let Some(mut opened) = Opened::open(file, *range, None, interrupts)? else {
             return Ok(());
         };
+        let reloading = Rc::clone(&self.reloading);
         let mut sink = self.sink(None)?;
         let mut waiter = SignalsAlone(interrupts);
         let pace = Pace { waiter: &mut waiter, reader: &(), speed: *speed };
@@ -128,9 +135,9 @@ impl<'c> Service<'c> {
         opened.say_damage(ending == Ending::Done, &mut Remarks);
         if ending == Ending::Done {
             let over = nix::sys::eventfd::EventFd::new().context("making an eventfd")?;
-            while waiter.wait(Duration::from_secs(60), std::os::fd::AsFd::as_fd(&over))?
-                != Wake::Signal
-            {}
+            while waiter.wait(UPDATES, std::os::fd::AsFd::as_fd(&over))? != Wake::Signal {
+                reload_if_asked(&reloading);
+            }
         }
         Ok(())
     }
@@ -140,7 +147,8 @@ impl<'c> Service<'c> {
         let lines = self.config.lines.as_ref();
         let lines = lines.map(|lines| LinesSink::new(lines, &params(self.config))).transpose()?;
         let reopener = lines.as_ref().map(LinesSink::reopener);
-        let Self { config, server, web, began, account, shared, requests, reload } = self;
+        let Self { config, server, web, began, account, shared, requests, reload, reloading } =
+            self;
         let pages = Arc::new(ServicePages::new(Arc::clone(&shared)));
         let counters = Arc::clone(&shared.http);
         let exporter = config.otlp.as_ref();
@@ -155,8 +163,8 @@ impl<'c> Service<'c> {
             // Who has not started it by systemd does not hear.
             _ = sd_notify::notify(&[NotifyState::Ready]);
             let config = config.clone();
-            let mut reloading = Reloading { config, asked: reload, running, reopener };
-            Ok(Box::new(move |out: &mut Output<'_>| reloading.reload_if_asked(out.remarks)))
+            *reloading.borrow_mut() = Some(Reloading { config, asked: reload, running, reopener });
+            Ok(Box::new(move |_: &mut Output<'_>| reload_if_asked(&reloading)))
         });
         let live = matches!(config.origin, Origin::Kernel { .. });
         let shared = (shared, requests);
@@ -247,14 +255,6 @@ fn check_otlp(config: &ServeConfig) -> Result<(), FileError> {
     wrong.map_or(Ok(()), |error| Err(FileError::new(error.to_string())))
 }
 
-/// What SIGHUP has read again.
-struct Reloading {
-    config: ServeConfig,
-    asked: Arc<AtomicBool>,
-    running: Running,
-    reopener: Option<Reopener>,
-}
-
 /// stderr, whose loss does not end a run.
 struct Remarks;
 
@@ -269,15 +269,22 @@ impl Write for Remarks {
     }
 }
 
+/// What SIGHUP has read again.
+struct Reloading {
+    config: ServeConfig,
+    asked: Arc<AtomicBool>,
+    running: Running,
+    reopener: Option<Reopener>,
+}
+
 impl Reloading {
-    fn reload_if_asked(&mut self, remarks: &mut dyn Write) {
+    fn reload_if_asked(&mut self) {
         if self.asked.swap(false, Ordering::SeqCst) {
             let said = match self.reload() {
                 Ok(said) => said,
                 Err(error) => format!("{error:#}: all stays as it was"),
             };
-            // Where nobody reads stderr it is done all the same.
-            _ = writeln!(remarks, "tcpcong: SIGHUP: {said}");
+            _ = writeln!(Remarks, "tcpcong: SIGHUP: {said}");
         }
     }
 
@@ -300,6 +307,12 @@ impl Reloading {
         } else {
             format!("{read}; what else has changed will be when tcpcong is started anew")
         })
+    }
+}
+
+fn reload_if_asked(reloading: &RefCell<Option<Reloading>>) {
+    if let Some(reloading) = reloading.borrow_mut().as_mut() {
+        reloading.reload_if_asked();
     }
 }
 
