@@ -21,9 +21,9 @@ const AT_ONCE: usize = 4096;
 /// Takes bytes. What it has taken is not asked for again, but for the part of a line after
 /// an error.
 pub(super) trait Receiver: Send {
-    /// Takes as many of these, which begin with a line or go on with one. `WouldBlock` and
-    /// `TimedOut` say that it takes nothing at the moment; other errors, that what it has
-    /// taken of a line is of no use to it.
+    /// Takes as many of these, which begin with a line or go on with one. `WouldBlock` says
+    /// that it takes nothing at the moment; other errors, that what it has taken of a line is
+    /// of no use to it.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
     /// Somebody has moved the file away.

@@ -15,9 +15,14 @@ use super::receiver::{Receiver, SLOW};
 
 /// Each address of a name is tried for so long.
 const CONNECTING: Duration = Duration::from_secs(5);
-/// A host that is gone without a word is given up after so long, milliseconds: lines come
-/// each interval, so that there is always something that it should have acknowledged.
-const UNACKNOWLEDGED_MS: u32 = 30_000;
+/// A host that is gone without a word while nothing is under way to it is given up half a
+/// minute later: it is asked after so many seconds, so often, and so many times. No
+/// `TCP_USER_TIMEOUT` gives it up sooner while something is under way: that ends the connection
+/// of a receiver that only pauses as well, which acknowledges probes and has its window closed
+/// (tcp(7)).
+const IDLE_S: u32 = 15;
+const PROBES_EVERY_S: u32 = 5;
+const PROBES: u32 = 3;
 
 pub(super) struct SocketReceiver {
     to: Target,
@@ -74,10 +79,7 @@ impl Receiver for SocketReceiver {
 
 /// Whether it is to be asked again, and no more.
 pub(super) fn is_slow(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-    )
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 fn tcp(address: &str) -> io::Result<TcpStream> {
@@ -87,11 +89,13 @@ fn tcp(address: &str) -> io::Result<TcpStream> {
             Ok(stream) => {
                 stream.set_write_timeout(Some(SLOW))?;
                 stream.set_nodelay(true)?;
-                setsockopt(&stream, sockopt::TcpUserTimeout, &UNACKNOWLEDGED_MS)?;
+                setsockopt(&stream, sockopt::TcpKeepIdle, &IDLE_S)?;
+                setsockopt(&stream, sockopt::TcpKeepInterval, &PROBES_EVERY_S)?;
+                setsockopt(&stream, sockopt::TcpKeepCount, &PROBES)?;
+                setsockopt(&stream, sockopt::KeepAlive, &true)?;
                 return Ok(stream);
             }
-            // To the writer `TimedOut` is a receiver that is slow.
-            Err(error) => failed = Some(io::Error::other(error.to_string())),
+            Err(error) => failed = Some(error),
         }
     }
     Err(failed.unwrap_or_else(|| io::Error::other("the name has no address")))
@@ -123,5 +127,23 @@ impl Stream {
             return Err(io::Error::other("the receiver has closed the connection"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use nix::sys::socket::getsockopt;
+
+    use super::*;
+
+    #[test]
+    fn a_host_that_is_gone_is_noticed_and_one_that_pauses_keeps_its_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
+        let address = listener.local_addr().expect("a socket").to_string();
+        let stream = tcp(&address).expect("a connection");
+        assert_eq!(getsockopt(&stream, sockopt::KeepAlive), Ok(true));
+        assert_eq!(getsockopt(&stream, sockopt::TcpUserTimeout), Ok(0));
     }
 }
