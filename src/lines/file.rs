@@ -22,8 +22,6 @@ pub(super) struct FileReceiver {
 
 struct Open {
     file: File,
-    /// Bytes of whole lines.
-    size: u64,
 }
 
 impl FileReceiver {
@@ -42,12 +40,13 @@ impl FileReceiver {
         };
         let mut most = all;
         if let Some(Rotated { bytes: limit, keep }) = self.rotation {
-            let left = usize::try_from(limit.saturating_sub(open.size)).unwrap_or(usize::MAX);
-            if whole_lines(bytes, left).is_none() && open.size > 0 {
+            let left = |size| usize::try_from(limit.saturating_sub(size)).unwrap_or(usize::MAX);
+            let size = open.size()?;
+            if whole_lines(bytes, left(size)).is_none() && size > 0 {
                 shift(&self.path, keep)?;
                 open = Open::append(&self.path)?;
             }
-            let left = usize::try_from(limit.saturating_sub(open.size)).unwrap_or(usize::MAX);
+            let left = left(open.size()?);
             // A line that is larger than a file may be has one of its own.
             let first = bytes.iter().position(|byte| *byte == b'\n').map_or(all, |at| at + 1);
             most = whole_lines(bytes, left).unwrap_or(first);
@@ -59,13 +58,13 @@ impl FileReceiver {
 impl Receiver for FileReceiver {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let (open, most) = self.room(bytes)?;
+        let size = open.size()?;
         if let Err(error) = open.file.write_all(&bytes[..most]) {
             // Half a line is no use to anybody.
-            _ = open.file.set_len(open.size);
+            _ = open.file.set_len(size);
             self.open = None;
             return Err(error);
         }
-        open.size += most as u64;
         Ok(most)
     }
 
@@ -83,15 +82,21 @@ impl Open {
         let flags = OFlag::from_bits_truncate(fcntl(&file, FcntlArg::F_GETFL)?);
         fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
         let meta = file.metadata()?;
-        let size = if meta.is_file() { ended(&mut file, meta.len())? } else { 0 };
-        Ok(Self { file, size })
+        if meta.is_file() {
+            end_half_line(&mut file, meta.len())?;
+        }
+        Ok(Self { file })
+    }
+
+    /// Bytes that are in it. Others may have emptied it, as logrotate's copytruncate does.
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
     }
 }
 
 /// Takes away what a run that was killed, or a machine that went down, has left of a line: what
-/// reads JSON lines stumbles over it. What is not a line of ours is ended instead. Returns how
-/// large the file is then.
-fn ended(file: &mut File, size: u64) -> io::Result<u64> {
+/// reads JSON lines stumbles over it. What is not a line of ours is ended instead.
+fn end_half_line(file: &mut File, size: u64) -> io::Result<()> {
     let from = size.saturating_sub(LINE_MOST);
     file.seek(SeekFrom::Start(from))?;
     let mut last = Vec::new();
@@ -99,15 +104,12 @@ fn ended(file: &mut File, size: u64) -> io::Result<u64> {
     let whole = whole_lines(&last, last.len()).unwrap_or(0);
     let rest = &last[whole..];
     if rest.is_empty() {
-        return Ok(size);
+        return Ok(());
     }
     if rest.starts_with(br#"{"type":""#) && (whole > 0 || from == 0) {
-        let size = from + whole as u64;
-        file.set_len(size)?;
-        return Ok(size);
+        return file.set_len(from + whole as u64);
     }
-    file.write_all(b"\n")?;
-    Ok(size + 1)
+    file.write_all(b"\n")
 }
 
 #[cfg(test)]
