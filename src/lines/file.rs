@@ -1,14 +1,18 @@
-//! Lines into a file, which is rotated or opened anew. Not here: when somebody asks for that.
+//! Lines into a file, which is rotated or opened anew, or a named pipe. Not here: when somebody
+//! asks for that.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::options::Rotated;
-use super::receiver::{Receiver, whole_lines};
+use super::receiver::{Receiver, whole_lines, write_to_pipe};
+use super::socket::is_slow;
 use crate::rotation::shift;
 
 /// No line is longer, bytes.
@@ -22,12 +26,16 @@ pub(super) struct FileReceiver {
 
 struct Open {
     file: File,
+    is_pipe: bool,
 }
 
 impl FileReceiver {
-    /// What is in the file already stays.
+    /// What is in the file already stays. Who reads a named pipe may come later.
     pub(super) fn open(path: PathBuf, rotation: Option<Rotated>) -> io::Result<Self> {
-        let open = Some(Open::append(&path)?);
+        let open = match Open::append(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => None,
+            open => Some(open?),
+        };
         Ok(Self { path, rotation, open })
     }
 
@@ -58,14 +66,11 @@ impl FileReceiver {
 impl Receiver for FileReceiver {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let (open, most) = self.room(bytes)?;
-        let size = open.size()?;
-        if let Err(error) = open.file.write_all(&bytes[..most]) {
-            // Half a line is no use to anybody.
-            _ = open.file.set_len(size);
+        let written = open.write(&bytes[..most]);
+        if written.as_ref().is_err_and(|error| !is_slow(error)) {
             self.open = None;
-            return Err(error);
         }
-        Ok(most)
+        written
     }
 
     fn reopen(&mut self) {
@@ -74,18 +79,36 @@ impl Receiver for FileReceiver {
 }
 
 impl Open {
-    fn append(path: &PathBuf) -> io::Result<Self> {
+    fn append(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
-        // A named pipe that nobody reads is an error, and holds nothing up.
-        options.read(true).append(true).create(true).custom_flags(OFlag::O_NONBLOCK.bits());
-        let mut file = options.open(path)?;
-        let flags = OFlag::from_bits_truncate(fcntl(&file, FcntlArg::F_GETFL)?);
-        fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+        // A named pipe that nobody reads is an error, and holds nothing up. Whoever opens one
+        // to read as well is its reader (fifo(7)).
+        options.append(true).create(true).custom_flags(OFlag::O_NONBLOCK.bits());
+        let file = options.open(path).map_err(|error| told(path, error))?;
         let meta = file.metadata()?;
-        if meta.is_file() {
-            end_half_line(&mut file, meta.len())?;
+        let is_pipe = meta.file_type().is_fifo();
+        if !is_pipe {
+            let flags = OFlag::from_bits_truncate(fcntl(&file, FcntlArg::F_GETFL)?);
+            fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
         }
-        Ok(Self { file })
+        if meta.is_file() {
+            end_half_line(&file, meta.len())?;
+        }
+        Ok(Self { file, is_pipe })
+    }
+
+    /// All of these, or of a pipe as many as it has room for.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_pipe {
+            return write_to_pipe(&self.file, bytes);
+        }
+        let size = self.size()?;
+        if let Err(error) = self.file.write_all(bytes) {
+            // Half a line is no use to anybody.
+            _ = self.file.set_len(size);
+            return Err(error);
+        }
+        Ok(bytes.len())
     }
 
     /// Bytes that are in it. Others may have emptied it, as logrotate's copytruncate does.
@@ -94,13 +117,23 @@ impl Open {
     }
 }
 
+fn told(path: &Path, error: io::Error) -> io::Error {
+    let is_pipe = path.metadata().is_ok_and(|meta| meta.file_type().is_fifo());
+    if is_pipe && error.raw_os_error() == Some(Errno::ENXIO as i32) {
+        return io::Error::new(io::ErrorKind::NotConnected, "nobody reads this pipe");
+    }
+    error
+}
+
 /// Takes away what a run that was killed, or a machine that went down, has left of a line: what
 /// reads JSON lines stumbles over it. What is not a line of ours is ended instead.
-fn end_half_line(file: &mut File, size: u64) -> io::Result<()> {
+fn end_half_line(mut file: &File, size: u64) -> io::Result<()> {
     let from = size.saturating_sub(LINE_MOST);
-    file.seek(SeekFrom::Start(from))?;
+    // The same file, whatever has that name by now.
+    let mut reader = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    reader.seek(SeekFrom::Start(from))?;
     let mut last = Vec::new();
-    file.read_to_end(&mut last)?;
+    reader.read_to_end(&mut last)?;
     let whole = whole_lines(&last, last.len()).unwrap_or(0);
     let rest = &last[whole..];
     if rest.is_empty() {

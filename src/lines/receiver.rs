@@ -15,7 +15,7 @@ use super::socket::SocketReceiver;
 /// A receiver that is slow is asked again after so long: in between the writer looks whether
 /// it is to end.
 pub(super) const SLOW: Duration = Duration::from_millis(200);
-/// So much is written to stdout at once, bytes: a pipe takes all of it or none (`PIPE_BUF`).
+/// So much is written to a pipe at once, bytes: it takes all of it or none (`PIPE_BUF`).
 const AT_ONCE: usize = 4096;
 
 /// Takes bytes. What it has taken is not asked for again, but for the part of a line after
@@ -51,16 +51,21 @@ struct Pipe<F>(F);
 
 impl<F: AsFd + Send> Receiver for Pipe<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let timeout = PollTimeout::try_from(SLOW).unwrap_or(PollTimeout::ZERO);
-        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
-        poll(&mut fds, timeout)?;
-        if !fds[0].any().unwrap_or(false) {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let most = whole_lines(bytes, AT_ONCE).unwrap_or(bytes.len().min(AT_ONCE));
-        // Not through std, which would keep what could not be written.
-        Ok(write(&self.0, &bytes[..most])?)
+        write_to_pipe(&self.0, bytes)
     }
+}
+
+/// Whole lines where they are not too long, when there is room for them.
+pub(super) fn write_to_pipe(pipe: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    let timeout = PollTimeout::try_from(SLOW).unwrap_or(PollTimeout::ZERO);
+    let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut fds, timeout)?;
+    if !fds[0].any().unwrap_or(false) {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    let most = whole_lines(bytes, AT_ONCE).unwrap_or(bytes.len().min(AT_ONCE));
+    // Not through std, which would keep what could not be written.
+    Ok(write(pipe, &bytes[..most])?)
 }
 
 #[cfg(test)]

@@ -345,6 +345,28 @@ fn files_are_rotated_and_together_have_all() {
     assert_eq!(numbers, (1..=200).collect::<Vec<_>>());
 }
 
+#[test]
+fn a_named_pipe_gets_lines_while_somebody_reads_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("pipe");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let mut sender = Sender::to(&path.to_string_lossy(), "1M", Some("4K"));
+    let is_away = |why| move |spool: &Spool| spool.news() == Some(Health::Away(String::from(why)));
+    sender.send(100, 1000);
+    sender.wait_until("away", is_away("nobody reads this pipe"));
+    let read = |lines| {
+        let reader = BufReader::new(fs::File::open(&path).expect("a pipe"));
+        let lines: Vec<_> = reader.lines().take(lines).flatten().collect();
+        Got::of(&(lines.join("\n") + "\n")).numbers().collect::<Vec<_>>()
+    };
+    assert_eq!(read(100), (1..=100).collect::<Vec<_>>());
+    sender.wait_until("back", |spool| spool.news() == Some(Health::Well));
+    sender.send(10, 1000);
+    sender.wait_until("away", is_away("Broken pipe (os error 32)"));
+    assert_eq!(read(10), (101..=110).collect::<Vec<_>>());
+    assert_eq!((sender.spool.finish(), sender.dropped()), (0, 0));
+}
+
 /// A file system with little room.
 struct Small(TempDir);
 
