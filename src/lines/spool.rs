@@ -15,6 +15,8 @@ use crate::view::{json_time, print_json};
 
 /// What a piece takes in memory beside its bytes.
 const OVERHEAD: usize = size_of::<Piece>() + 16;
+/// A receiver that takes nothing for so long is away, whatever it is that it does.
+const QUIET: Duration = Duration::from_secs(10);
 /// Once all is to be written: a receiver that takes nothing in so long a time is waited for
 /// no longer, ...
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -80,6 +82,8 @@ struct Queue {
     missing: Option<(Lines, usize)>,
     /// Lines that are being written.
     under_way: u64,
+    /// When something was taken last, or began to wait where nothing had.
+    taken: Instant,
     reopen: bool,
     stage: Stage,
     /// The writer has ended.
@@ -120,6 +124,7 @@ impl Spool {
             bytes: 0,
             missing: None,
             under_way: 0,
+            taken: Instant::now(),
             reopen: false,
             stage: Stage::Open,
             over: false,
@@ -142,6 +147,9 @@ impl Spool {
     /// Takes a piece over. Never waits for the receiver.
     pub(super) fn push(&self, piece: Piece) {
         let mut queue = self.lock();
+        if queue.bytes == 0 {
+            queue.taken = Instant::now();
+        }
         let size = piece.bytes.len() + OVERHEAD;
         while queue.bytes + size > self.most_bytes {
             let Some(oldest) = queue.pieces.pop_front() else { break };
@@ -217,6 +225,7 @@ impl Spool {
         let mut queue = self.lock();
         let counted = lines.min(queue.under_way);
         queue.under_way -= counted;
+        queue.taken = Instant::now();
         self.counters.written.fetch_add(counted, Ordering::Relaxed);
         report(&mut queue, Health::Well);
     }
@@ -243,6 +252,11 @@ impl Spool {
     /// How the receiver is, if that is another than when this was asked before.
     pub(super) fn news(&self) -> Option<Health> {
         let mut queue = self.lock();
+        // Whoever writes may be held up, and cannot say so.
+        if queue.bytes > 0 && queue.taken.elapsed() >= QUIET && queue.health == Health::Well {
+            let said = format!("it has taken nothing for {} s", QUIET.as_secs());
+            report(&mut queue, Health::Away(said));
+        }
         std::mem::take(&mut queue.is_news).then(|| queue.health.clone())
     }
 

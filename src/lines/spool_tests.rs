@@ -70,6 +70,23 @@ fn a_receiver_is_news_when_it_goes_and_when_it_is_back() {
 }
 
 #[test]
+fn a_receiver_that_stays_and_takes_nothing_is_news_once() {
+    let spool = Spool::new("h", 2048);
+    let long_ago = || Instant::now().checked_sub(QUIET).expect("the machine is up for longer");
+    spool.lock().taken = long_ago();
+    assert_eq!(spool.news(), None);
+    spool.push(piece(1, 1, 100));
+    assert_eq!(spool.news(), None);
+    let Some(Order::Write(piece)) = spool.next() else { panic!("nothing") };
+    spool.lock().taken = long_ago();
+    assert_eq!(spool.news(), Some(Health::Away("it has taken nothing for 10 s".to_owned())));
+    assert_eq!(spool.news(), None);
+    spool.wrote(1);
+    spool.is_done_with(&piece);
+    assert_eq!(spool.news(), Some(Health::Well));
+}
+
+#[test]
 fn what_nobody_takes_at_the_end_is_counted() {
     let spool = Spool::new("h", 1 << 20);
     (0..3).for_each(|at| spool.push(piece(1 + at, 1, 100)));
