@@ -111,6 +111,8 @@ CREATE TABLE IF NOT EXISTS tcpcong.lines
     entries_dropped UInt64,
     gap_ns UInt64,
     namespaces_unreached UInt64,
+    -- Of reports, and of the beginning of a run: sockets are sampled, times are estimates.
+    estimated Bool,
     -- Of lines that were dropped.
     from_time String,
     lines UInt64,
@@ -393,7 +395,8 @@ CREATE TABLE IF NOT EXISTS tcpcong.reports
     recursion_misses UInt64 CODEC(T64, ZSTD(1)),
     entries_dropped UInt64 CODEC(T64, ZSTD(1)),
     gap_ns UInt64 CODEC(T64, ZSTD(1)),
-    namespaces_unreached UInt64 CODEC(T64, ZSTD(1))
+    namespaces_unreached UInt64 CODEC(T64, ZSTD(1)),
+    estimated Bool
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(time)
@@ -408,7 +411,7 @@ SELECT
     open_ns, disorder_ns, cwr_ns, recovery_ns, loss_ns, changes, rtos, repeated_rtos, exact,
     inexact_flows, uncertain_ns, flows_refused, births_missed, ends_missed, transitions_missed,
     events_unaccounted, rows_lost, recursion_misses, entries_dropped, gap_ns,
-    namespaces_unreached
+    namespaces_unreached, estimated
 FROM tcpcong.lines
 WHERE type = 'report';
 
@@ -446,7 +449,8 @@ CREATE TABLE IF NOT EXISTS tcpcong.runs
     version LowCardinality(String),
     kernel LowCardinality(String),
     attach LowCardinality(String),
-    limitations Array(String)
+    limitations Array(String),
+    estimated Bool
 )
 ENGINE = MergeTree
 ORDER BY (host, time)
@@ -456,7 +460,7 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS tcpcong.runs_of_lines TO tcpcong.runs AS
 SELECT
     host,
     parseDateTime64BestEffort(lines.time, 9, 'UTC') AS time,
-    run, version, kernel, attach, limitations
+    run, version, kernel, attach, limitations, estimated
 FROM tcpcong.lines
 WHERE type = 'start';
 

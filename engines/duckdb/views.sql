@@ -44,6 +44,8 @@ FROM read_json(
         transitions_missed: 'UBIGINT', events_unaccounted: 'UBIGINT', rows_lost: 'UBIGINT',
         recursion_misses: 'UBIGINT', entries_dropped: 'UBIGINT', gap_ns: 'UBIGINT',
         namespaces_unreached: 'UBIGINT',
+        -- Of reports, and of the beginning of a run: sockets are sampled, times are estimates.
+        estimated: 'BOOLEAN',
         -- Of lines that were dropped.
         from_time: 'TIMESTAMP_NS', lines: 'UBIGINT', bytes: 'UBIGINT', first_line: 'UBIGINT',
         last_line: 'UBIGINT',
