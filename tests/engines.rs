@@ -232,7 +232,41 @@ fn both_engines_have_the_json_views_sums_and_answer_alike() -> Result<()> {
     Ok(())
 }
 
-/// The tables have a column for whatever stands in flows and transitions.
+/// Lines that were dropped count where they were: before the first that came, after the last,
+/// and in a run of which nothing else came.
+#[test]
+fn lines_are_missing_that_neither_came_nor_were_told_of() -> Result<()> {
+    let folder = TempDir::new()?;
+    let now = jiff::Timestamp::now().to_string();
+    let dropped = |run: u64, first: u64, last: u64| {
+        json!({
+            "type": "dropped", "time": now, "from_time": now, "lines": last - first + 1,
+            "bytes": 1, "first_line": first, "last_line": last, "host": "h", "run": run,
+        })
+    };
+    let came = (501..=510).filter(|number| !(503..=505).contains(number)).map(|number| {
+        json!({
+            "type": "report", "time": now, "exact": false, "estimated": number > 506,
+            "uncertain_ns": 0, "entries_dropped": 0, "host": "h", "run": 1, "line": number,
+        })
+    });
+    let told = [dropped(1, 1, 500), dropped(1, 511, 512), dropped(2, 1, 4)];
+    let lines: Vec<_> = told.into_iter().chain(came).map(|line| line.to_string()).collect();
+    fs::write(folder.path().join("lines.jsonl"), lines.join("\n") + "\n")?;
+    let engines = [("clickhouse", "schema.sql", "tcpcong."), ("duckdb", "views.sql", "")];
+    for (engine, setup, database) in engines {
+        let last = queries(&format!("{engine}/queries.sql"))?.pop().context("no query")?;
+        let estimated = format!("SELECT count(*) FROM {database}reports WHERE estimated");
+        let setup = format!("{FOLDER}/{engine}/{setup}");
+        let answers = run_python(folder.path(), &[engine, &setup], &json!([last, estimated]))?;
+        let expected = json!([[["h", 7, 0, 0, 0, 506, 3]], [[4]]]);
+        ensure!(answers == expected, "{engine}: {answers}");
+    }
+    Ok(())
+}
+
+/// The tables have a column for whatever stands in flows and transitions, and for the mark of
+/// reports that are estimates.
 #[test]
 fn what_flows_and_transitions_have_is_a_column_of_both_engines() -> Result<()> {
     let flows = LineOptions::flow_columns().into_iter().map(Field::key);

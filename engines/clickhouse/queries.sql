@@ -108,22 +108,25 @@ SELECT
 FROM tcpcong.reports AS r
 LEFT JOIN
 (
-    SELECT
-        came.host AS host,
-        sum(told.lines) AS dropped,
-        sum(came.last - came.first + 1 - came.lines - told.lines) AS missing
+    SELECT host, sum(told) AS dropped, sum(last - first + 1 - came - told) AS missing
     FROM
     (
-        SELECT host, run, min(m.first) AS first, max(m.last) AS last, sum(m.lines) AS lines
-        FROM tcpcong.lines_per_minute AS m
+        SELECT
+            host, run,
+            min(k.first) AS first,
+            max(k.last) AS last,
+            sum(k.came) AS came,
+            sum(k.told) AS told
+        FROM
+        (
+            SELECT host, run, m.first AS first, m.last AS last, m.lines AS came, 0 AS told
+            FROM tcpcong.lines_per_minute AS m
+            UNION ALL
+            SELECT host, run, d.first_line, d.last_line, 0, d.lines
+            FROM tcpcong.dropped AS d
+        ) AS k
         GROUP BY host, run
-    ) AS came
-    LEFT JOIN
-    (
-        SELECT host, run, sum(d.lines) AS lines
-        FROM tcpcong.dropped AS d
-        GROUP BY host, run
-    ) AS told USING (host, run)
+    )
     GROUP BY host
 ) AS n ON n.host = r.host
 WHERE r.time >= now() - INTERVAL 1 HOUR

@@ -94,7 +94,8 @@ WITH
     by_run AS (
         SELECT
             host, run,
-            max(line) - min(line) + 1 - count(line) AS gone,
+            greatest(max(line), max(last_line)) - least(min(line), min(first_line)) + 1
+                - count(line) AS gone,
             coalesce(sum(lines) FILTER (type = 'dropped'), 0) AS told
         FROM lines
         GROUP BY ALL
