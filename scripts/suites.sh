@@ -4,8 +4,9 @@
 # shellcheck shell=sh disable=SC2154
 
 mirror() { # SUITE
+    # A repository beside Debian's may end in /debian as well: download.docker.com/linux/debian.
     # shellcheck disable=SC2016 # apt expands it
-    uris=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | sed 's,/*$,,' | sort -u)
+    uris=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null | sed 's,/*$,,' | sort -u)
     main=$(echo "$uris" | grep -m1 -E '/debian(\.list)?$') || return 1
     case $1 in
     # An own mirror of the security archive comes first; most others have it beside the main one.

@@ -18,11 +18,15 @@ PATH=$PATH:/usr/sbin:/sbin
 # One by itself: whoever is interrupted leaves no half of it.
 if [ ! -d "$cache/root" ]; then
     mkdir -p "$cache"
-    # shellcheck disable=SC2016 # apt expands it
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 -E '/debian/?$')
-    echo "machine: debootstrap $suite from $mirror, once" >&2
+    # shellcheck source=scripts/suites.sh
+    . scripts/suites.sh
+    from=$(mirror $suite) || {
+        echo "machine: apt knows no mirror of Debian" >&2
+        exit 1
+    }
+    echo "machine: debootstrap $suite from $from, once" >&2
     rm -rf "$cache/part"
-    debootstrap --variant=minbase --include=systemd-sysv,iproute2,curl $suite "$cache/part" "$mirror" >"$cache/log" || {
+    debootstrap --variant=minbase --include=systemd-sysv,iproute2,curl $suite "$cache/part" "$from" >"$cache/log" || {
         tail -n 5 "$cache/log" >&2
         exit 1
     }
