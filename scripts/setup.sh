@@ -73,17 +73,35 @@ if [ -n "$missing" ]; then
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
-# Prometheus, beside the system: Debian's package would start one at every boot.
-if [ "$what" = test ] && ! [ -x target/prometheus/usr/bin/promtool ]; then
-    echo "setup: unpacking prometheus in target/prometheus" >&2
-    mkdir -p target/prometheus
+# What Debian's packages install would start at every boot: these are unpacked beside the system. Tests that
+# want them say where they are skipped.
+without() { # NAME WHY
+    echo "setup: without $1, $2: tests that want it are skipped" >&2
+    rm -rf "target/$1.part"
+}
+unpack() { # NAME PROGRAM TOOL...: the package NAME, by TOOL download, in target/NAME; PROGRAM must start
+    name=$1
+    program=$2
+    shift 2
+    echo "setup: unpacking $name in target/$name" >&2
+    rm -rf "target/$name.part"
+    mkdir -p "target/$name.part"
     (
-        cd target/prometheus
-        rm -f prometheus_*.deb
-        apt-get download -qq -o APT::Sandbox::User=root prometheus
-        dpkg -x prometheus_*.deb .
-        rm prometheus_*.deb
-    )
+        cd "target/$name.part" && "$@" download "$name" && dpkg-deb -x "$name"_*.deb . && rm "$name"_*.deb
+    ) || { without "$name" "which cannot be downloaded here"; return; }
+    "target/$name.part/usr/bin/$program" -version >/dev/null 2>&1 ||
+        "target/$name.part/usr/bin/$program" --version >/dev/null 2>&1 ||
+        { without "$name" "which does not start here"; return; }
+    rm -rf "target/$name"
+    mv "target/$name.part" "target/$name"
+}
+
+if [ "$what" = test ] && ! [ -x target/prometheus/usr/bin/promtool ]; then
+    if command -v apt-get >/dev/null 2>&1; then
+        unpack prometheus promtool apt-get -qq -o APT::Sandbox::User=root
+    else
+        without prometheus "as there is no apt-get"
+    fi
 fi
 
 # What tests read recordings and exports with, in an environment of its own.
@@ -118,18 +136,18 @@ fi
 
 # A receiver of OTLP that answers PromQL. Debian has one since after 13; its Prometheus is built without.
 if [ "$what" = test ] && ! [ -x target/victoria-metrics/usr/bin/victoria-metrics ]; then
-    echo "setup: unpacking victoria-metrics in target/victoria-metrics" >&2
     cache=$PWD/target/suites
     # shellcheck source=scripts/suites.sh
     . scripts/suites.sh
-    see sid
-    apt_in sid apt-get update
-    (
-        mkdir -p target/victoria-metrics
-        cd target/victoria-metrics
-        rm -f victoria-metrics_*.deb
-        apt_in sid apt-get download victoria-metrics
-        dpkg --fsys-tarfile victoria-metrics_*.deb | tar -x ./usr/bin/victoria-metrics
-        rm victoria-metrics_*.deb
-    )
+    if ! command -v apt-get >/dev/null 2>&1; then
+        without victoria-metrics "as there is no apt-get"
+    elif [ "$(uname -m)" != x86_64 ]; then
+        without victoria-metrics "as this is not an amd64 machine"
+    elif ! see sid; then
+        without victoria-metrics "as apt knows no mirror of Debian"
+    elif ! apt_in sid apt-get update; then
+        without victoria-metrics "as Debian sid cannot be read"
+    else
+        unpack victoria-metrics victoria-metrics apt_in sid apt-get
+    fi
 fi

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use support::mixin::{Expression, Mixin, done, in_repository, prometheus};
+use support::mixin::{Expression, Mixin, done, in_repository, need_prometheus, prometheus};
 
 const METRICS: &str = include_str!("../docs/metrics.md");
 const RUNBOOK: &str = include_str!("../mixin/runbook.md");
@@ -80,6 +80,9 @@ fn what_is_committed_is_what_the_source_renders() -> Result<()> {
 
 #[test]
 fn every_alert_fires_when_it_should_and_is_silent_otherwise() -> Result<()> {
+    if !need_prometheus("every_alert_fires_when_it_should_and_is_silent_otherwise") {
+        return Ok(());
+    }
     let mixin = Mixin::rendered()?;
     let files = ["rules.yaml", "alerts.yaml"].map(|name| mixin.folder().join(name));
     done(prometheus("promtool")?.args(["check", "rules"]).args(files))?;
@@ -173,6 +176,9 @@ fn the_list_of_expressions_is_complete_and_a_prometheus_parses_each() -> Result<
     let path = mixin.folder().join("all.json");
     let groups = serde_json::json!({"groups": [{"name": "all", "rules": rules}]});
     std::fs::write(&path, groups.to_string())?;
+    if !need_prometheus("the_list_of_expressions_is_complete_and_a_prometheus_parses_each") {
+        return Ok(());
+    }
     let said = done(prometheus("promtool")?.args(["check", "rules"]).arg(&path))?;
     ensure!(said.contains(&format!("{} rules found", expressions.len())), "{said}");
     Ok(())

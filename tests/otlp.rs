@@ -28,7 +28,7 @@ use support::service::{Metrics, Service};
 use support::tool::{command, pause};
 use tempfile::TempDir;
 use tonic::Code;
-use victoria::Victoria;
+use victoria::{Victoria, need_victoria};
 
 /// Seconds of traffic.
 const TRAFFIC: f64 = 3.0;
@@ -366,7 +366,9 @@ fn check_says_what_is_wrong_in_one_line() -> Result<()> {
 
 #[test]
 fn a_real_receiver_answers_the_seconds_that_are_scraped() -> Result<()> {
-    if !need_root("a_real_receiver_answers_the_seconds_that_are_scraped") {
+    if !need_root("a_real_receiver_answers_the_seconds_that_are_scraped")
+        || !need_victoria("a_real_receiver_answers_the_seconds_that_are_scraped")
+    {
         return Ok(());
     }
     let scene = Scene::set("otlpreal")?;

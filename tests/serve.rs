@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use support::lab::Lab;
-use support::mixin::{Mixin, prometheus};
+use support::mixin::{Mixin, need_prometheus, prometheus};
 use support::needs::need_root;
 use support::scene::Scene;
 use support::service::{Metrics, Prometheus, Service};
@@ -200,7 +200,9 @@ fn what_is_scraped_is_what_the_recording_of_the_run_adds_up_to() -> Result<()> {
 
 #[test]
 fn a_real_prometheus_answers_the_seconds_that_the_recording_has() -> Result<()> {
-    if !need_root("a_real_prometheus_answers_the_seconds_that_the_recording_has") {
+    if !need_root("a_real_prometheus_answers_the_seconds_that_the_recording_has")
+        || !need_prometheus("a_real_prometheus_answers_the_seconds_that_the_recording_has")
+    {
         return Ok(());
     }
     for native in [false, true] {
@@ -379,7 +381,9 @@ fn dribble(address: SocketAddr, is_over: &AtomicBool) {
 
 #[test]
 fn a_prometheus_that_has_scraped_answers_every_query_of_the_mixin() -> Result<()> {
-    if !need_root("a_prometheus_that_has_scraped_answers_every_query_of_the_mixin") {
+    if !need_root("a_prometheus_that_has_scraped_answers_every_query_of_the_mixin")
+        || !need_prometheus("a_prometheus_that_has_scraped_answers_every_query_of_the_mixin")
+    {
         return Ok(());
     }
     let mixin = Mixin::rendered()?;
@@ -417,7 +421,9 @@ fn a_prometheus_that_has_scraped_answers_every_query_of_the_mixin() -> Result<()
 
 #[test]
 fn promtool_finds_nothing_to_complain_of_in_any_format() -> Result<()> {
-    if !need_root("promtool_finds_nothing_to_complain_of_in_any_format") {
+    if !need_root("promtool_finds_nothing_to_complain_of_in_any_format")
+        || !need_prometheus("promtool_finds_nothing_to_complain_of_in_any_format")
+    {
         return Ok(());
     }
     let run = run("promtool", &["--by", "prefix/24"], |service, send| {

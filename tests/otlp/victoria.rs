@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,22 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::needs::need;
 use crate::support::tool::pause;
 
 /// Longer than anything takes here.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+fn program() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/victoria-metrics/usr/bin/victoria-metrics")
+}
+
+/// Whether it is unpacked; otherwise says that `test` is skipped.
+pub(crate) fn need_victoria(test: &str) -> bool {
+    let why =
+        "VictoriaMetrics, which scripts/setup.sh test unpacks where a mirror of Debian has it";
+    need(test, program().exists(), why)
+}
 
 /// It, which `scripts/setup.sh test` has unpacked, until it is dropped.
 pub(crate) struct Victoria {
@@ -25,8 +37,7 @@ pub(crate) struct Victoria {
 
 impl Victoria {
     pub(crate) fn start() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let program = root.join("target/victoria-metrics/usr/bin/victoria-metrics");
+        let program = program();
         ensure!(program.exists(), "{} is missing: run scripts/setup.sh test", program.display());
         let folder = TempDir::new()?;
         // Nobody else takes it between these two, mostly.

@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use serde::Deserialize;
 
+use super::needs::need;
+
 /// One expression that a Prometheus answers.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Expression {
@@ -65,6 +67,12 @@ impl Mixin {
 
 pub(crate) fn in_repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Whether Debian's Prometheus is unpacked; otherwise says that `test` is skipped.
+pub(crate) fn need_prometheus(test: &str) -> bool {
+    let there = in_repository("target/prometheus/usr/bin/promtool").exists();
+    need(test, there, "Prometheus, which scripts/setup.sh test unpacks where apt-get has it")
 }
 
 /// `prometheus` or `promtool`, of Debian's package.
