@@ -215,6 +215,12 @@ fn what_is_wrong_is_said_before_anything_begins() -> Result<()> {
         (code, said.as_str())
             == (0, "tcpcong: the options, and the files that they name, are right\n")
     );
+    let lines = folder.path().join("lines.jsonl");
+    let (code, said) = run(&["--check", "--lines.to", &lines.display().to_string()])?;
+    ensure!(code == 0 && !lines.exists(), "{code} {said}");
+    let lines = folder.path().join("none/lines.jsonl").display().to_string();
+    let (code, said) = run(&["--check", "--lines.to", &lines])?;
+    ensure!(code == 2 && said.contains(&lines) && said.lines().count() == 1, "{code} {said}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let listener = std::net::TcpListener::bind(taken)?;
     let (code, said) = run(&["--web.listen-address", &listener.local_addr()?.to_string()])?;

@@ -25,8 +25,8 @@ wait_for() { # SECONDS COMMAND...
         sleep 1
     done
 }
-files() { # dpkg keeps its last status; systemd makes /var/lib/private for the first service that needs it
-    find / \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path '/var/lib/dpkg/*-old' -o -path /var/lib/private \) \
+files() { # dpkg keeps its last status; systemd makes private folders for the first service that needs it
+    find / \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path '/var/lib/dpkg/*-old' -o -path /var/lib/private -o -path /var/log/private \) \
         -prune -o -print | sort
 }
 property() { systemctl show -P "$1" tcpcong; }
@@ -61,6 +61,14 @@ for field in Uid CapPrm CapEff CapInh CapAmb CapBnd NoNewPrivs Seccomp; do echo 
 [ "$(status CapInh)$(status CapAmb)" = 00000000000000000000000000000000 ] || fail "a child would inherit capabilities"
 [ "$(status NoNewPrivs)$(status Seccomp)" = 12 ] || fail "NoNewPrivs, Seccomp: $(status NoNewPrivs), $(status Seccomp)"
 case $(status Uid) in 0\ *) fail "it is root" ;; esac
+
+echo "== its mounts: where functions lie is to be seen, settings of the kernel are not to be changed"
+in_mounts() { nsenter -t "$pid" -m "$@"; }
+in_mounts grep -qw tcp_ack /proc/kallsyms || fail "no /proc/kallsyms"
+for kept in /proc/sys/kernel/hostname /proc/sysrq-trigger /sys/kernel/mm/ksm/run; do
+    in_mounts test ! -e $kept || in_mounts findmnt -no OPTIONS -T $kept | grep -q '^ro' || fail "it can write $kept"
+done
+[ -d /var/log/private/tcpcong ] || fail "no folder for lines"
 
 echo "== a configuration: network namespaces made before the start and after it"
 ip netns add before
@@ -119,7 +127,7 @@ dpkg --remove tcpcong >/tmp/trial/dpkg 2>&1 || fail "dpkg --remove: $(cat /tmp/t
 [ -e $file ] || fail "the configuration went with the program"
 ! grep -qx tcpcong /proc/[0-9]*/comm 2>/dev/null || fail "it still runs"
 dpkg --purge tcpcong >/tmp/trial/dpkg 2>&1 || fail "dpkg --purge: $(cat /tmp/trial/dpkg)"
-for left in /run/tcpcong /var/lib/private/tcpcong; do [ ! -e $left ] || fail "left: $left"; done
+for left in /run/tcpcong /var/lib/private/tcpcong /var/log/private/tcpcong; do [ ! -e $left ] || fail "left: $left"; done
 files >/tmp/trial/after
 diff /tmp/trial/before /tmp/trial/after || fail "files that were not there before, or are not any more"
 echo "== nothing left: $(wc -l </tmp/trial/after) files and folders, as before"

@@ -1,7 +1,10 @@
 //! `tcpcong serve`: a run that goes on, with what it knows served meanwhile. Not here: the pages.
 
 use std::cell::RefCell;
+use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +12,8 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
+use nix::fcntl::OFlag;
+use nix::unistd::{AccessFlags, access};
 use sd_notify::NotifyState;
 use signal_hook::consts::SIGHUP;
 
@@ -41,6 +46,7 @@ pub fn serve(config: &ServeConfig) -> Result<()> {
     check_otlp(config)?;
     if config.check {
         check_recordings(&config.origin)?;
+        check_lines(config)?;
         _ = writeln!(io::stdout(), "tcpcong: the options, and the files that they name, are right");
         return Ok(());
     }
@@ -245,6 +251,30 @@ fn check_recordings(origin: &Origin) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// That the file of `--lines.to` can be appended to, or made. It is not made here.
+fn check_lines(config: &ServeConfig) -> Result<(), FileError> {
+    let Some(Target::File(file)) = config.lines.as_ref().map(|lines| &lines.to) else {
+        return Ok(());
+    };
+    // A named pipe that nobody reads holds nothing up.
+    let opened = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(file);
+    let judged = match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let may = AccessFlags::W_OK | AccessFlags::X_OK;
+            access(folder.unwrap_or(Path::new(".")), may).map_err(io::Error::from)
+        }
+        opened => opened.map(drop),
+    };
+    judged.map_err(|error| {
+        FileError::new(format!("--lines.to {}: cannot be written: {error}", file.display()))
+    })
 }
 
 fn check_otlp(config: &ServeConfig) -> Result<(), FileError> {
