@@ -32,7 +32,12 @@
             'TcpcongStuck',
             'warning',
             limits.stuck,
-            'time() - max by (%(machine)s) (tcpcong_updated_timestamp_seconds{%(selector)s}) > %(seconds)g',
+            // By when it was scraped: at the time of an evaluation a scrape may be as old as their interval.
+            |||
+              min by (%(machine)s) (
+                timestamp(tcpcong_updated_timestamp_seconds{%(selector)s}) - tcpcong_updated_timestamp_seconds{%(selector)s}
+              ) > %(seconds)g
+            |||,
             'tcpcong answers, with old figures.',
             'The figures of {{ $labels.instance }} are {{ $value | humanizeDuration }} old.',
           ),
