@@ -18,9 +18,9 @@ const FLOWS: [usize; 3] = [100, 10_000, 100_000];
 const QUIET: Duration = Duration::from_secs(20);
 const SCRAPES: u32 = 2_000;
 const SETUPS: [(&str, &[&str]); 3] = [
-    ("", &["--hindsight", "0"]),
-    ("the last minute in memory", &[]),
-    ("`--by prefix`", &["--hindsight", "0", "--by", "prefix"]),
+    ("`--hindsight 0`", &["--hindsight", "0"]),
+    ("the defaults: the last minute in memory", &[]),
+    ("`--hindsight 0 --by prefix`", &["--hindsight", "0", "--by", "prefix"]),
 ];
 const FORMATS: [(&str, &str); 3] = [
     ("text", ""),
