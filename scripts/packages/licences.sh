@@ -14,9 +14,10 @@ cargo tree -q -p tcpcong -e normal,no-proc-macro --target "$target" --prefix non
              [.license // "see its text", (.manifest_path | rtrimstr("/Cargo.toml"))] | @tsv' "$metadata")
         [ -n "$crate" ] || continue # one of ours
         printf '==== %s %s: %s\n' "$name" "$version" "${crate%%	*}"
-        find "${crate#*	}" -maxdepth 1 -type f \( -iname 'licen[sc]e*' -o -iname 'copying*' -o -iname 'copyright*' -o -iname 'notice*' \) |
+        # One below as well: libbpf, and what it builds on, in libbpf-sys.
+        find "${crate#*	}" -maxdepth 2 -type f \( -iname 'licen[sc]e*' -o -iname 'copying*' -o -iname 'copyright*' -o -iname 'notice*' \) |
             LC_ALL=C sort | while read -r text; do
-            printf -- '---- %s\n' "${text##*/}"
+            printf -- '---- %s\n' "${text#"${crate#*	}"/}"
             cat "$text"
             echo
         done
