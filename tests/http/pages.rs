@@ -150,8 +150,8 @@ fn a_stream_is_read_as_it_is_sent() -> Result<()> {
 #[test]
 fn a_stream_that_breaks_off_is_no_whole_answer() -> Result<()> {
     let stand = Stand::plain()?;
-    // 18: a part of the file is missing.
-    assert_eq!(stand.curl("", "/broken")?.exit, 18);
+    let answer = stand.curl("-o /dev/null", "/broken")?;
+    ensure!(answer.status == 200 && answer.exit != 0, "{answer:?}");
     Ok(())
 }
 

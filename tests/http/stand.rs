@@ -65,7 +65,7 @@ impl Pages for TestPages {
                 Ok(())
             }),
             "/broken" => Answer::stream("text/plain", |mut out| {
-                out.write_all(b"a part")?;
+                std::io::copy(&mut std::io::repeat(b'x').take(1 << 20), &mut out)?;
                 Err(std::io::Error::other("no more can be had"))
             }),
             "/healthz" => Answer::line(200, "ok"),
