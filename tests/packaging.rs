@@ -187,6 +187,8 @@ fn kernel_addresses_are_shown_to_who_has_syslog() -> Result<()> {
     if !need_root(TEST) || !need(TEST, hides, "a kernel that hides addresses from some") {
         return Ok(());
     }
+    let hidden = ["ProtectKernelTunables=yes", "ProtectKernelLogs=yes", "ProcSubset=pid"];
+    ensure!(!UNIT.lines().any(|line| hidden.contains(&line)), "the unit hides them from everyone");
     let all = of_unit("AmbientCapabilities")?;
     let address = |capabilities: &BTreeSet<String>| -> Result<u64> {
         let script = "grep -m1 ' T tcp_ack$\\| t tcp_ack$' /proc/kallsyms";
