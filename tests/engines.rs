@@ -240,9 +240,8 @@ fn both_engines_have_the_json_views_sums_and_answer_alike() -> Result<()> {
 /// Whether they are equal, but that what lies in the middle is rounded up by one engine and to
 /// the even digit by the other.
 fn are_alike(one: &Value, other: &Value) -> bool {
-    let digits = |number: &Number| {
-        number.to_string().split_once('.').map_or(0, |(_, digits)| digits.len() as i32)
-    };
+    let digits =
+        |number: &Number| number.to_string().split_once('.').map_or(0, |(_, digits)| digits.len());
     match (one, other) {
         (Value::Array(one), Value::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(a, b)| are_alike(a, b))
@@ -250,7 +249,8 @@ fn are_alike(one: &Value, other: &Value) -> bool {
         (Value::Number(one), Value::Number(other)) if one != other => {
             let digits = digits(one).max(digits(other));
             let difference = one.as_f64().zip(other.as_f64()).map(|(a, b)| (a - b).abs());
-            digits > 0 && difference.is_some_and(|by| by < 1.5 * 10_f64.powi(-digits))
+            digits > 0
+                && difference.is_some_and(|by| by < (0..digits).fold(1.5, |step, _| step / 10.0))
         }
         _ => one == other,
     }
