@@ -365,7 +365,7 @@ impl Shown {
     fn new() -> Result<Self> {
         let data = Spool::new(io::stdout())?;
         let backlog = data.backlog();
-        Ok(Self { data, remarks: Remarks(backlog.clone()), backlog })
+        Ok(Self { data, remarks: Remarks(Some(backlog.clone())), backlog })
     }
 
     fn session(
@@ -413,12 +413,15 @@ fn say_how_attached(source: &LiveSource<'_>, remarks: &mut dyn Write) {
     }
 }
 
-/// stderr, whose loss does not end a run. What was printed before comes before.
-struct Remarks(SpoolBacklog);
+/// stderr, whose loss does not end a run. What was printed on stdout before comes before.
+#[derive(Default)]
+struct Remarks(Option<SpoolBacklog>);
 
 impl Write for Remarks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.settle();
+        if let Some(printed) = &self.0 {
+            printed.settle();
+        }
         _ = io::stderr().write_all(bytes);
         Ok(bytes.len())
     }

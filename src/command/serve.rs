@@ -18,7 +18,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::SIGHUP;
 
 use super::replay::{Opened, Pace, SignalsAlone};
-use super::{Traced, trace};
+use super::{Remarks, Traced, trace};
 use crate::cli::{self, Origin, ServeConfig};
 use crate::interrupt::Interrupts;
 use crate::lines::{Kinds, LinesSink, Reopener, Target};
@@ -99,7 +99,7 @@ impl<'c> Service<'c> {
         let mut alone = SignalsAlone(interrupts);
         let waiter: &mut dyn Waiter =
             if lines_to == Some(&Target::Stdout) { alone.0 } else { &mut alone };
-        let remarks = &mut Remarks;
+        let remarks = &mut Remarks::default();
         let Traced { mut source, mut lookups } = trace(&config.options, waiter, remarks)?;
         if let Some(file) = &file {
             file.make()?;
@@ -116,7 +116,7 @@ impl<'c> Service<'c> {
         let mut sink = self.sink(kept)?;
         let ending =
             recorded(&recorders, source.as_mut(), lookups.as_mut(), &mut |source, enrichment| {
-                let out = Output { data: &mut io::sink(), remarks: &mut Remarks };
+                let out = Output { data: &mut io::sink(), remarks: &mut Remarks::default() };
                 let session = Session { source, enrichment, sink: &mut sink, out, backlog: &() };
                 session.run(&plan(config))
             });
@@ -136,9 +136,9 @@ impl<'c> Service<'c> {
         let mut sink = self.sink(None)?;
         let mut waiter = SignalsAlone(interrupts);
         let pace = Pace { waiter: &mut waiter, reader: &(), speed: *speed };
-        let mut out = Output { data: &mut io::sink(), remarks: &mut Remarks };
+        let mut out = Output { data: &mut io::sink(), remarks: &mut Remarks::default() };
         let ending = opened.replay(&mut plan(config), &mut sink, &mut out, pace)?;
-        opened.say_damage(ending == Ending::Done, &mut Remarks);
+        opened.say_damage(ending == Ending::Done, &mut Remarks::default());
         if ending == Ending::Done {
             let over = nix::sys::eventfd::EventFd::new().context("making an eventfd")?;
             while waiter.wait(UPDATES, std::os::fd::AsFd::as_fd(&over))? != Wake::Signal {
@@ -285,20 +285,6 @@ fn check_otlp(config: &ServeConfig) -> Result<(), FileError> {
     wrong.map_or(Ok(()), |error| Err(FileError::new(error.to_string())))
 }
 
-/// stderr, whose loss does not end a run.
-struct Remarks;
-
-impl Write for Remarks {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        _ = io::stderr().write_all(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// What SIGHUP has read again.
 struct Reloading {
     config: ServeConfig,
@@ -314,7 +300,7 @@ impl Reloading {
                 Ok(said) => said,
                 Err(error) => format!("{error:#}: all stays as it was"),
             };
-            _ = writeln!(Remarks, "tcpcong: SIGHUP: {said}");
+            _ = writeln!(Remarks::default(), "tcpcong: SIGHUP: {said}");
         }
     }
 

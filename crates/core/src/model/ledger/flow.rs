@@ -34,7 +34,7 @@ pub(super) struct Flow {
     /// The last timeout, or the birth.
     pub(super) last_rto_ns: u64,
     pub(super) costs: Option<Box<Costs>>,
-    /// Where it is summed, if sums are wanted, and it.
+    /// Where it is summed: where sums are wanted, and once it is known that filters want the flow.
     pub(super) summed: Option<Place>,
 }
 
