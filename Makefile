@@ -15,7 +15,6 @@ build:
 
 test:
 	scripts/setup.sh test
-	cargo build --release
 	cargo test --workspace $(RUNNER)
 
 # Each case of the demonstration, watched: writes the table of docs/why.md, and fails where

@@ -10,10 +10,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 }
 results=$1
 shift
-# A machine that is not at its end by then, in seconds, has stopped; a slow host takes half of it.
-limit=540
+# A machine that is not at its end by then, in seconds, has stopped; a slow host takes 500.
+limit=750
 # A kernel is run again only where that many seconds still suffice for all that are to come.
-most=2400
+most=$((600 + 360 * $#))
 reserve=270
 begun=$(date +%s)
 left=$#
