@@ -30,8 +30,10 @@ fn stderr(output: &Output) -> String {
 
 /// Starts it and reads the banner.
 fn started(arguments: &[&str]) -> Result<(Child, BufReader<std::process::ChildStdout>)> {
-    let mut child =
-        command().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut tool = Command::new("env");
+    // A hangup is taken, though these tests be run under nohup.
+    tool.arg("--default-signal=HUP").arg(command().get_program()).args(arguments);
+    let mut child = tool.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut lines = BufReader::new(child.stdout.take().context("no stdout")?);
     let mut line = String::new();
     lines.read_line(&mut line)?;
