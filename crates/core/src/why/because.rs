@@ -1,14 +1,14 @@
 //! Why a verdict is given: what it is that costs, and how much, in a sentence. Not here:
 //! the rest of the evidence, which views have.
 
-use super::weigh::{losses_cost_ns, smaller_window_ns, window_used};
+use super::weigh::{limits, losses_cost_ns, smaller_window_ns, window_used};
 use super::{Evidence, Reduced, Trigger, Verdict};
 use crate::model::State;
 
 /// The sentence for this verdict on this evidence.
 pub(super) fn of(verdict: Verdict, evidence: &Evidence) -> String {
     let looks = &evidence.looks;
-    let limits = evidence.stats.limits();
+    let limits = limits(evidence);
     let known = evidence.knows_rate().then(|| rate(evidence.rate_bits()));
     let rate = known.unwrap_or_else(|| "how fast is not known".to_owned());
     match verdict {

@@ -11,7 +11,7 @@
 
 use super::because;
 use super::weigh::{
-    UNKNOWN, are_spurious, cwr_cost_ns, is_dead, is_measured, losses_cost_ns, lossy_ns,
+    UNKNOWN, are_spurious, cwr_cost_ns, is_dead, is_measured, limits, losses_cost_ns, lossy_ns,
     no_data_arrived, part, sending_cost_ns, smaller_window_ns, window_used,
 };
 use super::{Confidence, Evidence, Trigger, Verdict};
@@ -274,7 +274,7 @@ pub static RULES: &[Rule] = &[
                 0 => beyond(evidence.share(lossy_ns(evidence)), 0.05),
                 _ => {
                     let few = evidence.stats.retransmitted_in_all() < 10;
-                    let limits = evidence.stats.limits();
+                    let limits = limits(evidence);
                     let full_ns = limits.rwnd_ns + limits.sndbuf_ns;
                     let limited = evidence.share_of_measured(full_ns) >= LIMITED;
                     let retransmitted =
@@ -313,24 +313,22 @@ pub static RULES: &[Rule] = &[
     },
     Rule {
         verdict: Verdict::ReceiverWindow,
-        when: "the receiver's window was full for 20 % of the time or more (the kernel's \
-               chronograph)",
-        strength: |evidence| {
-            beyond(evidence.share_of_measured(evidence.stats.limits().rwnd_ns), LIMITED)
-        },
+        when: "the receiver's window was full for 20 % of the time or more, outages apart (the \
+               kernel's chronograph)",
+        strength: |evidence| beyond(evidence.share_of_measured(limits(evidence).rwnd_ns), LIMITED),
         cost: "that time",
-        cost_ns: |evidence| evidence.stats.limits().rwnd_ns,
+        cost_ns: |evidence| limits(evidence).rwnd_ns,
         unless: &[],
     },
     Rule {
         verdict: Verdict::SendBuffer,
-        when: "the send buffer was too small for 20 % of the time or more (the kernel's \
-               chronograph)",
+        when: "the send buffer was too small for 20 % of the time or more, outages apart (the \
+               kernel's chronograph)",
         strength: |evidence| {
-            beyond(evidence.share_of_measured(evidence.stats.limits().sndbuf_ns), LIMITED)
+            beyond(evidence.share_of_measured(limits(evidence).sndbuf_ns), LIMITED)
         },
         cost: "that time",
-        cost_ns: |evidence| evidence.stats.limits().sndbuf_ns,
+        cost_ns: |evidence| limits(evidence).sndbuf_ns,
         unless: &[],
     },
     Rule {

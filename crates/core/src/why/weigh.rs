@@ -2,7 +2,7 @@
 //! that makes a verdict.
 
 use super::{Evidence, Trigger};
-use crate::model::State;
+use crate::model::{Limits, State};
 
 /// More than this of what it rests on, unknown, is too much.
 pub(super) const UNKNOWN: f64 = 0.2;
@@ -22,6 +22,19 @@ pub(super) fn no_data_arrived(evidence: &Evidence) -> bool {
     let syn_alone =
         evidence.stats.delivered_in_all() == 1 && evidence.stats.traffic.acked_bytes == 1;
     is_dead(evidence) || (is_measured(evidence) && syn_alone)
+}
+
+/// What kept it from sending, outages apart: in one, the kernel's chronograph stays at what it was
+/// when data was last written (`tcp_write_xmit()`, `net/ipv4/tcp_output.c`).
+pub(super) fn limits(evidence: &Evidence) -> Limits {
+    let Limits { rwnd_ns, sndbuf_ns, .. } = evidence.stats.other;
+    let outside = |ns: u64| ns.saturating_sub(evidence.outages.total_ns);
+    let open = evidence.stats.open;
+    Limits {
+        rwnd_ns: open.rwnd_ns + outside(rwnd_ns),
+        sndbuf_ns: open.sndbuf_ns + outside(sndbuf_ns),
+        ..evidence.stats.limits()
+    }
 }
 
 /// Whether more ends of Loss restored the window than did not: nothing had been lost.

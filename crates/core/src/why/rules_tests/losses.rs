@@ -41,6 +41,24 @@ fn an_outage_of_a_twentieth_of_the_time_is_one_whatever_was_undone() {
 }
 
 #[test]
+fn what_the_chronograph_says_in_an_outage_is_of_before_it() {
+    let mut case = evidence(0, 0, 0, 7_000);
+    case.causes.rto = 5;
+    case.outages =
+        Outages { count: 1, total_ns: 7 * SECOND + SECOND / 5, timeouts: 5, ..Outages::default() };
+    case.stats.open = Limits { rwnd_ns: 2 * SECOND, sending_ns: SECOND, sndbuf_ns: 0 };
+    case.stats.other = Limits { rwnd_ns: 7 * SECOND, ..Limits::default() };
+    assert_eq!(
+        (verdict(&case), judge(&case).second),
+        (Verdict::Outage, Some(Verdict::ReceiverWindow))
+    );
+    case.stats.open.rwnd_ns -= SECOND / 10;
+    assert_eq!(judge(&case).second, None);
+    case.stats.other = Limits { sndbuf_ns: 7 * SECOND, ..Limits::default() };
+    assert_eq!((verdict(&case), judge(&case).second), (Verdict::Outage, None));
+}
+
+#[test]
 fn several_outages_are_told_together() {
     let mut case = evidence(0, 0, 0, 1_000);
     case.outages = Outages {
