@@ -3,7 +3,8 @@
 
 mod support;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -15,9 +16,12 @@ use support::netns::Netns;
 use support::server::{Counts, Server};
 use support::tool::{Report, Tool, pause};
 use support::traffic::{Amount, Dial, Ending, Sender, short_connections};
-use support::truth::{Truth, monotonic_ns};
+use support::truth::{Event, Truth, What, monotonic_ns};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Of `sk_state`: `include/net/tcp_states.h`.
+const SYN_RECV: u32 = 3;
+const FIN_WAIT1: u32 = 4;
 /// No first retransmission timer is longer on a connection that has sent.
 const UNTIL_LOSS: Duration = Duration::from_millis(1500);
 
@@ -230,6 +234,41 @@ fn two_thousand_short_connections_are_all_counted_and_leave_nothing() -> Result<
     );
     ensure!(alive == 0, "{alive} flows are left behind in the map");
     ensure!(ended <= 2000 && ended + hidden >= 2000, "{ended} rows of 2000 connections");
+    Ok(())
+}
+
+#[test]
+fn a_child_closed_before_it_is_established_is_left_out_by_a_filter() -> Result<()> {
+    if !need_root("a_child_closed_before_it_is_established_is_left_out_by_a_filter") {
+        return Ok(());
+    }
+    let lab = Lab::new("child")?;
+    // Data in the SYN without a cookie, and for every listener.
+    lab.client.sysctl("net.ipv4.tcp_fastopen", "5")?;
+    lab.server.sysctl("net.ipv4.tcp_fastopen", "1538")?;
+    let listener = lab.in_server(|| TcpListener::bind((lab.server_v4(), 0)))??;
+    let truth = Truth::start()?;
+    let elsewhere = Tool::start(&["--all", "--raddr", "192.0.2.0/24", "0.5"])?;
+    let there = Tool::start(&["--all", "--laddr", &lab.server_v4().to_string(), "0.5"])?;
+    // The SYN arrives, and no answer to it.
+    lab.forward(&format!("ip saddr {} drop", lab.server_v4()))?;
+    let mut client =
+        Dial::to(listener.local_addr()?).fast_open().connect(&lab.client, 10 * SECOND)?;
+    client.write_all(&[0; 1000])?;
+    let (mut child, _) = listener.accept()?;
+    child.read_exact(&mut [0; 1000])?;
+    drop(child);
+    pause(SECOND);
+    let closed = |event: &Event| {
+        let is = matches!(event.what, What::TcpState { from: SYN_RECV, to: FIN_WAIT1, .. });
+        is && event.saddr == lab.server_v4()
+    };
+    ensure!(truth.finish()?.events.iter().any(closed), "no child was closed in SYN_RECV");
+    for (tool, alive) in [(elsewhere, 0), (there, 1)] {
+        let reports = tool.finish()?;
+        let last = reports.last().context("no report")?;
+        ensure!(last.sum("flows_alive")? == alive, "{last:?}");
+    }
     Ok(())
 }
 

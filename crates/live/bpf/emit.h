@@ -210,10 +210,13 @@ static __always_inline void emit_filtered_out(const struct subject *s, int old, 
 		write_filtered_out(s, lport, rport);
 }
 
-/* Whether a change of sk_state begins or ends a life, or shows both ends. */
+/*
+ * Whether a change of sk_state begins or ends a life, or shows both ends: whatever comes after the
+ * handshake, as a child of TCP Fast Open may be closed before it is established.
+ */
 static __always_inline bool bears_on_life(int old, int new)
 {
-	return lives(old) != lives(new) || (lives(old) && new == TCP_ESTABLISHED);
+	return lives(old) != lives(new) || old == TCP_SYN_SENT || old == TCP_SYN_RECV;
 }
 
 /*
