@@ -44,7 +44,7 @@ package:
 	cargo package --workspace --exclude tcpcong-benches
 
 bench: build
-	$(SUDO) scripts/bench-setup.sh
+	-$(SUDO) scripts/bench-setup.sh
 	cargo bench -p tcpcong-benches --bench side_by_side $(RUNNER)
 
 man:
@@ -65,14 +65,15 @@ RELR := $(shell printf '2.36\n%s\n' "$$(getconf GNU_LIBC_VERSION | cut -d' ' -f2
 STATIC = --release --features static --target $(TARGET) --config 'build.rustflags=["-Ctarget-feature=+crt-static", $(RELR) \
 	"-Lnative=$(dir $(shell $(CC) -print-file-name=libelf.a))"$(if $(ZSTD),$(comma) "-Clink-arg=$(ZSTD)")]'
 BUILT = $(or $(CARGO_TARGET_DIR),target)
+alone = if readelf -lW $(1) | grep -q INTERP; then echo "$(1): not static" >&2; exit 1; fi; \
+	if [ $$(stat -c %s $(1)) -ge 12000000 ]; then echo "$(1): 12 MB or more" >&2; exit 1; fi
 DIST := tcpcong-$(VERSION)-$(firstword $(subst -, ,$(TARGET)))
 
 dist:
 	scripts/setup.sh build
 	env -u RUSTFLAGS cargo build $(STATIC)
 	install -D -m 755 $(BUILT)/$(TARGET)/release/tcpcong dist/$(DIST)
-	if readelf -lW dist/$(DIST) | grep -q INTERP; then echo "dist: not static" >&2; exit 1; fi
-	if [ $$(stat -c %s dist/$(DIST)) -ge 12000000 ]; then echo "dist: 12 MB or more" >&2; exit 1; fi
+	$(call alone,dist/$(DIST))
 	cd dist && sha256sum $(DIST) > SHA256SUMS
 
 # Packages of the static binary, both of the same metadata (Cargo.toml), and an image of it.
@@ -105,17 +106,21 @@ try-packages: deb rpm
 
 # Every way of attaching on each of these kernels, in emulated machines: twenty
 # minutes. Writes docs/kernels.md where all of them are tried, and fails where anything is red.
+# The binary is built as that of dist, but once for both: what tests ask of dependencies is in it.
 WHOLE := 5.10 6.1 6.12 6.18 7.3
 MATRIX := $(WHOLE)
 RESULTS := target/kernels
 MACHINE := $(RESULTS)/machine/root
-test-kernels: dist
+test-kernels:
+	scripts/setup.sh build
 	scripts/setup.sh kernels
 	rm -rf $(RESULTS)
-	install -D dist/$(DIST) $(MACHINE)/tcpcong
+	mkdir -p $(MACHINE)
 	env -u RUSTFLAGS cargo test --no-run $(STATIC) --test kernels --message-format=json-render-diagnostics > $(RESULTS)/build.json
 	built=$$(sed -n 's/.*"name":"kernels".*"executable":"\([^"]*\)".*/\1/p' $(RESULTS)/build.json | tail -n 1); \
 	install -s "$$built" $(MACHINE)/kernels
+	install $(BUILT)/$(TARGET)/release/tcpcong $(MACHINE)/tcpcong
+	$(call alone,$(MACHINE)/tcpcong)
 	scripts/kernels/alone.sh $(RESULTS)/machine
 	scripts/kernels/matrix.sh $(RESULTS) $(MATRIX)
 	$(MACHINE)/kernels page $(MATRIX:%=$(RESULTS)/%.jsonl) > $(RESULTS)/kernels.md
@@ -123,7 +128,8 @@ test-kernels: dist
 	$(MACHINE)/kernels check $(MATRIX:%=$(RESULTS)/%.jsonl)
 
 PREFIX ?= /usr/local
-install: build
+install:
+	@test -x target/release/tcpcong || { echo "install: nothing is built: make build" >&2; exit 1; }
 	install -D -m 755 target/release/tcpcong $(DESTDIR)$(PREFIX)/sbin/tcpcong
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/*.8
 	mkdir -p $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions zsh/site-functions fish/vendor_completions.d)
