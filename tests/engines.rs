@@ -127,13 +127,14 @@ fn queries(file: &str) -> Result<Vec<String>> {
 }
 
 /// What is summed by the minute has these of the flows' figures.
-const PER_MINUTE: [&str; 15] = [
+const PER_MINUTE: [&str; 16] = [
     "open_ns",
     "disorder_ns",
     "cwr_ns",
     "recovery_ns",
     "loss_ns",
     "waited_ns",
+    "waited_loss_ns",
     "rwnd_limited_ns",
     "sndbuf_limited_ns",
     "changes",
@@ -213,9 +214,11 @@ fn both_engines_have_the_json_views_sums_and_answer_alike() -> Result<()> {
     let hosts = record(folder)?;
     write_all(folder, &hosts)?;
     let expected = Expected::new(folder, &hosts)?;
-    for key in ["loss_ns", "recovery_ns", "retrans", "waited_ns", "delivered", "rtos"] {
-        let sum: u64 = expected.flows.values().filter_map(|sums| sums.get(key)).sum();
-        ensure!(sum > 0, "nothing to hold it against: no {key}");
+    let sum =
+        |key: &str| expected.flows.values().filter_map(|sums| sums.get(key)).copied().sum::<u64>();
+    let keys = ["loss_ns", "recovery_ns", "retrans", "waited_ns", "waited_loss_ns", "delivered"];
+    for key in keys.into_iter().chain(["rtos"]) {
+        ensure!(sum(key) > 0, "nothing to hold it against: no {key}");
     }
     let clickhouse = expected.hold(folder, "clickhouse", "schema.sql", true)?;
     let duckdb = expected.hold(folder, "duckdb", "views.sql", false)?;
@@ -231,6 +234,11 @@ fn both_engines_have_the_json_views_sums_and_answer_alike() -> Result<()> {
     ensure!(answers.len() == 6, "{} answers", answers.len());
     let rows = |at: usize| answers[at].as_array().map_or(0, Vec::len);
     ensure!((0..6).all(|at| rows(at) > 0), "a question without an answer: {clickhouse:#}");
+    // What timeouts cost: no time of it twice.
+    let cost_ns = sum("waited_ns") - sum("waited_loss_ns") + sum("loss_ns");
+    let of_rows = answers[2].as_array().into_iter().flatten().filter_map(|row| row[5].as_f64());
+    let differs = (of_rows.sum::<f64>() - cost_ns as f64 / 1e9).abs();
+    ensure!(differs < 0.01, "timeouts cost {cost_ns} ns: {}", answers[2]);
     // The last says how far it is true: nothing was dropped, and nothing is missing.
     let is_whole = |row: &Value| row[5] == 0 && row[6] == 0;
     ensure!(rows(5) == 4 && answers[5].as_array().is_some_and(|rows| rows.iter().all(is_whole)));

@@ -19,7 +19,7 @@ SELECT
     uniqExactIf(m.host, m.loss_ns + m.recovery_ns > 0) AS hosts,
     round(sum(m.loss_ns) / 1e9, 3) AS loss_s,
     round(sum(m.recovery_ns) / 1e9, 3) AS recovery_s,
-    round(100 * sum(m.retrans) / sum(m.delivered), 2) AS retransmitted_percent,
+    round(100 * sum(m.retrans) / nullIf(sum(m.delivered), 0), 2) AS retransmitted_percent,
     round(max(m.rtt_longest_ns) / 1e6, 1) AS rtt_longest_ms
 FROM tcpcong.flows_per_minute AS m
 WHERE m.minute >= now() - INTERVAL 1 HOUR
@@ -28,14 +28,14 @@ ORDER BY loss_s + recovery_s DESC, network
 LIMIT 20;
 
 -- 3. Whose connections are they, and what did timeouts cost them? The wait before each, and
--- Loss after it.
+-- Loss after it; what was waited in Loss, before repeated ones, is part of that.
 SELECT
     m.unit AS unit,
     m.comm AS comm,
     uniqExact(m.host) AS hosts,
     uniqMerge(m.connections) AS connections,
     sum(m.rtos) AS rtos,
-    round(sum(m.waited_ns + m.loss_ns) / 1e9, 3) AS timeouts_cost_s
+    round(sum(m.waited_ns - m.waited_loss_ns + m.loss_ns) / 1e9, 3) AS timeouts_cost_s
 FROM tcpcong.flows_per_minute AS m
 WHERE m.minute >= now() - INTERVAL 1 HOUR
 GROUP BY unit, comm
@@ -121,9 +121,11 @@ LEFT JOIN
         (
             SELECT host, run, m.first AS first, m.last AS last, m.lines AS came, 0 AS told
             FROM tcpcong.lines_per_minute AS m
+            WHERE m.minute >= toStartOfMinute(now() - INTERVAL 1 HOUR)
             UNION ALL
             SELECT host, run, d.first_line, d.last_line, 0, d.lines
             FROM tcpcong.dropped AS d
+            WHERE d.time >= toStartOfMinute(now() - INTERVAL 1 HOUR)
         ) AS k
         GROUP BY host, run
     )

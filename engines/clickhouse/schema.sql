@@ -56,6 +56,7 @@ CREATE TABLE IF NOT EXISTS tcpcong.lines
     delivered Nullable(UInt64),
     retrans Nullable(UInt64),
     waited_ns Nullable(UInt64),
+    waited_loss_ns Nullable(UInt64),
     acked_bytes Nullable(UInt64),
     received_bytes Nullable(UInt64),
     rate Nullable(UInt64),
@@ -172,6 +173,7 @@ CREATE TABLE IF NOT EXISTS tcpcong.flows
     delivered Nullable(UInt64) CODEC(T64, ZSTD(1)),
     retrans Nullable(UInt64) CODEC(T64, ZSTD(1)),
     waited_ns Nullable(UInt64) CODEC(T64, ZSTD(1)),
+    waited_loss_ns Nullable(UInt64) CODEC(T64, ZSTD(1)),
     acked_bytes Nullable(UInt64) CODEC(T64, ZSTD(1)),
     received_bytes Nullable(UInt64) CODEC(T64, ZSTD(1)),
     rate Nullable(UInt64) CODEC(T64, ZSTD(1)),
@@ -191,8 +193,8 @@ SELECT
     run, line, interval_ns, family, laddr, lport, raddr, rport, netns, cookie, cgroup_id, pid, comm,
     cc, prefix, netns_name, cgroup, unit, container, pod, state, open_ns, disorder_ns, cwr_ns,
     recovery_ns, loss_ns, changes, rtos, repeated_rtos, spell_ns, exact, uncertain_ns, ended,
-    busy_ns, rwnd_limited_ns, sndbuf_limited_ns, delivered, retrans, waited_ns, acked_bytes,
-    received_bytes, rate, rtt_ns, rtt_min_ns, cwnd
+    busy_ns, rwnd_limited_ns, sndbuf_limited_ns, delivered, retrans, waited_ns, waited_loss_ns,
+    acked_bytes, received_bytes, rate, rtt_ns, rtt_min_ns, cwnd
 FROM tcpcong.lines
 WHERE type = 'flow';
 
@@ -212,6 +214,7 @@ CREATE TABLE IF NOT EXISTS tcpcong.flows_per_minute
     recovery_ns SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
     loss_ns SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
     waited_ns SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
+    waited_loss_ns SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
     rwnd_limited_ns SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
     sndbuf_limited_ns SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
     changes SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1)),
@@ -241,6 +244,7 @@ SELECT
     sum(f.recovery_ns) AS recovery_ns,
     sum(f.loss_ns) AS loss_ns,
     sum(ifNull(f.waited_ns, 0)) AS waited_ns,
+    sum(ifNull(f.waited_loss_ns, 0)) AS waited_loss_ns,
     sum(ifNull(f.rwnd_limited_ns, 0)) AS rwnd_limited_ns,
     sum(ifNull(f.sndbuf_limited_ns, 0)) AS sndbuf_limited_ns,
     sum(f.changes) AS changes,

@@ -19,7 +19,7 @@ SELECT
     count(DISTINCT host) FILTER (loss_ns + recovery_ns > 0) AS hosts,
     round(sum(loss_ns) / 1e9, 3) AS loss_s,
     round(sum(recovery_ns) / 1e9, 3) AS recovery_s,
-    round(100 * sum(retrans) / sum(delivered), 2) AS retransmitted_percent,
+    round(100 * sum(retrans) / nullif(sum(delivered), 0), 2) AS retransmitted_percent,
     round(max(rtt_ns) / 1e6, 1) AS rtt_longest_ms
 FROM flows
 GROUP BY ALL
@@ -27,14 +27,14 @@ ORDER BY loss_s + recovery_s DESC, network
 LIMIT 20;
 
 -- 3. Whose connections are they, and what did timeouts cost them? The wait before each, and
--- Loss after it.
+-- Loss after it; what was waited in Loss, before repeated ones, is part of that.
 SELECT
     coalesce(unit, '') AS unit,
     coalesce(comm, '') AS comm,
     count(DISTINCT host) AS hosts,
     count(DISTINCT (host, netns, cookie, laddr, lport, raddr, rport)) AS connections,
     sum(rtos) AS rtos,
-    round(sum(coalesce(waited_ns, 0) + loss_ns) / 1e9, 3) AS timeouts_cost_s
+    round(sum(coalesce(waited_ns - waited_loss_ns, 0) + loss_ns) / 1e9, 3) AS timeouts_cost_s
 FROM flows
 GROUP BY ALL
 ORDER BY timeouts_cost_s DESC, unit, comm

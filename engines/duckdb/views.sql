@@ -24,8 +24,8 @@ FROM read_json(
         repeated_rtos: 'UBIGINT', spell_ns: 'UBIGINT', exact: 'BOOLEAN', uncertain_ns: 'UBIGINT',
         ended: 'BOOLEAN', busy_ns: 'UBIGINT', rwnd_limited_ns: 'UBIGINT',
         sndbuf_limited_ns: 'UBIGINT', delivered: 'UBIGINT', retrans: 'UBIGINT',
-        waited_ns: 'UBIGINT', acked_bytes: 'UBIGINT', received_bytes: 'UBIGINT', rate: 'UBIGINT',
-        rtt_ns: 'UBIGINT', rtt_min_ns: 'UBIGINT', cwnd: 'UINTEGER',
+        waited_ns: 'UBIGINT', waited_loss_ns: 'UBIGINT', acked_bytes: 'UBIGINT',
+        received_bytes: 'UBIGINT', rate: 'UBIGINT', rtt_ns: 'UBIGINT', rtt_min_ns: 'UBIGINT', cwnd: 'UINTEGER',
         -- Of transitions.
         at_ns: 'UBIGINT', "from": 'VARCHAR', "to": 'VARCHAR', cause: 'VARCHAR',
         undo_by: 'VARCHAR', cwnd_before: 'UINTEGER', cwnd_after: 'UINTEGER',

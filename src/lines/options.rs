@@ -19,7 +19,7 @@ const HOST_MOST: usize = 255;
 
 /// What flows have beside what `--format json` gives unasked: what an engine's questions
 /// need. The service looks at the sockets each interval anyway.
-const MORE_OF_FLOWS: [&str; 13] = [
+const MORE_OF_FLOWS: [&str; 14] = [
     "prefix",
     "busy",
     "rwnd_limited",
@@ -27,6 +27,7 @@ const MORE_OF_FLOWS: [&str; 13] = [
     "delivered",
     "retrans",
     "waited",
+    "waited_loss",
     "acked_bytes",
     "received_bytes",
     "rate",
