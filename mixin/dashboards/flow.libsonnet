@@ -6,6 +6,9 @@ local q = import 'queries.libsonnet';
   grafanaDashboards+:: {
     'tcpcong-flow.json':
       local c = $._config;
+      // Of any instance, whichever is chosen.
+      local worst =
+        'topk(20, sum by (job, instance) (instance_state:tcpcong_active_share:ratio_rate5m{job=~"$job", state="loss"}))';
       local flows(order) = c.drilldownURLPattern % ['${instance}', order];
       g.dashboard(
         c,
@@ -97,9 +100,12 @@ local q = import 'queries.libsonnet';
               'The twenty with the most time in Loss',
               'A click on a machine leads to its connections.',
               [
-                g.rows('topk(20, sum by (job, instance) (instance_state:tcpcong_active_share:ratio_rate5m{job=~"$job", state="loss"}))'),
-                g.rows('sum by (job, instance) (instance_state:tcpcong_active_share:ratio_rate5m{job=~"$job", state="recovery"})'),
-                g.rows('sum by (job, instance) (instance:tcpcong_rtos:rate5m{job=~"$job"})'),
+                g.rows(worst),
+                g.rows(q.among(
+                  worst,
+                  'sum by (job, instance) (instance_state:tcpcong_active_share:ratio_rate5m{job=~"$job", state="recovery"})'
+                )),
+                g.rows(q.among(worst, 'sum by (job, instance) (instance:tcpcong_rtos:rate5m{job=~"$job"})')),
               ],
               [
                 g.column('Loss', 'percentunit'),

@@ -13,6 +13,8 @@
   // The part in the whole; nothing where there is no whole.
   share(part, whole):: '%s / (%s > 0)' % [part, whole],
   shareBy(part, whole, label):: '%s / ignoring (%s) group_left () (%s > 0)' % [part, label, whole],
+  // Of the machines of `those` alone.
+  among(those, expr):: '%s and on (job, instance) %s' % [expr, those],
   top(count, expr):: 'topk(%d, %s)' % [count, expr],
 
   // How long spells were: native where there is one, the classic histogram elsewhere.

@@ -9,6 +9,9 @@ local share(state) = q.share(
   q.now('instance:tcpcong_active_seconds:rate5m')
 );
 local machines(labels) = 'count(up{%s}%s) or vector(0)' % [q.selector, labels];
+local worst = q.top(20, q.now(
+  'instance_state:tcpcong_active_share:ratio_rate5m', 'state="loss"', 'job, instance'
+));
 local missed = [
   'transitions_missed',
   'births_missed',
@@ -104,17 +107,17 @@ local missed = [
               'The twenty with the most time in Loss',
               'A click on a machine leads to what is wrong with it.',
               [
-                g.rows(q.top(20, q.now(
-                  'instance_state:tcpcong_active_share:ratio_rate5m', 'state="loss"', 'job, instance'
-                ))),
-                g.rows(q.now(
+                g.rows(worst),
+                g.rows(q.among(worst, q.now(
                   'instance_state:tcpcong_active_share:ratio_rate5m', 'state="recovery"', 'job, instance'
+                ))),
+                g.rows(q.among(worst, q.now('instance:tcpcong_rtos:rate5m', '', 'job, instance'))),
+                g.rows(q.among(
+                  worst, q.now('instance:tcpcong_retransmitted_share:ratio_rate5m', '', 'job, instance')
                 )),
-                g.rows(q.now('instance:tcpcong_rtos:rate5m', '', 'job, instance')),
-                g.rows(q.now('instance:tcpcong_retransmitted_share:ratio_rate5m', '', 'job, instance')),
-                g.rows(q.max(
+                g.rows(q.among(worst, q.max(
                   'instance_state:tcpcong_spell_seconds:p99_30m', 'state="loss"', 'job, instance'
-                )),
+                ))),
               ],
               [
                 g.column('Loss', 'percentunit', limits(t.timeInLoss.share)),
