@@ -155,7 +155,7 @@ class Machine:
                 yield "tcpcong_flows", "gauge", own + (("state", state),), count
             for (metric, labels), value in group.count.items():
                 if labels and labels[0] == "f":
-                    labels = tuple(zip(("from", "by"), UNDONE[labels[1]]))
+                    labels = tuple(zip(("from", "how"), UNDONE[labels[1]]))
                 yield f"tcpcong_{metric}", "counter", own + labels, exact(value) if "seconds" in metric else value
         for state in STATES:
             yield ("tcpcong_longest_ongoing_spell_seconds", "gauge", (("state", state),),
@@ -169,9 +169,10 @@ class Machine:
         yield "tcpcong_build_info", "gauge", (("version", "0.1.0"),), 1
         yield "tcpcong_attach_info", "gauge", (("attach", "tracepoint:btf"), ("kernel", "6.12.0")), 1
         yield "tcpcong_updated_timestamp_seconds", "gauge", (), exact(self.time + random.uniform(-1, 0))
-        yield "tcpcong_groups", "gauge", (("by", "unit"),), GROUPS
-        yield "tcpcong_groups_limit", "gauge", (("by", "unit"),), 100
-        yield "tcpcong_flows_in_other_total", "counter", (("by", "unit"),), 0
+        if GROUPS:
+            yield "tcpcong_groups", "gauge", (("key", "unit"),), GROUPS
+            yield "tcpcong_groups_limit", "gauge", (("key", "unit"),), 100
+            yield "tcpcong_flows_in_other_total", "counter", (("key", "unit"),), 0
         yield "tcpcong_log_size_bytes", "gauge", (), 8388608
         yield "tcpcong_log_fill_ratio", "gauge", (), random.randrange(1, 30) / 8192
         yield "tcpcong_bpf_run_seconds_total", "counter", (), 0

@@ -44,7 +44,7 @@ Examples:
 #[derive(Debug, Group)]
 pub struct Serve {
     /// File with options as keys, in TOML, as `by = 'unit'`; what is given on the command line
-    /// counts before it. SIGHUP has it read again
+    /// counts before it. SIGHUP has it checked, and what `web.config.file` names read again
     #[arg(long = "config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
     /// Say whether the options, and the files that they name, are right, and exit
