@@ -200,6 +200,12 @@ fn however_few_files_it_may_open_it_runs_or_says_so() -> Result<()> {
         }
     }
     ensure!(refused > 0 && ran > 0, "{refused} refused, {ran} ran");
+    // What it may raise by itself it does.
+    for way in ["auto", "sample"] {
+        let shell = format!("ulimit -S -n 20; exec {tool} --attach {way} 0.1 1");
+        let output = Command::new("sh").args(["-c", &shell]).output()?;
+        ensure!(output.status.success(), "{output:?}");
+    }
     Ok(())
 }
 

@@ -21,6 +21,7 @@
 //! ```
 
 mod enrichment;
+mod files;
 mod kernel;
 mod namespaces;
 mod nsfiles;

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 
@@ -85,7 +86,7 @@ impl Namespaces {
                     self.open.insert(inode, Namespace { file, path });
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(error) if is_refused(&error) => {
                 self.closed.insert(inode);
             }
             Err(_) => {}
@@ -102,6 +103,12 @@ impl Namespaces {
             .filter_map(|namespace| namespace.path.parent()?.parent())
             .any(|other| nsfiles::devices(other).is_ok_and(|others| others == its))
     }
+}
+
+/// For want of permission, or of files that may be open.
+fn is_refused(error: &io::Error) -> bool {
+    let full = [Errno::EMFILE, Errno::ENFILE].map(|errno| Some(errno as i32));
+    error.kind() == io::ErrorKind::PermissionDenied || full.contains(&error.raw_os_error())
 }
 
 impl Namespace {

@@ -25,6 +25,7 @@ use super::raw::{self, SharedVars};
 use super::sockets::Sockets;
 use super::survey::Surveyor;
 use super::transport::{CLOCKS_APART_NS, CpuLogs, Ring, Undecoded};
+use crate::files::raise_limit;
 use crate::wait::{Waiter, Wake};
 use tcpcong_core::model::{Body, Entry, Losses, Start, SurveyedNamespace};
 use tcpcong_core::source::{End, Reached, Source, SourceCost, TakeEntry, Wait};
@@ -91,6 +92,7 @@ impl<'w> LiveSource<'w> {
     }
 
     fn try_start(options: &Options, waiter: &'w mut dyn Waiter) -> Result<(Self, MachineLookups)> {
+        raise_limit();
         let mut attached = attach(options)?;
         let shared = SharedVars::new(attached.map(".bss")?)
             .context("mapping the variables shared with the programs")?;

@@ -71,7 +71,8 @@ pub enum Missing {
     /// Too few files may be open.
     #[error(
         "this process may have {limit} files open, and each program, map and iterator is one: raise \
-         the limit to {FILES} or more, by ulimit -n {FILES}, or LimitNOFILE={FILES} in a systemd unit"
+         the limit to {0} or more, by ulimit -n {0}, or LimitNOFILE={0} in a systemd unit",
+        enough(*.limit)
     )]
     Files {
         /// The present limit.
@@ -105,6 +106,11 @@ pub enum Missing {
         /// Each with its reason.
         methods: Vec<RejectedMethod>,
     },
+}
+
+/// More than there may be now, as each network namespace is a file as well.
+fn enough(limit: u64) -> u64 {
+    FILES.max(limit.saturating_mul(4))
 }
 
 fn listed(methods: &[RejectedMethod]) -> String {

@@ -13,6 +13,7 @@ use super::owners::{OpenInodes, SampleLookups};
 use super::pace::Pace;
 use super::sightings::Wanted;
 use super::spaces::Spaces;
+use crate::files::raise_limit;
 use crate::kernel::clock::{monotonic_ns, tick_ns};
 use crate::kernel::{Missing, Options, kernel_release, privilege, version};
 use crate::wait::{Waiter, Wake};
@@ -43,6 +44,7 @@ pub struct SampleSource<'w> {
 impl<'w> SampleSource<'w> {
     /// Finds out whether it can look. Returns also what finds whose the flows are.
     pub fn start(options: &Options, waiter: &'w mut dyn Waiter) -> Result<(Self, SampleLookups)> {
+        raise_limit();
         // The first answer may load a module, which takes its time.
         let probed = DiagSocket::open().and_then(|mut diag| diag.list(&mut |_, _| {}));
         probed.map_err(|error| Missing::SockDiag { answer: error.to_string() })?;

@@ -89,9 +89,17 @@ impl Spaces {
             return;
         }
         let found = Namespaces::find();
+        // Its own is there: files cannot be opened now, and what is open stays.
+        if found.own_missing && self.open.keys().any(|netns| *netns != NO_NUMBER) {
+            self.failed += 1;
+            self.found_ns = Some(began_ns);
+            return;
+        }
         self.closed = found.closed;
         self.hidden = found.hidden;
-        let is_there = |netns: &u32| *netns == NO_NUMBER || found.open.contains_key(netns);
+        let is_there = |netns: &u32| {
+            *netns == NO_NUMBER || found.open.contains_key(netns) || self.closed.contains(netns)
+        };
         let gone: Vec<_> = self.open.keys().filter(|netns| !is_there(netns)).copied().collect();
         for netns in gone {
             if let Some(space) = self.open.remove(&netns) {
