@@ -192,7 +192,7 @@ impl Sink for ServeSink<'_> {
         }
         self.update();
         if let Some(start) = &self.start {
-            self.shared.set_report(start.clone(), report.clone());
+            self.shared.set_report(start.clone(), report.of_flows());
         }
         Ok(())
     }
@@ -206,6 +206,7 @@ impl Sink for ServeSink<'_> {
             lines.ended(start, sums, out)?;
         }
         self.answer_requests();
+        self.update();
         self.shared.end();
         // It pushes what is left.
         self.exporter = None;

@@ -158,7 +158,9 @@ impl Session<'_> {
     pub fn run(mut self, plan: &Plan) -> Result<Ending> {
         let (started_ns, max_flows, estimated, filtered) = {
             let start = self.source.start();
-            let filtered = !start.only.is_empty() || !plan.filter.options_of_kernel().is_empty();
+            let by_kernel = !start.only.is_empty() || !plan.filter.options_of_kernel().is_empty();
+            // What samples knows both ends at once, and tells of none that a filter leaves out.
+            let filtered = by_kernel && !start.estimated;
             (start.at_ns, start.max_flows, start.estimated, filtered)
         };
         // Beside reports verdicts are of all flows, whichever are listed.

@@ -18,16 +18,14 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Adds the newest; returns how many of the oldest made room for it.
+    /// Adds the newest; returns how many of the oldest made room for it. By itself it may be of
+    /// any size: what a receiver makes of that it says.
     pub(super) fn push(&mut self, message: Message) -> u64 {
         self.bytes += message.bytes.len();
         self.waiting.push_back(message);
         let mut dropped = 0;
-        while self.waiting.len() > MOST || self.bytes > MOST_BYTES {
-            if self.pop().is_none() {
-                break;
-            }
-            dropped += 1;
+        while self.waiting.len() > MOST || self.waiting.len() > 1 && self.bytes > MOST_BYTES {
+            dropped += u64::from(self.pop().is_some());
         }
         dropped
     }
@@ -42,7 +40,7 @@ impl Queue {
     /// Puts it back; says whether there was no room left for it.
     pub(super) fn put_back(&mut self, message: Message) -> bool {
         let bytes = self.bytes + message.bytes.len();
-        if self.waiting.len() >= MOST || bytes > MOST_BYTES {
+        if self.waiting.len() >= MOST || !self.waiting.is_empty() && bytes > MOST_BYTES {
             return true;
         }
         self.bytes = bytes;
@@ -84,8 +82,12 @@ mod tests {
         assert_eq!(queue.push(message(0, half)) + queue.push(message(1, half)), 0);
         assert_eq!(queue.push(message(2, 1)), 1);
         assert_eq!(queue.len(), 2);
-        // Even one that is larger than all that may wait does not stay.
-        assert_eq!(queue.push(message(3, MOST_BYTES + 1)), 3);
-        assert_eq!((queue.len(), queue.bytes), (0, 0));
+        // One that is larger than all that may wait does so alone.
+        assert_eq!(queue.push(message(3, MOST_BYTES + 1)), 2);
+        assert_eq!((queue.len(), queue.bytes), (1, MOST_BYTES + 1));
+        let alone = queue.pop().unwrap();
+        assert!(!queue.put_back(alone));
+        assert_eq!(queue.push(message(4, 1)), 1);
+        assert_eq!((queue.len(), queue.bytes), (1, 1));
     }
 }

@@ -286,6 +286,30 @@ pub struct Report {
 }
 
 impl Report {
+    /// A copy without what is listed one by one: spells, transitions and samples.
+    #[must_use]
+    pub fn of_flows(&self) -> Self {
+        Self {
+            rows: self.rows.clone(),
+            groups: self.groups.clone(),
+            flows: self.flows,
+            totals: self.totals,
+            filtered_out: self.filtered_out,
+            flows_alive: self.flows_alive,
+            flows_quiet: self.flows_quiet,
+            flows_ended: self.flows_ended,
+            flows_ended_quiet: self.flows_ended_quiet,
+            ongoing_spells: self.ongoing_spells,
+            group_spells: self.group_spells.clone(),
+            spells: self.spells.clone(),
+            losses: self.losses,
+            gaps: self.gaps.clone(),
+            namespaces_unreached: self.namespaces_unreached,
+            estimated: self.estimated,
+            ..Self::of_nothing(self.at, self.from_ns, self.to_ns)
+        }
+    }
+
     /// Of an interval without any flow.
     #[must_use]
     pub fn of_nothing(at: Timestamp, from_ns: u64, to_ns: u64) -> Self {
