@@ -77,7 +77,8 @@ fn legend() -> String {
     format!(
         "\
 In emulation chance has its say: a cause's scenario or a verdict that is red is tried once
-more, and a kernel with anything red is run again if there is time, and shown as it was then. A cell shows the transitions that were seen and those that
+more, and a kernel with anything red is run again if there is time, and shown as it was
+then. A cell shows the transitions that were seen and those that
 there were, in all intervals; the same for repeated timeouts (`+`); and the largest
 error of one state's time in one interval of one flow. It is **red** where
 

@@ -159,7 +159,7 @@ impl Session<'_> {
         let (started_ns, max_flows, estimated, filtered) = {
             let start = self.source.start();
             let by_kernel = !start.only.is_empty() || !plan.filter.options_of_kernel().is_empty();
-            // What samples knows both ends at once, and tells of none that a filter leaves out.
+            // A source that samples sees both ends at once, and applies the filter itself.
             let filtered = by_kernel && !start.estimated;
             (start.at_ns, start.max_flows, start.estimated, filtered)
         };

@@ -86,7 +86,7 @@ impl Namespaces {
                     self.open.insert(inode, Namespace { file, path });
                 }
             }
-            Err(error) if is_refused(&error) => {
+            Err(error) if is_there(&error) => {
                 self.closed.insert(inode);
             }
             Err(_) => {}
@@ -105,8 +105,8 @@ impl Namespaces {
     }
 }
 
-/// For want of permission, or of files that may be open.
-fn is_refused(error: &io::Error) -> bool {
+/// Whether a file that could not be opened is there: permission was denied, or too many are open.
+fn is_there(error: &io::Error) -> bool {
     let full = [Errno::EMFILE, Errno::ENFILE].map(|errno| Some(errno as i32));
     error.kind() == io::ErrorKind::PermissionDenied || full.contains(&error.raw_os_error())
 }

@@ -290,6 +290,9 @@ impl Report {
     #[must_use]
     pub fn of_flows(&self) -> Self {
         Self {
+            at: self.at,
+            from_ns: self.from_ns,
+            to_ns: self.to_ns,
             rows: self.rows.clone(),
             groups: self.groups.clone(),
             flows: self.flows,
@@ -300,13 +303,15 @@ impl Report {
             flows_ended: self.flows_ended,
             flows_ended_quiet: self.flows_ended_quiet,
             ongoing_spells: self.ongoing_spells,
+            ended_spells: Vec::new(),
+            transitions: Vec::new(),
+            samples: Vec::new(),
             group_spells: self.group_spells.clone(),
             spells: self.spells.clone(),
             losses: self.losses,
             gaps: self.gaps.clone(),
             namespaces_unreached: self.namespaces_unreached,
             estimated: self.estimated,
-            ..Self::of_nothing(self.at, self.from_ns, self.to_ns)
         }
     }
 

@@ -89,16 +89,16 @@ impl Spaces {
             return;
         }
         let found = Namespaces::find();
-        // Its own is there: files cannot be opened now, and what is open stays.
+        self.hidden = found.hidden;
+        // Not even this process's own could be opened, though it was before: too many files are
+        // open. What is open stays so.
         if found.own_missing && self.open.keys().any(|netns| *netns != NO_NUMBER) {
-            self.failed += 1;
+            self.hidden = true;
             self.found_ns = Some(began_ns);
             return;
         }
-        self.closed = found.closed;
-        self.hidden = found.hidden;
         let is_there = |netns: &u32| {
-            *netns == NO_NUMBER || found.open.contains_key(netns) || self.closed.contains(netns)
+            *netns == NO_NUMBER || found.open.contains_key(netns) || found.closed.contains(netns)
         };
         let gone: Vec<_> = self.open.keys().filter(|netns| !is_there(netns)).copied().collect();
         for netns in gone {
@@ -106,6 +106,9 @@ impl Spaces {
                 space.sightings.close(began_ns, &self.wanted, &self.inodes, entries);
             }
         }
+        // One whose socket is open is looked at all the same.
+        self.closed = found.closed;
+        self.closed.retain(|netns| !self.open.contains_key(netns));
         // What a failed look left behind is in its socket's way.
         let is_to_open = |open: &BTreeMap<u32, Space>, netns| {
             open.get(netns).is_none_or(|space| space.failures > 0)
