@@ -3,9 +3,10 @@
 
 mod support;
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::Path as FilePath;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -19,8 +20,6 @@ use tcpcong::path::{
 
 const MS: Duration = Duration::from_millis(1);
 const MBIT: u64 = 1_000_000;
-/// Of a full segment of 1500 bytes, as TCP sends it with timestamps.
-const PAYLOAD_SHARE: f64 = 1448.0 / 1500.0;
 const PORT: u16 = 7011;
 
 fn can_run(test: &str) -> bool {
@@ -68,27 +67,42 @@ fn arrived(path: &Path, direction: Direction, count: usize, every: Duration) -> 
     })
 }
 
-/// What comes through in a second, in bits of IP packets, after slow start.
-fn tcp_rate(path: &Path, direction: Direction) -> Result<f64> {
-    let (from, to, address) = ends(path, direction);
-    let listener = to.enter(|| TcpListener::bind((address, PORT)))??;
-    let mut sender = from.enter(|| TcpStream::connect((address, PORT)))??;
-    let (mut receiver, _) = listener.accept()?;
+/// How many bits of IP packets come through in a second, when half as many again as `rate_bps` are sent:
+/// the queue is never empty, whatever a congestion control would make of it.
+fn flooded_rate(path: &Path, direction: Direction, rate_bps: u64) -> Result<f64> {
+    const PAYLOAD: usize = 1_472;
+    const PACKET_BITS: u64 = 1_500 * 8;
+    let (sender, receiver) = udp(path, direction)?;
+    // As this thread may not run for a while.
+    setsockopt(&receiver, sockopt::RcvBufForce, &(16 << 20))?;
+    let measured = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(move || while sender.write_all(&[0; 16 * 1024]).is_ok() {});
-        let mut buffer = vec![0; 1024 * 1024];
-        let mut read_for = |time: Duration| -> Result<f64> {
+        scope.spawn(|| {
             let started = Instant::now();
-            let mut bytes = 0;
-            while started.elapsed() < time {
-                bytes += receiver.read(&mut buffer)?;
+            let mut sent = 0;
+            while !measured.load(Relaxed) {
+                let due =
+                    started.elapsed().as_millis() as u64 * rate_bps * 3 / 2 / 1_000 / PACKET_BITS;
+                for _ in sent..due {
+                    // Refused, where the device's own queue is full.
+                    let _ = sender.send(&[0; PAYLOAD]);
+                }
+                sent = due;
+                pause(MS);
             }
-            Ok(bytes as f64 * 8.0 / PAYLOAD_SHARE / started.elapsed().as_secs_f64())
+        });
+        let mut buffer = [0; 2_000];
+        let mut receive_for = |time: Duration| -> Result<f64> {
+            let started = Instant::now();
+            let mut packets = 0;
+            while started.elapsed() < time {
+                receiver.recv(&mut buffer)?;
+                packets += 1;
+            }
+            Ok((packets * PACKET_BITS) as f64 / started.elapsed().as_secs_f64())
         };
-        read_for(2_000 * MS)?;
-        let rate = read_for(3_000 * MS);
-        // So that the sender ends.
-        drop(receiver);
+        let rate = receive_for(500 * MS).and_then(|_| receive_for(3_000 * MS));
+        measured.store(true, Relaxed);
         rate
     })
 }
@@ -99,12 +113,11 @@ fn the_rate_is_what_it_says_both_ways() -> Result<()> {
         return Ok(());
     }
     for mbit in [5, 20, 100] {
-        // Room for two round trips: no loss makes it less.
         let queue_bytes = mbit * MBIT / 8 * 80 / 1_000;
         let link = LinkSpec::bottleneck(mbit * MBIT, 20 * MS, queue_bytes);
         for direction in [Direction::Forth, Direction::Back] {
             let path = Path::raise(PathSpec::new(link, link))?;
-            let rate = tcp_rate(&path, direction)? / 1e6;
+            let rate = flooded_rate(&path, direction, mbit * MBIT)? / 1e6;
             println!("{mbit} Mbit/s {direction:?}: {rate:.2} Mbit/s, {:?}", path.counts(direction));
             let share = rate / mbit as f64;
             ensure!((0.97..1.03).contains(&share), "{direction:?}: {rate} of {mbit} Mbit/s");
