@@ -78,16 +78,14 @@ fn flooded_rate(path: &Path, direction: Direction, rate_bps: u64) -> Result<f64>
     let measured = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let started = Instant::now();
-            let mut sent = 0;
+            let every = Duration::from_nanos(PACKET_BITS * 1_000_000_000 * 2 / 3 / rate_bps);
+            let mut due = Instant::now();
             while !measured.load(Relaxed) {
-                let due =
-                    started.elapsed().as_millis() as u64 * rate_bps * 3 / 2 / 1_000 / PACKET_BITS;
-                for _ in sent..due {
+                while due.elapsed() > Duration::ZERO {
                     // Refused, where the device's own queue is full.
                     let _ = sender.send(&[0; PAYLOAD]);
+                    due += every;
                 }
-                sent = due;
                 pause(MS);
             }
         });
