@@ -94,7 +94,7 @@ fn too_little_room_to_write_into_is_the_send_buffer() -> Result<()> {
     }
     let lab = Lab::new("sndbuf")?;
     // What is on its way takes a while, and the window may grow beyond it. Alone and
-    // with large writes, or the kernel, which looks when it sends, would not see it.
+    // with large writes, so that the kernel's own account has it.
     lab.bottleneck("20mbit", "2k", "1mb")?;
     let server = listen(&lab)?;
     let watch = Watch::start(3, &[])?;

@@ -111,7 +111,7 @@ fn stalls() -> Script {
 }
 
 /// All cases, in the order in which they are listed.
-pub static CASES: [Case; 25] = [
+pub static CASES: [Case; 26] = [
     Case { name: "healthy", makes: "a sender at half of the path's rate", sender: CALM, ..CASE },
     Case {
         name: "path-full",
@@ -309,6 +309,16 @@ pub static CASES: [Case; 25] = [
         makes: "a send buffer of 32 kB, a third of what the path holds",
         near: "send buffer",
         sender: Sender { sends: Sends::All, buffer_bytes: Some(32_768) },
+        ..CASE
+    },
+    Case {
+        name: "small-writes",
+        makes: "a send buffer of 8 kB, and writes of 1 kB, each sent at once",
+        near: "send buffer",
+        sender: Sender {
+            sends: Sends::Writes { bytes: &[1_000], pause: Duration::ZERO },
+            buffer_bytes: Some(8_192),
+        },
         ..CASE
     },
     Case {

@@ -63,6 +63,8 @@ enum { PF_KTHREAD = 0x00200000 };
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
 /* include/net/sock.h */
 enum { SOCK_RCVBUF_LOCK = 2 };
+/* include/linux/net.h: a bit's number */
+enum { SOCK_NOSPACE = 2 };
 /* include/net/inet_connection_sock.h */
 enum { ICSK_TIME_REO_TIMEOUT = 6 };
 
@@ -125,6 +127,7 @@ struct sock {
 	int sk_err;
 	int sk_err_soft;
 	struct sock_cgroup_data sk_cgrp_data;
+	struct socket *sk_socket;
 };
 
 struct tcp_congestion_ops {
@@ -140,6 +143,7 @@ struct task_struct {
 };
 
 struct socket {
+	unsigned long flags;
 	struct sock *sk;
 };
 

@@ -287,6 +287,13 @@ static __always_inline __u32 quiet_for(const struct subject *s)
 	return since_ack < since_sent ? since_ack : since_sent;
 }
 
+/* sk_stream_wait_memory() and tcp_poll() set it, and sk_stream_write_space() takes it away
+ * (net/core/stream.c). A socket that nobody has open any more has no struct socket: 0 is read. */
+static __always_inline bool awaits_space(const struct subject *s)
+{
+	return GET_BEHIND(s, inet_conn.icsk_inet.sk.sk_socket, flags) & 1UL << SOCK_NOSPACE;
+}
+
 static __always_inline void read_path(struct path *p, const struct subject *s)
 {
 	p->bytes_acked = GET(s, bytes_acked);
@@ -303,7 +310,8 @@ static __always_inline void read_path(struct path *p, const struct subject *s)
 	p->rto = GET(s, inet_conn.icsk_rto);
 	p->mss_cache = GET(s, mss_cache);
 	p->flags = (GET_BITS(s, is_cwnd_limited) ? PATH_CWND_LIMITED : 0) |
-		   (GET_BITS(s, rate_app_limited) ? PATH_APP_LIMITED : 0);
+		   (GET_BITS(s, rate_app_limited) ? PATH_APP_LIMITED : 0) |
+		   (awaits_space(s) ? PATH_NO_SPACE : 0);
 	p->retransmits = GET(s, inet_conn.icsk_retransmits);
 }
 

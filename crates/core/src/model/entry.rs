@@ -242,6 +242,9 @@ pub struct PathFigures {
     pub cwnd_limited: bool,
     /// There was too little to send when the last rate sample was taken.
     pub app_limited: bool,
+    /// The application waits for room in the send buffer (`SOCK_NOSPACE`); where it was only looked
+    /// at: there is no room.
+    pub no_space: bool,
 }
 
 impl PathFigures {

@@ -151,6 +151,7 @@ entry_line! {
     retransmits: u8,
     cwnd_limited: bool,
     app_limited: bool,
+    no_space: bool,
 
     bytes_received: Option<u64>,
     rcv_ooopack: u32,
@@ -275,6 +276,7 @@ impl EntryLine {
         (self.total_rto_time_ms, self.mss) = (path.total_rto_time_ms, path.mss);
         self.retransmits = path.retransmits;
         (self.cwnd_limited, self.app_limited) = (path.cwnd_limited, path.app_limited);
+        self.no_space = path.no_space;
     }
 
     fn set_receiving(&mut self, receiving: &Receiving) {
@@ -314,6 +316,7 @@ impl EntryLine {
             retransmits: self.retransmits,
             cwnd_limited: self.cwnd_limited,
             app_limited: self.app_limited,
+            no_space: self.no_space,
         })
     }
 

@@ -2,7 +2,7 @@
 //! here: what follows from them.
 
 use super::reductions::has_queue;
-use crate::model::{Row, Sample};
+use crate::model::{PathFigures, Row, Sample};
 
 /// Sums over the looks at one flow, or at several.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -10,7 +10,7 @@ pub struct Looks {
     /// How often it was looked at.
     pub count: u32,
     /// How often something had been acknowledged since the look before: of these are the
-    /// figures down to `app_limited`.
+    /// figures down to `buffer_full`.
     pub sending: u32,
     /// Smoothed round-trip times, added up, microseconds.
     pub srtt_sum_us: u64,
@@ -24,6 +24,8 @@ pub struct Looks {
     pub cwnd_limited: u32,
     /// How often there was too little to send for the rate sample.
     pub app_limited: u32,
+    /// How often the send buffer was the limit: full, and all of it sent.
+    pub buffer_full: u32,
     /// Congestion windows, added up, segments.
     pub cwnd_sum: u64,
     /// How often the application had left something unread.
@@ -54,6 +56,7 @@ impl Looks {
             self.cwnd_sum += u64::from(sample.cwnd);
             self.cwnd_limited += u32::from(path.cwnd_limited);
             self.app_limited += u32::from(path.app_limited);
+            self.buffer_full += u32::from(is_buffer_full(sample, path));
             let least = path.rtt_min().unwrap_or(0);
             self.rtt_min_us = least_known(self.rtt_min_us, least);
             let srtt = sample.srtt_us.unwrap_or(0);
@@ -93,6 +96,7 @@ impl Looks {
         self.bloated += other.bloated;
         self.cwnd_limited += other.cwnd_limited;
         self.app_limited += other.app_limited;
+        self.buffer_full += other.buffer_full;
         self.cwnd_sum += other.cwnd_sum;
         self.unread += other.unread;
         self.full += other.full;
@@ -140,6 +144,13 @@ impl Looks {
     pub fn share(&self, count: u32) -> f64 {
         f64::from(count) / f64::from(self.count.max(1))
     }
+}
+
+/// Whether the send buffer is the limit, as `tcp_cwnd_validate()` has it
+/// (`net/ipv4/tcp_output.c`), which however asks only when something was just sent, and so not
+/// where each write is sent at once and the next one waits.
+fn is_buffer_full(sample: &Sample, path: &PathFigures) -> bool {
+    path.no_space && path.unsent == 0 && (1..sample.cwnd).contains(&sample.in_flight)
 }
 
 /// The less of two, where 0 is not known.

@@ -78,7 +78,7 @@ fn slowed(evidence: &Evidence, trigger: Trigger) -> f64 {
 fn path_full(evidence: &Evidence) -> f64 {
     const SENDING: f64 = 0.8;
     let looks = &evidence.looks;
-    let sending = evidence.share_of_measured(evidence.stats.limits().sending_ns) >= SENDING;
+    let sending = evidence.share_of_measured(limits(evidence).sending_ns) >= SENDING;
     let wants_more = looks.share_of_sending(looks.app_limited) <= 0.2;
     // Held to a rate by its application, it would not fill anything.
     let paced =
@@ -323,7 +323,8 @@ pub static RULES: &[Rule] = &[
     Rule {
         verdict: Verdict::SendBuffer,
         when: "the send buffer was too small for 20 % of the time or more, outages apart (the \
-               kernel's chronograph)",
+               kernel's chronograph), or at such a part of the looks: it was full and all of it \
+               sent, and the congestion window had room",
         strength: |evidence| {
             beyond(evidence.share_of_measured(limits(evidence).sndbuf_ns), LIMITED)
         },

@@ -124,6 +124,24 @@ fn looks_are_counted_and_those_while_something_is_acknowledged_apart() {
 }
 
 #[test]
+fn a_buffer_is_the_limit_where_all_of_it_is_sent_and_the_window_has_room() {
+    let at = |acked, in_flight, unsent| {
+        let figures = Figures { packets_out: in_flight, ..found(acked, 0) };
+        with_path(figures, |path| (path.no_space, path.unsent) = (true, unsent))
+    };
+    let looks = |figures| {
+        let script = open(open(born(), 900, found(1_000, 0)), 1_900, figures);
+        Run::of(script).until(2_000).evidence(1).looks.buffer_full
+    };
+    assert_eq!(looks(at(2_000, 39, 0)), 1);
+    assert_eq!(looks(with_path(at(2_000, 39, 0), |path| path.no_space = false)), 0);
+    assert_eq!(looks(at(2_000, 39, 1)), 0, "something else keeps it from sending the rest");
+    assert_eq!(looks(at(2_000, 40, 0)), 0, "the window is full as well");
+    assert_eq!(looks(at(2_000, 0, 0)), 0, "nothing is on its way");
+    assert_eq!(looks(at(1_000, 39, 0)), 0, "nothing came of it");
+}
+
+#[test]
 fn a_syn_that_was_acknowledged_is_no_sending() {
     let script = open(open(born(), 900, found(1, 0)), 1_900, found(1, 0));
     let looks = Run::of(script).until(2_000).evidence(1).looks;

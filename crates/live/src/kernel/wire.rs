@@ -34,6 +34,7 @@ const PARTS: u8 = PART_ENDPOINTS | PART_FIGURES | PART_PATH | PART_RECEIVING;
 pub(super) const LINES_MOST: usize = 1 + PARTS.count_ones() as usize;
 const PATH_CWND_LIMITED: u8 = 1;
 const PATH_APP_LIMITED: u8 = 2;
+const PATH_NO_SPACE: u8 = 4;
 /// `rtt_min` before there is one (`tcp_init_sock()`, `net/ipv4/tcp.c`).
 const NO_RTT: u32 = u32::MAX;
 const RECEIVING_BUFFER_LOCKED: u8 = 1;
@@ -290,6 +291,7 @@ fn path(line: &Line) -> PathFigures {
         retransmits: line[offset_of!(layout::path, retransmits)],
         cwnd_limited: flags & PATH_CWND_LIMITED != 0,
         app_limited: flags & PATH_APP_LIMITED != 0,
+        no_space: flags & PATH_NO_SPACE != 0,
     }
 }
 

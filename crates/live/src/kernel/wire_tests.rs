@@ -62,7 +62,7 @@ fn path_line() -> Line {
     line.put(offset_of!(layout::path, rtt_min), &40_123_u32.to_ne_bytes());
     line.put(offset_of!(layout::path, quiet), &60_u32.to_ne_bytes());
     line.put(offset_of!(layout::path, mss_cache), &1_448_u16.to_ne_bytes());
-    line.put(offset_of!(layout::path, flags), &[PATH_APP_LIMITED]);
+    line.put(offset_of!(layout::path, flags), &[PATH_APP_LIMITED | PATH_NO_SPACE]);
     line.put(offset_of!(layout::path, retransmits), &[3]);
     line.0
 }
@@ -127,7 +127,7 @@ fn the_path_comes_after_the_figures_and_what_is_received_comes_last() {
     let path = figures.path.expect("told");
     assert_eq!((path.bytes_acked, path.rtt_min_us, path.quiet), (5 << 32, 40_123, 60));
     assert_eq!((path.mss, path.retransmits), (1_448, 3));
-    assert!(path.app_limited && !path.cwnd_limited);
+    assert!(path.app_limited && path.no_space && !path.cwnd_limited);
     let receiving = figures.receiving.expect("told");
     assert_eq!((receiving.bytes_received, receiving.unread), (7 << 32, 4_711));
     assert_eq!((receiving.error, receiving.error_soft), (0, 113));

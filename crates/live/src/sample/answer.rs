@@ -16,8 +16,11 @@ const INFO: u16 = 2;
 const CONG: u16 = 4;
 const MEMORY: u16 = 7;
 const CGROUP_ID: u16 = 21;
-/// `SK_MEMINFO_RCVBUF`, in numbers of 32 bits.
+/// `SK_MEMINFO_RCVBUF`, `SK_MEMINFO_SNDBUF`, `SK_MEMINFO_WMEM_QUEUED`, in numbers of 32 bits
+/// (`include/uapi/linux/sock_diag.h`).
 const RCVBUF: usize = 1;
+const SNDBUF: usize = 3;
+const WMEM_QUEUED: usize = 5;
 /// `struct inet_diag_msg`.
 const MESSAGE: usize = 72;
 
@@ -39,6 +42,8 @@ pub(super) struct Sighting<'b> {
     pub(super) cgroup: Option<u64>,
     /// The receive buffer, bytes.
     pub(super) rcvbuf: u32,
+    /// The send buffer has no room (`sk_stream_memory_free()`, `include/net/sock.h`).
+    pub(super) no_space: bool,
 }
 
 /// Which socket it is.
@@ -62,17 +67,18 @@ impl<'b> Sighting<'b> {
     /// where there are none that can be read.
     pub(super) fn decode(body: &'b [u8]) -> Option<Self> {
         let key = SocketKey { family: *body.first()?, id: array_at(body, 4)? };
-        let (mut info, mut cc, mut cgroup, mut rcvbuf) = (None, None, None, 0);
+        let (mut info, mut cc, mut cgroup, mut memory) = (None, None, None, &[][..]);
         for (kind, value) in attributes(body.get(MESSAGE..)?) {
             match kind {
                 INFO => info = Some(TcpInfo(value)),
                 CONG => cc = name(value),
-                MEMORY => rcvbuf = u32_at(value, 4 * RCVBUF).unwrap_or(0),
+                MEMORY => memory = value,
                 CGROUP_ID => cgroup = u64_at(value, 0).filter(|id| *id != 0),
                 _ => {}
             }
         }
         let info = info?;
+        let bytes = |number: usize| u32_at(memory, 4 * number);
         Some(Self {
             endpoints: endpoints(&key)?,
             key,
@@ -83,7 +89,10 @@ impl<'b> Sighting<'b> {
             info,
             cc,
             cgroup,
-            rcvbuf,
+            rcvbuf: bytes(RCVBUF).unwrap_or(0),
+            no_space: bytes(WMEM_QUEUED)
+                .zip(bytes(SNDBUF))
+                .is_some_and(|(queued, most)| queued >= most),
         })
     }
 }

@@ -60,6 +60,20 @@ fn a_connection_in_loss_is_told_with_all_its_figures() {
 }
 
 #[test]
+fn a_send_buffer_has_no_room_from_its_size_on() {
+    for (queued, no_space) in [(16_383_u32, false), (16_384, true)] {
+        let body = changed(&body("lossy"), MEMORY, |memory| {
+            memory[4 * SNDBUF..][..4].copy_from_slice(&16_384_u32.to_ne_bytes());
+            memory[4 * WMEM_QUEUED..][..4].copy_from_slice(&queued.to_ne_bytes());
+        });
+        assert_eq!(Sighting::decode(&body).expect("a socket").no_space, no_space);
+    }
+    let body = changed(&body("lossy"), MEMORY, Vec::clear);
+    let untold = Sighting::decode(&body).expect("a socket");
+    assert_eq!((untold.no_space, untold.rcvbuf), (false, 0));
+}
+
+#[test]
 fn a_mapped_address_is_ipv4_and_a_link_local_one_has_its_interface() {
     let body = body("mapped");
     let mapped = Sighting::decode(&body).expect("a socket");

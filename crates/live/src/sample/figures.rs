@@ -28,7 +28,7 @@ pub(super) fn figures(sighting: &Sighting<'_>, before: Before, tick_ns: u64) -> 
         retrans_out: info.retrans(),
         handshake: sighting.handshake,
         account: info.has_account().then(|| account(info, tick_ns)),
-        path: Some(path(info, before, tick_ns)),
+        path: Some(PathFigures { no_space: sighting.no_space, ..path(info, before, tick_ns) }),
         receiving: Some(receiving(sighting)),
         ..Figures::default()
     }
@@ -66,6 +66,7 @@ fn path(info: TcpInfo<'_>, before: Before, tick_ns: u64) -> PathFigures {
         retransmits: info.retransmits(),
         cwnd_limited: info.unacked() > 0 && info.unacked() >= info.snd_cwnd(),
         app_limited: info.app_limited(),
+        no_space: false,
     }
 }
 
