@@ -120,6 +120,7 @@ entry_line! {
 
     born_ns: Option<u64>,
     since_ns: Option<u64>,
+    seen_ns: Option<u64>,
     cause: Option<Cause>,
     found: bool,
     found_late: bool,
@@ -357,6 +358,7 @@ impl EntryLine {
         (self.socket, self.born_ns) = (Some(Address(ongoing.id.socket)), Some(ongoing.id.born_ns));
         (self.cc, self.cause) = (ongoing.cc, ongoing.cause);
         (self.state, self.since_ns) = (Some(ongoing.state), Some(ongoing.since_ns));
+        self.seen_ns = (ongoing.seen_ns != ongoing.since_ns).then_some(ongoing.seen_ns);
         (self.found, self.found_late) = (ongoing.found, ongoing.found_late);
         let had_timeout = ongoing.last_rto_ns != ongoing.id.born_ns;
         self.last_rto_ns = had_timeout.then_some(ongoing.last_rto_ns);
@@ -373,12 +375,14 @@ impl EntryLine {
 
     fn ongoing(&self) -> Result<Ongoing, &'static str> {
         let born_ns = self.born_ns.ok_or("no born_ns")?;
+        let since_ns = self.since_ns.ok_or("no since_ns")?;
         Ok(Ongoing {
             id: FlowId { socket: self.socket.ok_or("no socket")?.0, born_ns },
             connection: self.connection().ok_or("no laddr, raddr, lport or rport")?,
             cc: self.cc,
             state: self.state.ok_or("no state")?,
-            since_ns: self.since_ns.ok_or("no since_ns")?,
+            since_ns,
+            seen_ns: self.seen_ns.unwrap_or(since_ns),
             cause: self.cause,
             found: self.found,
             found_late: self.found_late,

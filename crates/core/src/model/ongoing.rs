@@ -18,6 +18,8 @@ pub struct Ongoing {
     pub state: State,
     /// Since when, `CLOCK_MONOTONIC` nanoseconds.
     pub since_ns: u64,
+    /// When it was last found to be in it.
+    pub seen_ns: u64,
     /// Why the transition to it was made; nothing before the first one.
     pub cause: Option<Cause>,
     /// Its birth was not seen.

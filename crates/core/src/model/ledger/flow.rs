@@ -15,6 +15,8 @@ pub(super) struct Flow {
     pub(super) cc: Option<Name>,
     pub(super) state: State,
     pub(super) since_ns: u64,
+    /// When it was last found to be in it.
+    pub(super) seen_ns: u64,
     /// Why the transition to it was made; nothing before the first one.
     pub(super) cause: Option<Cause>,
     /// Its birth was not seen.

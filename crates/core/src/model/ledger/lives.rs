@@ -47,12 +47,12 @@ impl Ledger {
                 }
             }
             Kind::Seen { state, unlocked } => {
-                let is_new = known.is_none();
                 let Some(at) = self.known_or_met(known, event, state, at_ns, Met::BySurvey) else {
                     return;
                 };
                 self.note_figures(at, event.figures.as_deref(), at_ns);
-                if !is_new && !unlocked {
+                // Without its lock it may be in the midst of a transition.
+                if !unlocked || self.flows[at as usize].state == state {
                     self.correct(at, state, at_ns);
                 }
             }
@@ -187,6 +187,7 @@ impl Ledger {
             cc: event.cc,
             state,
             since_ns: born_ns,
+            seen_ns: born_ns,
             cause: None,
             found: false,
             found_late: false,

@@ -122,7 +122,9 @@ impl Ledger {
     /// The flow is in this state, whatever is on record: its time stays with the state on
     /// record, for want of better.
     pub(super) fn correct(&mut self, at: u32, state: State, at_ns: u64) {
-        if self.flows[at as usize].state == state {
+        let flow = &mut self.flows[at as usize];
+        if flow.state == state {
+            flow.seen_ns = flow.seen_ns.max(at_ns);
             return;
         }
         self.doubt(at, at_ns);
@@ -145,14 +147,15 @@ impl Ledger {
         self.sum(at, |sums| sums.uncertain_ns = sums.uncertain_ns.saturating_add(within_ns));
     }
 
+    /// It left the state on record, nobody knows when: it was last found in it before.
     pub(super) fn doubt(&mut self, at: u32, at_ns: u64) {
         let flow = &mut self.flows[at as usize];
         flow.window.lose_track();
-        let spell_ns = at_ns.saturating_sub(flow.since_ns);
+        let unseen_ns = at_ns.saturating_sub(flow.seen_ns);
         let figures = self.touch(at);
         figures.inexact = true;
-        figures.uncertain_ns += spell_ns;
-        self.sum(at, |sums| sums.uncertain_ns = sums.uncertain_ns.saturating_add(spell_ns));
+        figures.uncertain_ns += unseen_ns;
+        self.sum(at, |sums| sums.uncertain_ns = sums.uncertain_ns.saturating_add(unseen_ns));
     }
 
     /// Ends the spell, and begins one in `next`, which was found just now, or entered for a
@@ -165,6 +168,7 @@ impl Ledger {
         let flow = &mut self.flows[at as usize];
         flow.state = next;
         flow.since_ns = at_ns.max(flow.since_ns);
+        flow.seen_ns = flow.since_ns;
         flow.cause = cause;
         flow.found_late = false;
         self.in_state[next as usize].add(&mut self.flows, at);

@@ -22,6 +22,36 @@ fn a_missed_transition_is_counted_and_the_flow_inexact_until_the_next_clean_spel
 }
 
 #[test]
+fn only_the_time_since_it_was_last_found_in_its_state_is_uncertain() {
+    for (script, uncertain_ms) in [
+        (Script::default().seen(1, ms(600), State::Open), 100),
+        (Script::default().seen_unlocked(1, ms(650), State::Open), 50),
+        // Nothing was found of what it was.
+        (Script::default().seen_unlocked(1, ms(650), State::Cwr), 700),
+    ] {
+        let mut ledger = ledger(LedgerOptions::default());
+        apply(&mut ledger, Script::default().birth(1, ms(0)));
+        apply(&mut ledger, script);
+        apply(&mut ledger, Script::default().transition(1, ms(700), State::Loss, State::Recovery));
+        let report = close(&mut ledger, ms(1000));
+        let row = only(&report);
+        assert_eq!(row.times.0, [700 * MS, 0, 0, 300 * MS, 0]);
+        assert_eq!((row.exact, row.uncertain_ns), (false, uncertain_ms * MS));
+    }
+    // The last look was before it ended, nobody knows when.
+    let mut ledger = ledger(listing_all());
+    let script = Script::default()
+        .birth(1, ms(0))
+        .seen(1, ms(600), State::Open)
+        .surveyed(ms(610), ms(599))
+        .surveyed(ms(710), ms(699))
+        .surveyed(ms(810), ms(799));
+    apply(&mut ledger, script);
+    let report = close(&mut ledger, ms(1000));
+    assert_eq!((report.losses.ends_missed, report.totals.uncertain_ns), (1, 210 * MS));
+}
+
+#[test]
 fn a_state_found_by_a_survey_is_inexact_for_as_long_as_it_lasts() {
     let mut ledger = ledger(LedgerOptions::default());
     let script = Script::default().birth(1, ms(0)).seen(1, ms(900), State::Loss);

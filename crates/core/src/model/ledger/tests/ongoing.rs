@@ -55,6 +55,19 @@ proptest! {
 }
 
 #[test]
+fn when_it_was_last_seen_is_known_on() {
+    let script = Script::default().birth(1, ms(0)).seen(1, ms(600), State::Open).transition(
+        1,
+        ms(900),
+        State::Loss,
+        State::Recovery,
+    );
+    let [all, resumed] = both(&script.entries, ms(700), ms(1000));
+    assert_eq!(all, resumed);
+    assert_eq!(all.totals.uncertain_ns, 300 * MS);
+}
+
+#[test]
 fn causes_windows_and_costs_go_on() {
     let script = Script::default()
         .birth(1, ms(0))
