@@ -101,7 +101,8 @@ fn too_little_room_to_write_into_is_the_send_buffer() -> Result<()> {
     let (_aside, calm) = start_calm_aside(&lab)?;
     let sender = start(&lab, &cubic(&server).send_buffer(4608))?;
     let found = watch.found()?;
-    found.is(&sender, "send buffer")?;
+    let line = found.is(&sender, "send buffer")?;
+    ensure!(line["sndbuf_limited_ns"].as_u64() > Some(0), "{line}");
     found.is(&calm, "healthy")?;
     sender.stop(Ending::Reset).map(drop)
 }

@@ -28,7 +28,8 @@ pub(in crate::view) fn facts(evidence: &Evidence) -> Vec<String> {
     time(evidence.share(evidence.times[State::Cwr]), "in CWR");
     time(evidence.share(evidence.times[State::Disorder]), "in Disorder");
     time(evidence.share_of_measured(limits.rwnd_ns), "limited by the receiver's window");
-    time(evidence.share_of_measured(limits.sndbuf_ns), "limited by the send buffer");
+    let sndbuf_ns = limits.sndbuf_ns + evidence.buffer_full_ns;
+    time(evidence.share_of_measured(sndbuf_ns), "limited by the send buffer");
     if !evidence.receives() {
         // Of an end that receives that says nothing.
         time(evidence.share_of_measured(evidence.stats.open_idle_ns), "app-limited");

@@ -160,6 +160,9 @@ pub struct Evidence {
     pub waited: StateTimes,
     /// What it looked like.
     pub looks: Looks,
+    /// Time that the kernel's chronograph counts as sending, although the send buffer was the
+    /// limit, by looks; outages apart; nanoseconds.
+    pub buffer_full_ns: u64,
     /// What reductions of the window cost.
     pub reductions: Reductions,
     /// Timeouts in a row without an answer.
@@ -210,6 +213,7 @@ impl Evidence {
             sum.estimated |= one.estimated;
             sum.waited.add(&one.waited);
             sum.looks.merge(&one.looks);
+            sum.buffer_full_ns += one.buffer_full_ns;
             for (sum, one) in sum.reductions.iter_mut().zip(&one.reductions) {
                 sum.merge(one);
             }
@@ -333,7 +337,8 @@ impl Evidence {
     #[must_use]
     pub fn held_up_ns(&self) -> u64 {
         let Limits { rwnd_ns, sndbuf_ns, .. } = self.stats.open;
-        self.times.outside_open_ns() + self.unanswered_ns + rwnd_ns + sndbuf_ns
+        let limited_ns = rwnd_ns + sndbuf_ns + self.buffer_full_ns;
+        self.times.outside_open_ns() + self.unanswered_ns + limited_ns
     }
 }
 

@@ -127,6 +127,7 @@ impl Gathered {
         let in_all = look.and_then(|look| Some((look.path?, look.account?[0])));
         let last_ns = look.map_or(self.received_ns, |look| look.at_ns);
         let ended_ns = if row.ended { last_ns } else { to_ns };
+        let outages = self.timeouts.until(ended_ns, row.ended);
         Evidence {
             flows: 1,
             times: row.times,
@@ -140,8 +141,9 @@ impl Gathered {
             estimated: false,
             waited: row.waited,
             looks: self.looks,
+            buffer_full_ns: self.looks.buffer_full_ns(&self.stats, outages.total_ns),
             reductions: self.window.sums,
-            outages: self.timeouts.until(ended_ns, row.ended),
+            outages,
             detection_ns: self.detection_ns,
             repair_ns: self.repair_ns,
             passed_by: self.passed_by,

@@ -2,7 +2,8 @@
 //! here: what follows from them.
 
 use super::reductions::has_queue;
-use crate::model::{PathFigures, Row, Sample};
+use super::weigh::part;
+use crate::model::{PathFigures, Row, Sample, SendStats};
 
 /// Sums over the looks at one flow, or at several.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -24,7 +25,9 @@ pub struct Looks {
     pub cwnd_limited: u32,
     /// How often there was too little to send for the rate sample.
     pub app_limited: u32,
-    /// How often the send buffer was the limit: full, and all of it sent.
+    /// How often something was on its way.
+    pub busy: u32,
+    /// How often, of those, the send buffer was the limit: full, and all of it sent.
     pub buffer_full: u32,
     /// Congestion windows, added up, segments.
     pub cwnd_sum: u64,
@@ -56,6 +59,7 @@ impl Looks {
             self.cwnd_sum += u64::from(sample.cwnd);
             self.cwnd_limited += u32::from(path.cwnd_limited);
             self.app_limited += u32::from(path.app_limited);
+            self.busy += u32::from(sample.in_flight > 0);
             self.buffer_full += u32::from(is_buffer_full(sample, path));
             let least = path.rtt_min().unwrap_or(0);
             self.rtt_min_us = least_known(self.rtt_min_us, least);
@@ -96,6 +100,7 @@ impl Looks {
         self.bloated += other.bloated;
         self.cwnd_limited += other.cwnd_limited;
         self.app_limited += other.app_limited;
+        self.busy += other.busy;
         self.buffer_full += other.buffer_full;
         self.cwnd_sum += other.cwnd_sum;
         self.unread += other.unread;
@@ -109,6 +114,19 @@ impl Looks {
         for (sum, more) in self.rates.iter_mut().zip(other.rates) {
             *sum += more;
         }
+    }
+
+    /// How much of the time that one flow's chronograph counts as sending the send buffer was the
+    /// limit: the part that it was of the looks, less what the chronograph has noticed.
+    pub(super) fn buffer_full_ns(&self, stats: &SendStats, outages_ns: u64) -> u64 {
+        if self.busy < 2 {
+            return 0;
+        }
+        // Nobody looks as if sending in an outage, which is outside Open.
+        let sending_ns = stats.open.sending_ns + stats.other.sending_ns.saturating_sub(outages_ns);
+        let noticed_ns = stats.limits().sndbuf_ns;
+        let full = f64::from(self.buffer_full) / f64::from(self.busy);
+        part(sending_ns + noticed_ns, full).saturating_sub(noticed_ns).min(sending_ns)
     }
 
     /// The mean smoothed round-trip time, microseconds; 0: not known.

@@ -107,6 +107,13 @@ pub(super) static OWN: &[Own] = &[
         |finding| Value::Time(finding.evidence.stats.limits().sndbuf_ns),
     ),
     own(
+        "buffer_full",
+        "BufFull",
+        "besides, time that the kernel counts as sending, with the send buffer full by looks",
+        FieldKind::Duration,
+        |finding| Value::Time(finding.evidence.buffer_full_ns),
+    ),
+    own(
         "open_idle",
         "OpenIdle",
         "of Open: application-limited, nothing to send",

@@ -323,8 +323,8 @@ pub static RULES: &[Rule] = &[
     Rule {
         verdict: Verdict::SendBuffer,
         when: "the send buffer was too small for 20 % of the time or more, outages apart (the \
-               kernel's chronograph), or at such a part of the looks: it was full and all of it \
-               sent, and the congestion window had room",
+               kernel's chronograph, and of what that counts as sending the part that it was of \
+               the looks)",
         strength: |evidence| {
             beyond(evidence.share_of_measured(limits(evidence).sndbuf_ns), LIMITED)
         },

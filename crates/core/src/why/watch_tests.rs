@@ -142,6 +142,22 @@ fn a_buffer_is_the_limit_where_all_of_it_is_sent_and_the_window_has_room() {
 }
 
 #[test]
+fn a_full_buffer_is_the_part_of_sending_that_it_is_of_the_looks() {
+    let limits = |sending_ns, sndbuf_ns| Limits { sending_ns, sndbuf_ns, rwnd_ns: 0 };
+    let looks = |busy, buffer_full| Looks { busy, buffer_full, ..Looks::default() };
+    let stats = SendStats { open: limits(6_000, 2_000), ..SendStats::default() };
+    assert_eq!(looks(8, 4).buffer_full_ns(&stats, 0), 2_000, "the chronograph has the other half");
+    assert_eq!(looks(8, 8).buffer_full_ns(&stats, 0), 6_000);
+    assert_eq!(looks(8, 1).buffer_full_ns(&stats, 0), 0, "it has more than that");
+    assert_eq!(looks(1, 1).buffer_full_ns(&stats, 0), 0, "one look says nothing");
+    let stats = SendStats { other: limits(7_000, 0), open: limits(3_000, 0), ..stats };
+    assert_eq!(looks(8, 8).buffer_full_ns(&stats, 7_000), 3_000, "outages apart");
+    // However inexact a fraction of it is.
+    let stats = SendStats { open: limits(u64::MAX >> 1, 0), ..SendStats::default() };
+    assert_eq!(looks(8, 8).buffer_full_ns(&stats, 0), u64::MAX >> 1);
+}
+
+#[test]
 fn a_syn_that_was_acknowledged_is_no_sending() {
     let script = open(open(born(), 900, found(1, 0)), 1_900, found(1, 0));
     let looks = Run::of(script).until(2_000).evidence(1).looks;

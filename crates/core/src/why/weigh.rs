@@ -25,21 +25,16 @@ pub(super) fn no_data_arrived(evidence: &Evidence) -> bool {
 }
 
 /// What kept it from sending, outages apart: in one, the kernel's chronograph stays at what it was
-/// when data was last written (`tcp_write_xmit()`, `net/ipv4/tcp_output.c`). Of the send buffer
-/// looks tell as well: the chronograph may count a full one as sending.
+/// when data was last written (`tcp_write_xmit()`, `net/ipv4/tcp_output.c`). With what looks have
+/// found of the send buffer.
 pub(super) fn limits(evidence: &Evidence) -> Limits {
     let Limits { rwnd_ns, sndbuf_ns, .. } = evidence.stats.other;
     let outside = |ns: u64| ns.saturating_sub(evidence.outages.total_ns);
     let open = evidence.stats.open;
-    let sending_ns = evidence.stats.limits().sending_ns;
-    let sndbuf_ns = open.sndbuf_ns + outside(sndbuf_ns);
-    let looks = &evidence.looks;
-    let full = if looks.sending >= 2 { looks.share_of_sending(looks.buffer_full) } else { 0.0 };
-    let uncounted_ns = part(sending_ns + sndbuf_ns, full).saturating_sub(sndbuf_ns);
     Limits {
-        sending_ns: sending_ns - uncounted_ns,
+        sending_ns: evidence.stats.limits().sending_ns - evidence.buffer_full_ns,
         rwnd_ns: open.rwnd_ns + outside(rwnd_ns),
-        sndbuf_ns: sndbuf_ns + uncounted_ns,
+        sndbuf_ns: open.sndbuf_ns + outside(sndbuf_ns) + evidence.buffer_full_ns,
     }
 }
 

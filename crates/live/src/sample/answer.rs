@@ -42,7 +42,8 @@ pub(super) struct Sighting<'b> {
     pub(super) cgroup: Option<u64>,
     /// The receive buffer, bytes.
     pub(super) rcvbuf: u32,
-    /// The send buffer has no room (`sk_stream_memory_free()`, `include/net/sock.h`).
+    /// The send buffer has so little room that whoever waits for it is not woken
+    /// (`sk_stream_is_writeable()`, `include/net/sock.h`).
     pub(super) no_space: bool,
 }
 
@@ -92,7 +93,7 @@ impl<'b> Sighting<'b> {
             rcvbuf: bytes(RCVBUF).unwrap_or(0),
             no_space: bytes(WMEM_QUEUED)
                 .zip(bytes(SNDBUF))
-                .is_some_and(|(queued, most)| queued >= most),
+                .is_some_and(|(queued, most)| most.saturating_sub(queued) < queued / 2),
         })
     }
 }

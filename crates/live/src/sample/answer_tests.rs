@@ -60,8 +60,8 @@ fn a_connection_in_loss_is_told_with_all_its_figures() {
 }
 
 #[test]
-fn a_send_buffer_has_no_room_from_its_size_on() {
-    for (queued, no_space) in [(16_383_u32, false), (16_384, true)] {
+fn a_send_buffer_has_no_room_until_a_third_of_it_is_free() {
+    for (queued, no_space) in [(10_923_u32, false), (10_924, true), (86_144, true)] {
         let body = changed(&body("lossy"), MEMORY, |memory| {
             memory[4 * SNDBUF..][..4].copy_from_slice(&16_384_u32.to_ne_bytes());
             memory[4 * WMEM_QUEUED..][..4].copy_from_slice(&queued.to_ne_bytes());

@@ -28,7 +28,7 @@ pub(super) fn figures(sighting: &Sighting<'_>, before: Before, tick_ns: u64) -> 
         retrans_out: info.retrans(),
         handshake: sighting.handshake,
         account: info.has_account().then(|| account(info, tick_ns)),
-        path: Some(PathFigures { no_space: sighting.no_space, ..path(info, before, tick_ns) }),
+        path: Some(path(sighting, before, tick_ns)),
         receiving: Some(receiving(sighting)),
         ..Figures::default()
     }
@@ -45,7 +45,8 @@ fn account(info: TcpInfo<'_>, tick_ns: u64) -> Account {
     }
 }
 
-fn path(info: TcpInfo<'_>, before: Before, tick_ns: u64) -> PathFigures {
+fn path(sighting: &Sighting<'_>, before: Before, tick_ns: u64) -> PathFigures {
+    let Sighting { info, no_space, .. } = *sighting;
     let (rate_delivered, rate_interval_us) = rate(info.delivery_rate(), info.snd_mss());
     let since_ack_ms = u64::from(info.last_ack_recv_ms());
     let quiet_ms = since_ack_ms.saturating_sub(before.ago_ns / 1_000_000);
@@ -66,7 +67,7 @@ fn path(info: TcpInfo<'_>, before: Before, tick_ns: u64) -> PathFigures {
         retransmits: info.retransmits(),
         cwnd_limited: info.unacked() > 0 && info.unacked() >= info.snd_cwnd(),
         app_limited: info.app_limited(),
-        no_space: false,
+        no_space,
     }
 }
 

@@ -67,7 +67,7 @@ impl Ledger {
             cc: ongoing.cc,
             state: ongoing.state,
             since_ns: ongoing.since_ns.min(at_ns),
-            seen_ns: ongoing.seen_ns.min(at_ns),
+            seen_ns: ongoing.seen_ns.max(ongoing.since_ns).min(at_ns),
             cause: ongoing.cause,
             found: ongoing.found,
             found_late: ongoing.found_late,

@@ -154,7 +154,7 @@ impl Ledger {
         let unseen_ns = at_ns.saturating_sub(flow.seen_ns);
         let figures = self.touch(at);
         figures.inexact = true;
-        figures.uncertain_ns += unseen_ns;
+        figures.uncertain_ns = figures.uncertain_ns.saturating_add(unseen_ns);
         self.sum(at, |sums| sums.uncertain_ns = sums.uncertain_ns.saturating_add(unseen_ns));
     }
 

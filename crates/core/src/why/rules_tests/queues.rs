@@ -115,17 +115,16 @@ fn a_full_window_or_buffer_says_for_which_part_of_the_time() {
 
 #[test]
 fn a_buffer_that_looks_find_full_is_one_that_the_chronograph_calls_sending() {
-    let mut case = looked_at(Looks { buffer_full: 2, ..Looks::default() });
-    assert_eq!(because(&case), "the send buffer was full for 20 %: 10.0 Mbit/s");
-    case.looks.buffer_full = 1;
-    assert_eq!(verdict(&case), Verdict::Healthy);
-    // Both tell of the same time, and what is left is no full path.
-    case = looked_at(Looks { buffer_full: 9, ..waiting(10) });
-    case.stats.open = Limits { sndbuf_ns: 5 * SECOND, sending_ns: 5 * SECOND, rwnd_ns: 0 };
+    let mut case = looked_at(waiting(10));
+    assert_eq!(verdict(&case), Verdict::PathFull);
+    // What is left is no full path.
+    case.buffer_full_ns = 9 * SECOND;
     assert_eq!(because(&case), "the send buffer was full for 90 %: 10.0 Mbit/s");
-    // One look alone says nothing.
     let mut case = looked_at(Looks::default());
-    (case.looks.sending, case.looks.buffer_full) = (1, 1);
+    case.stats.open = Limits { sndbuf_ns: SECOND, sending_ns: 9 * SECOND, rwnd_ns: 0 };
+    case.buffer_full_ns = SECOND;
+    assert_eq!(because(&case), "the send buffer was full for 20 %: 10.0 Mbit/s");
+    case.buffer_full_ns -= 1;
     assert_eq!(verdict(&case), Verdict::Healthy);
 }
 
