@@ -122,7 +122,7 @@ impl Looks {
         if self.busy < 2 {
             return 0;
         }
-        // Nobody looks as if sending in an outage, which is outside Open.
+        // No look in an outage counts, and all of one is outside Open.
         let sending_ns = stats.open.sending_ns + stats.other.sending_ns.saturating_sub(outages_ns);
         let noticed_ns = stats.limits().sndbuf_ns;
         let full = f64::from(self.buffer_full) / f64::from(self.busy);
