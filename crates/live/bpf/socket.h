@@ -310,8 +310,7 @@ static __always_inline void read_path(struct path *p, const struct subject *s)
 	p->rto = GET(s, inet_conn.icsk_rto);
 	p->mss_cache = GET(s, mss_cache);
 	p->flags = (GET_BITS(s, is_cwnd_limited) ? PATH_CWND_LIMITED : 0) |
-		   (GET_BITS(s, rate_app_limited) ? PATH_APP_LIMITED : 0) |
-		   (awaits_space(s) ? PATH_NO_SPACE : 0);
+		   (GET_BITS(s, rate_app_limited) ? PATH_APP_LIMITED : 0);
 	p->retransmits = GET(s, inet_conn.icsk_retransmits);
 }
 

@@ -67,6 +67,8 @@ int survey(struct bpf_iter__tcp *ctx)
 	if (all_figures) {
 		read_figures(&seen.figures, &seen.entry, &s);
 		read_path(&seen.path, &s);
+		/* Nobody asks for it at an event. */
+		seen.path.flags |= awaits_space(&s) ? PATH_NO_SPACE : 0;
 		read_receiving(&seen.receiving, &s);
 	}
 	if (!holds_lock()) {

@@ -106,7 +106,7 @@ struct figures {
 
 #define PATH_CWND_LIMITED 1 /* the congestion window was the limit */
 #define PATH_APP_LIMITED 2  /* the last rate sample was taken while there was too little to send */
-#define PATH_NO_SPACE 4     /* a writer, or whoever polls, found no room in the send buffer */
+#define PATH_NO_SPACE 4     /* surveys: a writer or a poller found no room in the send buffer */
 
 /* What the way to the peer is like, under the kernel's own names where there are such. */
 struct path {

@@ -242,7 +242,7 @@ pub struct PathFigures {
     pub cwnd_limited: bool,
     /// There was too little to send when the last rate sample was taken.
     pub app_limited: bool,
-    /// A writer, or whoever polls, found no room in the send buffer (`SOCK_NOSPACE`); where it was
+    /// Of a look: a writer, or whoever polls, found no room in the send buffer (`SOCK_NOSPACE`); where it was
     /// only looked at: there is too little to wake one.
     pub no_space: bool,
 }
