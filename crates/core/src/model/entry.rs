@@ -242,8 +242,8 @@ pub struct PathFigures {
     pub cwnd_limited: bool,
     /// There was too little to send when the last rate sample was taken.
     pub app_limited: bool,
-    /// Of a look: a writer, or whoever polls, found no room in the send buffer (`SOCK_NOSPACE`); where it was
-    /// only looked at: there is too little to wake one.
+    /// Of surveys: a writer or a poller found no room in the send buffer (`SOCK_NOSPACE`). Where
+    /// sockets are sampled: too little of it is free for that to end.
     pub no_space: bool,
 }
 

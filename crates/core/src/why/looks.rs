@@ -116,8 +116,9 @@ impl Looks {
         }
     }
 
-    /// How much of the time that one flow's chronograph counts as sending the send buffer was the
-    /// limit: the part that it was of the looks, less what the chronograph has noticed.
+    /// How much of the time that one flow's chronograph counts as sending its send buffer was the
+    /// limit, outages apart: as much as the share of looks that found it full, less what the
+    /// chronograph has noticed; nanoseconds.
     pub(super) fn buffer_full_ns(&self, stats: &SendStats, outages_ns: u64) -> u64 {
         if self.busy < 2 {
             return 0;

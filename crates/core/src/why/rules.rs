@@ -323,8 +323,8 @@ pub static RULES: &[Rule] = &[
     Rule {
         verdict: Verdict::SendBuffer,
         when: "the send buffer was too small for 20 % of the time or more, outages apart (the \
-               kernel's chronograph, and of what that counts as sending the part that it was of \
-               the looks)",
+               kernel's chronograph, and of the time that it counts as sending the share of looks \
+               that found the buffer full)",
         strength: |evidence| {
             beyond(evidence.share_of_measured(limits(evidence).sndbuf_ns), LIMITED)
         },

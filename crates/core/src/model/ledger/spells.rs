@@ -147,7 +147,7 @@ impl Ledger {
         self.sum(at, |sums| sums.uncertain_ns = sums.uncertain_ns.saturating_add(within_ns));
     }
 
-    /// It left the state on record, nobody knows when: it was last found in it before.
+    /// It left the state on record unseen: all time since it was last found in that is uncertain.
     pub(super) fn doubt(&mut self, at: u32, at_ns: u64) {
         let flow = &mut self.flows[at as usize];
         flow.window.lose_track();

@@ -55,7 +55,7 @@ proptest! {
 }
 
 #[test]
-fn when_it_was_last_seen_is_known_on() {
+fn when_it_was_last_found_in_its_state_is_told_on() {
     let script = Script::default().birth(1, ms(0)).seen(1, ms(600), State::Open).transition(
         1,
         ms(900),
