@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -125,15 +125,15 @@ impl Service {
         Ok(Metrics::parse(&answer.text()))
     }
 
-    /// The metrics of an update that began after now.
+    /// The metrics of an interval that ended after now. The next ones need not be: on a slow
+    /// machine the last ones may be of two intervals ago.
     pub(crate) fn updated_metrics(&self) -> Result<Metrics> {
-        let updated = |metrics: &Metrics| metrics.sum("tcpcong_updated_timestamp_seconds", &[]);
-        let before = updated(&self.metrics()?);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
         let until = Instant::now() + PATIENCE;
         loop {
             pause(Duration::from_millis(100));
             let metrics = self.metrics()?;
-            if updated(&metrics) > before + 1.0 {
+            if metrics.sum("tcpcong_updated_timestamp_seconds", &[]) > now.as_secs_f64() {
                 return Ok(metrics);
             }
             ensure!(Instant::now() < until, "no update came");
