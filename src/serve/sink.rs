@@ -18,8 +18,10 @@ use tcpcong_core::recording::{Hindsight, Recorder};
 use tcpcong_core::sink::{Output, Sink};
 use tcpcong_core::why::Verdicts;
 
-/// Who listens is looked for so often at most.
+/// Who listens is looked for so often at most, ...
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
+/// ... and after so many times of how long that took.
+const LOOK_PAUSE_TIMES: u32 = 100;
 
 /// What is kept in memory, and what keeps it.
 pub struct Kept {
@@ -38,7 +40,8 @@ pub type EachSecond<'s> = Box<dyn FnMut(&mut Output<'_>) + 's>;
 /// The ports at which somebody listens.
 struct Listening {
     ports: BTreeSet<u16>,
-    looked: Option<Instant>,
+    /// Not before then.
+    look_again: Option<Instant>,
 }
 
 impl Listening {
@@ -55,9 +58,11 @@ impl Listening {
 
     /// Looks, unless that was just now.
     fn look(&mut self) {
-        if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_PAUSE) {
+        let began = Instant::now();
+        if self.look_again.is_none_or(|time| began >= time) {
             self.ports = tcpcong_live::listening_ports();
-            self.looked = Some(Instant::now());
+            let took = began.elapsed();
+            self.look_again = Some(began + LOOK_PAUSE.max(took * LOOK_PAUSE_TIMES));
         }
     }
 }
@@ -92,7 +97,7 @@ impl<'s> ServeSink<'s> {
     ) -> Self {
         let (begin, each_second, start) = (Some(begin), None, None);
         let looks = account.label() == LabelBy::Lport && live;
-        let listening = looks.then(|| Listening { ports: BTreeSet::new(), looked: None });
+        let listening = looks.then(|| Listening { ports: BTreeSet::new(), look_again: None });
         Self {
             account,
             shared,

@@ -34,6 +34,8 @@ pub(crate) struct Namespaces {
     pub own_missing: bool,
     /// Some thread's namespace could not be looked at: it may be one more.
     pub hidden: bool,
+    /// Too many files were open to look everywhere: what was not found may be there.
+    pub cut_short: bool,
 }
 
 impl Namespaces {
@@ -43,14 +45,14 @@ impl Namespaces {
         let mut silent = Vec::new();
         found.note(PathBuf::from(OWN));
         found.own_missing = found.open.is_empty();
-        for process in entries(Path::new("/proc")) {
+        for process in found.entries(Path::new("/proc")) {
             let numbered =
                 process.file_name().is_some_and(|name| name.as_encoded_bytes()[0].is_ascii_digit());
             if !numbered {
                 continue;
             }
             // A thread may be in another namespace than its process.
-            for thread in entries(&process.join("task")) {
+            for thread in found.entries(&process.join("task")) {
                 if !found.note(thread.join("ns/net")) {
                     silent.push(thread);
                 }
@@ -58,11 +60,20 @@ impl Namespaces {
         }
         // Without /proc there is no telling of others, nor of one's own.
         found.hidden |= found.open.is_empty();
-        for path in nsfiles::NAMED.iter().flat_map(|folder| entries(Path::new(folder))) {
-            found.hidden |= !found.note(path);
+        for folder in nsfiles::NAMED {
+            for path in found.entries(Path::new(folder)) {
+                found.hidden |= !found.note(path);
+            }
         }
-        found.hidden |= silent.iter().any(|thread| !found.shares_one(thread));
+        found.hidden |= found.cut_short || silent.iter().any(|thread| !found.shares_one(thread));
         found
+    }
+
+    /// What is in a folder; nothing where there is none.
+    fn entries(&mut self, folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder);
+        self.cut_short |= entries.as_ref().is_err_and(too_many_open);
+        entries.into_iter().flatten().flatten().map(|entry| entry.path()).collect()
     }
 
     /// False where permission to look is denied.
@@ -107,8 +118,11 @@ impl Namespaces {
 
 /// Whether a file that could not be opened is there: permission was denied, or too many are open.
 fn is_there(error: &io::Error) -> bool {
-    let full = [Errno::EMFILE, Errno::ENFILE].map(|errno| Some(errno as i32));
-    error.kind() == io::ErrorKind::PermissionDenied || full.contains(&error.raw_os_error())
+    error.kind() == io::ErrorKind::PermissionDenied || too_many_open(error)
+}
+
+fn too_many_open(error: &io::Error) -> bool {
+    [Errno::EMFILE, Errno::ENFILE].iter().any(|full| error.raw_os_error() == Some(*full as i32))
 }
 
 impl Namespace {
@@ -122,8 +136,4 @@ impl Namespace {
     pub(crate) fn enter(&self) -> io::Result<()> {
         setns(&self.file, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)
     }
-}
-
-fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }

@@ -277,7 +277,15 @@ impl<'w> LiveSource<'w> {
         let mut surveyed = Vec::new();
         for netns in which {
             let began_ns = monotonic_ns();
-            let Some(mut meeting) = self.surveyor.meet(*netns)? else { continue };
+            let meeting = match self.surveyor.meet(*netns) {
+                // A run that has begun goes on, and says what it did not see.
+                Err(error) if self.surveyed_ns > 0 && Missing::is_of_files(&error) => {
+                    self.surveyor.note_unreached(*netns);
+                    None
+                }
+                meeting => meeting?,
+            };
+            let Some(mut meeting) = meeting else { continue };
             loop {
                 let met = meeting.next(LOT)?;
                 let is_over = met.is_empty();

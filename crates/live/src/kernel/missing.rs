@@ -137,9 +137,14 @@ impl Missing {
         (limit < FILES).then_some(Self::Files { limit })
     }
 
+    /// Whether it means that too few files may be open.
+    pub(super) fn is_of_files(error: &anyhow::Error) -> bool {
+        format!("{error:#}").contains(Errno::EMFILE.desc())
+    }
+
     /// The same error, or what it means: that too few files may be open.
     pub(super) fn files_or(error: anyhow::Error) -> anyhow::Error {
-        if !format!("{error:#}").contains(Errno::EMFILE.desc()) {
+        if !Self::is_of_files(&error) {
             return error;
         }
         match getrlimit(Resource::RLIMIT_NOFILE) {

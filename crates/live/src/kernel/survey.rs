@@ -61,8 +61,8 @@ impl Surveyor {
         !self.ever_reached.contains(&netns)
     }
 
-    /// Notes one that a flow is in although it was not found. To be called after a look
-    /// for namespaces that began after the flow did.
+    /// Notes one whose sockets could not be met, or that a flow is in although it was not found.
+    /// The latter is to be noted after a look for namespaces that began after the flow did.
     pub(super) fn note_unreached(&mut self, netns: u32) {
         self.unreached.insert(netns);
     }
@@ -92,6 +92,7 @@ impl Surveyor {
         };
         if records.is_some() {
             self.ever_reached.insert(netns);
+            self.unreached.remove(&netns);
         } else {
             self.unreached.insert(netns);
         }

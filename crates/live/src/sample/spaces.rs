@@ -98,7 +98,10 @@ impl Spaces {
             return;
         }
         let is_there = |netns: &u32| {
-            *netns == NO_NUMBER || found.open.contains_key(netns) || found.closed.contains(netns)
+            found.cut_short
+                || *netns == NO_NUMBER
+                || found.open.contains_key(netns)
+                || found.closed.contains(netns)
         };
         let gone: Vec<_> = self.open.keys().filter(|netns| !is_there(netns)).copied().collect();
         for netns in gone {
