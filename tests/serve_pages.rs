@@ -192,6 +192,18 @@ fn a_stderr_that_cannot_be_written_to_ends_no_service() -> Result<()> {
 }
 
 #[test]
+fn after_a_recordings_end_the_service_goes_on_counting_what_it_does() -> Result<()> {
+    let service = Service::start(&["--from", RECORDING])?;
+    for _ in 0..100 {
+        if service.metrics()?.sum("tcpcong_http_requests_total", &[("code", "2xx")]) > 3.0 {
+            return service.stop();
+        }
+        support::tool::pause(std::time::Duration::from_millis(100));
+    }
+    anyhow::bail!("what was asked for is not counted")
+}
+
+#[test]
 fn what_is_wrong_is_said_before_anything_begins() -> Result<()> {
     if !need_root("what_is_wrong_is_said_before_anything_begins") {
         return Ok(());

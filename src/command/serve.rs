@@ -142,6 +142,7 @@ impl<'c> Service<'c> {
         if ending == Ending::Done {
             let over = nix::sys::eventfd::EventFd::new().context("making an eventfd")?;
             while waiter.wait(UPDATES, std::os::fd::AsFd::as_fd(&over))? != Wake::Signal {
+                sink.update();
                 reload_if_asked(&reloading);
             }
         }

@@ -112,7 +112,8 @@ impl<'s> ServeSink<'s> {
         }
     }
 
-    fn update(&mut self) {
+    /// Serves the figures as they are now, the service's own among them.
+    pub fn update(&mut self) {
         let mut snapshot = self.account.snapshot();
         self.add_http(&mut snapshot);
         if let Some(lines) = &self.lines {
