@@ -14,6 +14,7 @@ mod receiving;
 
 use super::*;
 use crate::model::{Limits, SendStats, StateTimes};
+use crate::why::Reduced;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -158,6 +159,8 @@ fn cwr_goes_to_whom_most_of_it_is_due() {
     case.causes.ecn = 2;
     case.causes.local_drop = 1;
     assert_eq!(judged(&case), (Verdict::EcnMarking, Confidence::Medium));
+    case.reductions[Trigger::Mark as usize] = Reduced { count: 2, ..Reduced::default() };
+    assert_eq!(verdict(&case), Verdict::Healthy, "a window that goes by the rate stays as it is");
     case.causes.local_drop = 3;
     assert_eq!(verdict(&case), Verdict::LocalQueue);
     let mut less = evidence(0, 199, 0, 0);
