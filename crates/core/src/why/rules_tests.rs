@@ -14,7 +14,7 @@ mod receiving;
 
 use super::*;
 use crate::model::{Limits, SendStats, StateTimes};
-use crate::why::Reduced;
+use crate::why::{Confidence, Judgement, Reduced, judge};
 
 const SECOND: u64 = 1_000_000_000;
 

@@ -6,6 +6,8 @@ use crate::model::{Limits, State};
 
 /// More than this of what it rests on, unknown, is too much.
 pub(super) const UNKNOWN: f64 = 0.2;
+/// A watch of a connection that is shorter than this says little, nanoseconds.
+pub(super) const SHORT_NS: u64 = 500_000_000;
 
 /// Whether it is known that nothing was acknowledged, not even a SYN.
 pub(super) fn is_dead(evidence: &Evidence) -> bool {
