@@ -26,7 +26,7 @@ fn however_few_files_it_may_open_it_runs_or_says_so() -> Result<()> {
         match output.status.code() {
             Some(0) => ran += 1,
             Some(3) if String::from_utf8_lossy(&output.stderr).contains("LimitNOFILE=256") => {
-                refused += 1
+                refused += 1;
             }
             _ => bail!("{limit}: {output:?}"),
         }
