@@ -1,11 +1,15 @@
-//! Writes a recording of what passes from a source and its enrichment to a session.
+//! Writes a recording of what passes from a source and its enrichment to a session. Not here:
+//! how they pass, which `source` and `enrichment` say.
+
+mod enrichment;
+mod source;
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::io::{self, Write};
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::VERSION;
 use super::again::{Grouping, LastSeen, Told};
@@ -14,14 +18,10 @@ use super::lines::{Note, OwnerLine, StartLine, Whose};
 use super::owners::Owners;
 use super::parts::{Limits, Parts};
 use crate::model::{Body, Entry, Filter, Kind, Ledger, Lookups, Losses, Row, Start};
-use crate::source::{Enrichment, Reached, Source, SourceCost, TakeEntry, Wait};
+use crate::source::{Enrichment, Source};
 
-/// What was told is written at the latest after this time.
-const WAITS_NS: u64 = 1_000_000_000;
-/// Whose the flows are is asked so often.
-const ASKS_NS: u64 = 1_000_000_000;
-/// Two clocks may go so far apart before it is told.
-const ASTRAY: SignedDuration = SignedDuration::from_millis(1);
+pub use enrichment::RecordedEnrichment;
+pub use source::RecordedSource;
 
 /// Writes a recording. Clones write the same one.
 #[derive(Clone)]
@@ -326,135 +326,5 @@ impl Chunk {
             }
         }
         self.lines.push(ChunkLine { at_ns: entry.at_ns, end: self.text.len(), what });
-    }
-}
-
-/// A source that is recorded.
-pub struct RecordedSource<'s> {
-    inner: &'s mut dyn Source,
-    recorder: Recorder,
-    /// What is from after the present interval's end: it comes after what is told at that.
-    chunk: Chunk,
-}
-
-impl Source for RecordedSource<'_> {
-    fn start(&self) -> &Start {
-        self.inner.start()
-    }
-
-    fn begin(&mut self, take: TakeEntry<'_>) -> Result<()> {
-        let Self { inner, recorder, chunk } = self;
-        inner.begin(&mut |entry| {
-            chunk.add(&entry);
-            take(entry);
-        })?;
-        recorder.change().begin(inner.start()).context(WRITING)
-    }
-
-    fn next(&mut self, wait: Wait, take: TakeEntry<'_>) -> Result<Reached> {
-        let Self { inner, recorder, chunk } = self;
-        let reached = inner.next(wait, &mut |entry| {
-            chunk.add(&entry);
-            take(entry);
-        })?;
-        if let Some(error) = chunk.failed.take() {
-            return Err(error).context(WRITING);
-        }
-        // As a session reckons. What is from after an interval's end waits for that.
-        let is_last = reached.end.is_some();
-        let has_come = reached.interval_end(wait).filter(|_| !is_last);
-        let until_ns = wait.until_ns.filter(|_| !is_last).unwrap_or(u64::MAX);
-        let to_ns = has_come.unwrap_or(reached.until_ns.min(until_ns));
-        let mut state = recorder.change();
-        state.told_ns = to_ns;
-        let wall = inner.wall(to_ns);
-        let is_astray = wall.duration_since(state.wall(to_ns)).abs() > ASTRAY;
-        let late = wait.until_ns.filter(|boundary_ns| *boundary_ns < to_ns);
-        let mut write = || {
-            if let Some(at_ns) = late {
-                state.note(&Note::Late { at_ns, until_ns: to_ns })?;
-            }
-            let written = state.entries(chunk, to_ns)?;
-            if wait.promptly && written > 0 {
-                state.note(&Note::Batch { at_ns: to_ns })?;
-            }
-            if is_astray {
-                state.clock = (to_ns, wall);
-                state.note(&Note::Clock { at_ns: to_ns, time: wall })?;
-            }
-            state.frames.flush_older(to_ns, WAITS_NS)
-        };
-        write().context(WRITING)?;
-        Ok(reached)
-    }
-
-    fn wall(&self, at_ns: u64) -> Timestamp {
-        self.recorder.state().wall(at_ns)
-    }
-
-    fn losses(&mut self) -> Result<(Losses, usize)> {
-        let (losses, namespaces_unreached) = self.inner.losses()?;
-        let mut state = self.recorder.change();
-        if state.losses != (losses, namespaces_unreached) {
-            state.losses = (losses, namespaces_unreached);
-            let at_ns = state.told_ns;
-            let note = Note::Losses { at_ns, namespaces_unreached, losses };
-            state.note(&note).context(WRITING)?;
-        }
-        Ok((losses, namespaces_unreached))
-    }
-
-    fn cost(&mut self) -> SourceCost {
-        self.inner.cost()
-    }
-
-    fn look_again(&mut self) {
-        self.inner.look_again();
-    }
-}
-
-/// An enrichment that is recorded.
-pub struct RecordedEnrichment<'e> {
-    inner: &'e mut dyn Enrichment,
-    recorder: Recorder,
-    /// What is looked up of every flow, and when it last was.
-    lookups: Lookups,
-    asked_ns: u64,
-}
-
-impl RecordedEnrichment<'_> {
-    /// Looks up those that nobody has, if it is time to.
-    fn ask(&mut self, ledger: &Ledger) -> Result<()> {
-        let now_ns = self.recorder.state().told_ns;
-        if self.lookups == Lookups::default() || now_ns < self.asked_ns + ASKS_NS {
-            return Ok(());
-        }
-        self.asked_ns = now_ns;
-        let state = self.recorder.state();
-        let is_known = |id| state.owners.get(id).is_some_and(Whose::has_process);
-        let unknown = ledger.known().filter(|(id, _)| !is_known(*id));
-        let mut rows: Vec<_> = unknown.map(|(id, connection)| Row::new(id, *connection)).collect();
-        drop(state);
-        if rows.is_empty() { Ok(()) } else { self.identify(&mut rows, self.lookups, ledger) }
-    }
-}
-
-impl Enrichment for RecordedEnrichment<'_> {
-    fn maintain(&mut self, ledger: &Ledger) -> Result<()> {
-        self.inner.maintain(ledger)?;
-        self.recorder.change().owners.forget_ended(ledger);
-        if !self.recorder.state().is_part_due() {
-            return self.ask(ledger);
-        }
-        // Whose the flows are that have ended belongs to the part that has them.
-        self.asked_ns = 0;
-        self.ask(ledger)?;
-        self.recorder.change().begin_part(ledger).context(WRITING)
-    }
-
-    fn identify(&mut self, rows: &mut [Row], lookups: Lookups, ledger: &Ledger) -> Result<()> {
-        self.inner.identify(rows, lookups, ledger)?;
-        let mut state = self.recorder.change();
-        rows.iter().try_for_each(|row| state.owner(row)).context(WRITING)
     }
 }
