@@ -7,6 +7,7 @@
 //! plan hands its sink the same, to the byte.
 
 mod again;
+mod error;
 mod frames;
 mod lines;
 mod order;
@@ -17,10 +18,12 @@ mod record;
 mod replay;
 mod stream;
 
+pub use error::RecordingError;
 pub use frames::Damage;
+pub use owners::RecordedOwners;
 pub use parts::{Hindsight, KeptHindsight, Limits, Parts, WrittenHindsight};
 pub use record::{Recorded, RecordedEnrichment, RecordedSource, Recorder};
-pub use replay::{RecordedOwners, Recording, RecordingError};
+pub use replay::Recording;
 
 /// The version of the lines. A reader skips lines and keys that it does not know; what
 /// would mislead it takes a new version.

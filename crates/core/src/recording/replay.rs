@@ -1,4 +1,5 @@
-//! Reads a recording: a source of its entries, and an enrichment of what was looked up.
+//! Reads a recording: a source of its entries. Not here: what was looked up, which `owners`
+//! keeps, and how bytes become lines.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -7,54 +8,20 @@ use std::rc::Rc;
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
-use thiserror::Error;
 
 use super::VERSION;
 use super::again::{LastSeen, Waiting};
+use super::error::RecordingError;
 use super::frames::{Damage, Frames};
 use super::lines::{Line, Note, StartLine, parse};
 use super::order::{Order, can_begin_at};
-use super::owners::Owners;
-use crate::model::{Body, Entry, Gap, Ledger, Lookups, Losses, Row, Start};
-use crate::source::{End, Enrichment, Reached, Source, TakeEntry, Wait};
+use super::owners::{Owners, RecordedOwners};
+use crate::model::{Body, Entry, Gap, Losses, Start};
+use crate::source::{End, Reached, Source, TakeEntry, Wait};
 
 /// A wait is no longer, nanoseconds of the recording: longer than that of a live source,
 /// which may be late.
 const WAIT_MOST_NS: u64 = 10_000_000_000;
-
-/// Why a file cannot be replayed.
-#[derive(Debug, Error)]
-pub enum RecordingError {
-    /// It has no first line.
-    #[error("not a recording: it does not begin with a frame of lines")]
-    NoRecording,
-    /// A line is none of a recording's.
-    #[error("not a recording: line {line}: {error}")]
-    Line {
-        /// Which, from 1 on.
-        line: u64,
-        /// What is wrong with it.
-        error: serde_json::Error,
-    },
-    /// It begins with something else.
-    #[error("not a recording: it does not begin with how the run began")]
-    NoStart,
-    /// It begins at an instant that no machine's clock shows.
-    #[error("not a recording: it begins {0} ns after the machine was started, which cannot be")]
-    Beginning(u64),
-    /// It was repacked, and that cannot be read, or not with so little memory.
-    #[error("it cannot be read on: {0}; a zstd stream may have a window of 8 MiB")]
-    Stream(io::Error),
-    /// Another one begins in it.
-    #[error("line {0}: another recording begins there; the two must be in files of their own")]
-    Joined(u64),
-    /// It ends before what is asked for.
-    #[error("it ends at {0}, and --since is not before that")]
-    EndsBefore(Timestamp),
-    /// A later version wrote it.
-    #[error("a recording of version {0}, of which this tool knows only {VERSION}")]
-    Version(u32),
-}
 
 /// What the wall clock showed at `at_ns`, given what it showed once.
 pub(super) fn wall((then_ns, then): (u64, Timestamp), at_ns: u64) -> Timestamp {
@@ -178,7 +145,7 @@ impl Recording {
     /// What finds whose the flows were.
     #[must_use]
     pub fn owners(&self) -> RecordedOwners {
-        RecordedOwners(Rc::clone(&self.owners))
+        RecordedOwners::new(Rc::clone(&self.owners))
     }
 
     /// Whether all was read.
@@ -398,29 +365,6 @@ impl Recording {
                 noted_ns = Some(at_ns);
             }
         }
-    }
-}
-
-/// Whose the flows of a recording were, as far as it was looked up then.
-#[derive(Debug)]
-pub struct RecordedOwners(Rc<RefCell<Owners>>);
-
-impl Enrichment for RecordedOwners {
-    fn maintain(&mut self, ledger: &Ledger) -> Result<()> {
-        self.0.borrow_mut().forget_ended(ledger);
-        Ok(())
-    }
-
-    fn identify(&mut self, rows: &mut [Row], _: Lookups, _: &Ledger) -> Result<()> {
-        let owners = self.0.borrow();
-        for row in rows {
-            if let Some(whose) = owners.get(row.id) {
-                let process = &mut row.connection.owner.process;
-                *process = whose.process().or(*process);
-                row.names = whose.names();
-            }
-        }
-        Ok(())
     }
 }
 
