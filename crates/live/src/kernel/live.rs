@@ -2,26 +2,23 @@
 //! the merging of what both tell. What entries mean is the model's business.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
-use libbpf_rs::query::{LinkTypeInfo, PerfEventLinkInfo, PerfEventType};
-use libbpf_rs::{Link, Object, ProgramImpl};
 
 use super::attach::{Attached, TransportKind, attach};
 use super::clock::{monotonic_ns, tick_ns};
 use super::collector::Collector;
 use super::holders::MachineLookups;
 use super::log::Verified;
-use super::method;
 use super::missing::Missing;
 use super::options::Options;
 use super::privilege;
-use super::raw::{self, SharedVars};
+use super::programs::Programs;
+use super::raw::SharedVars;
 use super::sockets::Sockets;
 use super::survey::Surveyor;
 use super::transport::{CLOCKS_APART_NS, CpuLogs, Ring, Undecoded};
@@ -53,8 +50,7 @@ pub struct LiveSource<'w> {
     shared: SharedVars,
     surveyor: Surveyor,
     collector: Collector,
-    object: Object,
-    links: Vec<Link>,
+    programs: Programs,
     verified: Vec<Verified>,
     /// What came of the flows is measured at each interval's end.
     costs: bool,
@@ -123,8 +119,7 @@ impl<'w> LiveSource<'w> {
             shared,
             surveyor: Surveyor::new(survey, options.figures),
             collector,
-            object,
-            links,
+            programs: Programs { object, links },
             verified,
             costs: options.costs,
             from_log: Undecoded::default(),
@@ -146,7 +141,7 @@ impl<'w> LiveSource<'w> {
                         -t proc proc /proc)";
             source.start.limitations.push(what.to_owned());
         }
-        if source.recursion_misses()?.is_none() {
+        if source.programs.recursion_misses(&source.shared)?.is_none() {
             let what = "runs of its programs that the kernel skips (this one does not count them)";
             source.start.limitations.push(what.to_owned());
         }
@@ -163,36 +158,6 @@ impl<'w> LiveSource<'w> {
     #[must_use]
     pub fn tick_ns() -> u64 {
         tick_ns()
-    }
-
-    /// How often the kernel has skipped a program for good; nothing where it does not tell.
-    fn recursion_misses(&self) -> Result<Option<u64>> {
-        let mut skipped = 0;
-        for program in self.object.progs().filter(ProgramImpl::autoload) {
-            if method::is_second(&program.name().to_string_lossy()) {
-                continue;
-            }
-            match raw::program_runs(&program)?.recursion_misses {
-                Some(misses) => skipped += misses,
-                None => return Ok(None),
-            }
-        }
-        let skipped = skipped.saturating_sub(self.shared.runs_rescued());
-        // Before 6.7 these are not told, as `limitations` says.
-        Ok(Some(skipped + self.links.iter().filter_map(probe_misses).sum::<u64>()))
-    }
-
-    /// How long the programs have run, nanoseconds, and how often; nothing where the kernel does
-    /// not count that.
-    fn runs(&self) -> Option<(u64, u64)> {
-        let enabled = fs::read_to_string("/proc/sys/kernel/bpf_stats_enabled").ok()?;
-        if enabled.trim() != "1" {
-            return None;
-        }
-        let programs = self.object.progs().filter(ProgramImpl::autoload);
-        let runs: Option<Vec<_>> =
-            programs.map(|program| raw::program_runs(&program).ok()).collect();
-        Some(runs?.iter().fold((0, 0), |(ns, runs), one| (ns + one.run_ns, runs + one.runs)))
     }
 
     /// Takes in what the log tells: all from before `wanted_ns`, which is past by then.
@@ -406,7 +371,8 @@ impl Source for LiveSource<'_> {
 
     fn losses(&mut self) -> Result<(Losses, usize)> {
         // One that is rescued just now is not rescued yet, and then is.
-        let recursion_misses = self.recursion_misses()?.unwrap_or(0).max(self.recursion_misses);
+        let recursion_misses =
+            self.programs.recursion_misses(&self.shared)?.unwrap_or(0).max(self.recursion_misses);
         let calls_lost = self.shared.calls_lost();
         // What was missed is found by looking, the sooner the fewer intervals are wrong.
         let before = (self.recursion_misses, self.calls_lost);
@@ -427,7 +393,7 @@ impl Source for LiveSource<'_> {
         reason = "it is a part of what fits"
     )]
     fn cost(&mut self) -> SourceCost {
-        let (run_ns, runs) = self.runs().unzip();
+        let (run_ns, runs) = self.programs.runs().unzip();
         let fill = self.collector.take_fill().min(1.0);
         let log_used_bytes = (fill * self.start.buffer_bytes as f64) as u64;
         SourceCost { run_ns, runs, log_used_bytes }
@@ -453,17 +419,5 @@ fn collect(attached: &Attached, started_ns: u64) -> Result<Collector> {
                 privilege::drop_all().map(|()| ring)
             })
         }
-    }
-}
-
-/// How often the kernel has passed over a kprobe, or a kretprobe, before it came
-/// to the program: another probe was being handled, or no instance was free.
-fn probe_misses(link: &Link) -> Option<u64> {
-    match link.info().ok()?.info {
-        LinkTypeInfo::PerfEvent(PerfEventLinkInfo {
-            event_type: PerfEventType::Kprobe { missed, .. },
-            ..
-        }) => Some(missed),
-        _ => None,
     }
 }

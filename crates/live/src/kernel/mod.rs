@@ -11,6 +11,7 @@ mod method;
 mod missing;
 mod options;
 pub(crate) mod privilege;
+mod programs;
 mod raw;
 mod reader;
 mod sockets;
