@@ -16,6 +16,7 @@ use super::holders::MachineLookups;
 use super::log::Verified;
 use super::missing::Missing;
 use super::options::Options;
+use super::pace::Pace;
 use super::privilege;
 use super::programs::Programs;
 use super::raw::SharedVars;
@@ -29,19 +30,8 @@ use tcpcong_core::source::{End, Reached, Source, SourceCost, TakeEntry, Wait};
 
 /// A wait lasts no longer.
 const WAIT_MOST_NS: u64 = 1_000_000_000;
-/// Pause after a survey, in times of how long it took, ...
-const PAUSE_TIMES: u64 = 100;
-/// ... at least, nanoseconds, ...
-const PAUSE_LEAST_NS: u64 = 900_000_000;
-/// ... and unless something calls for one.
-const PAUSE_NS: u64 = 8_000_000_000;
 /// So many sockets are met before they are handed on.
 const LOT: usize = 4096;
-/// The unit of the table, nanoseconds: an interval is as many of it.
-const UNIT_NS: u64 = 1_000_000;
-/// How long before an interval's end a survey begins that is to be a part of it, beside
-/// the time that it takes.
-const LEAD_NS: u64 = 1_000_000;
 
 /// Entries of this machine's kernel.
 pub struct LiveSource<'w> {
@@ -59,22 +49,11 @@ pub struct LiveSource<'w> {
     until_ns: u64,
     /// What surveys have, in the order of its times.
     met: Vec<Entry>,
-    /// When the last survey ended, and how long it and the last one of the wanted
-    /// namespaces alone took.
-    surveyed_ns: u64,
-    took_ns: u64,
-    measuring_took_ns: u64,
-    /// Another one would help.
-    look_again: bool,
     /// Runs that the kernel had skipped, and calls that were lost, when last asked.
     recursion_misses: u64,
     calls_lost: u64,
-    /// Entries were lost: it does not even wait.
-    look_now: bool,
-    /// The interval's end for which a survey was made, and when it was.
-    measured_for_ns: u64,
-    measured_ns: u64,
-    /// What surveys go by.
+    /// When surveys are made, and what they go by.
+    pace: Pace,
     sockets: Sockets,
 }
 
@@ -125,15 +104,9 @@ impl<'w> LiveSource<'w> {
             from_log: Undecoded::default(),
             until_ns: at_ns,
             met: Vec::new(),
-            surveyed_ns: 0,
-            took_ns: 0,
-            measuring_took_ns: 0,
-            look_again: false,
             recursion_misses: 0,
             calls_lost: 0,
-            look_now: false,
-            measured_for_ns: 0,
-            measured_ns: 0,
+            pace: Pace::default(),
             sockets: Sockets::new(options.costs),
         };
         if Missing::is_without_proc() {
@@ -204,9 +177,13 @@ impl<'w> LiveSource<'w> {
     /// Notes what an entry says about surveys.
     fn note(&mut self, entry: &Entry) {
         match &entry.body {
-            Body::Socket(event) => self.look_again |= self.sockets.note(event, &self.surveyor),
+            Body::Socket(event) => {
+                if self.sockets.note(event, &self.surveyor) {
+                    self.pace.look_again();
+                }
+            }
             Body::Gap { .. } => {
-                self.look_now = true;
+                self.pace.look_now();
                 // Somebody may not be known any more.
                 self.shared.all_met().store(false, Ordering::SeqCst);
             }
@@ -216,13 +193,12 @@ impl<'w> LiveSource<'w> {
 
     /// Meets all sockets of all namespaces.
     fn survey_all(&mut self, take: TakeEntry<'_>) -> Result<()> {
-        (self.look_again, self.look_now) = (false, false);
+        self.pace.looks();
         let began_ns = monotonic_ns();
         self.surveyor.find_namespaces();
         let all = self.surveyor.namespaces().collect();
         self.survey(&all, take)?;
-        let ended_ns = monotonic_ns();
-        (self.surveyed_ns, self.took_ns) = (ended_ns, ended_ns - began_ns);
+        self.pace.looked(began_ns, monotonic_ns());
         for netns in self.sockets.take_unknown() {
             if self.surveyor.is_new(netns) {
                 self.surveyor.note_unreached(netns);
@@ -230,7 +206,7 @@ impl<'w> LiveSource<'w> {
         }
         let all_met = self.surveyor.unreached() == 0;
         // A gap that came meanwhile calls for another one.
-        if !self.look_now {
+        if !self.pace.is_urgent() {
             self.shared.all_met().store(all_met, Ordering::SeqCst);
         }
         Ok(())
@@ -244,7 +220,7 @@ impl<'w> LiveSource<'w> {
             let began_ns = monotonic_ns();
             let meeting = match self.surveyor.meet(*netns) {
                 // A run that has begun goes on, and says what it did not see.
-                Err(error) if self.surveyed_ns > 0 && Missing::is_of_files(&error) => {
+                Err(error) if self.pace.has_looked() && Missing::is_of_files(&error) => {
                     self.surveyor.note_unreached(*netns);
                     None
                 }
@@ -270,29 +246,15 @@ impl<'w> LiveSource<'w> {
         self.hand_over(take)
     }
 
-    /// Whether a survey may be made now: it takes a hundredth of the time at most.
-    fn may_survey(&self, now_ns: u64) -> bool {
-        let pause_ns = (PAUSE_TIMES * self.took_ns).max(PAUSE_LEAST_NS);
-        now_ns >= self.surveyed_ns + pause_ns
-    }
-
     /// Makes a survey where one is due.
     fn survey_if_due(&mut self, take: TakeEntry<'_>) -> Result<()> {
-        let now_ns = monotonic_ns();
-        let is_due =
-            self.may_survey(now_ns) && (self.look_again || now_ns >= self.surveyed_ns + PAUSE_NS);
-        if self.look_now || is_due { self.survey_all(take) } else { Ok(()) }
-    }
-
-    /// How long before an interval's end a survey is to be made for it.
-    fn lead_ns(&self) -> u64 {
-        LEAD_NS + self.measuring_took_ns + self.measuring_took_ns / 2
+        if self.pace.is_due(monotonic_ns()) { self.survey_all(take) } else { Ok(()) }
     }
 
     /// What is to be known at an interval's end: what came of the flows, and the ends of
     /// those that are connecting.
     fn survey_for(&mut self, boundary_ns: u64, take: TakeEntry<'_>) -> Result<()> {
-        self.measured_for_ns = boundary_ns;
+        self.pace.measures(boundary_ns);
         let began_ns = monotonic_ns();
         self.take_waiting()?;
         self.hand_over(take)?;
@@ -300,18 +262,14 @@ impl<'w> LiveSource<'w> {
         if self.costs {
             which.extend(self.sockets.populated());
         }
-        if self.may_survey(began_ns) {
+        if self.pace.may_look(began_ns) {
             which.extend(self.sockets.connecting());
         }
         if which.is_empty() {
             return Ok(());
         }
         self.survey(&which, take)?;
-        let ended_ns = monotonic_ns();
-        self.measuring_took_ns = ended_ns - began_ns;
-        // An interval that must wait for this ends so many whole units late.
-        let late_ns = ended_ns.saturating_sub(boundary_ns).next_multiple_of(UNIT_NS);
-        self.measured_ns = if late_ns > 0 { boundary_ns + late_ns } else { ended_ns };
+        self.pace.measured(began_ns, monotonic_ns());
         Ok(())
     }
 
@@ -333,7 +291,6 @@ impl Source for LiveSource<'_> {
 
     fn begin(&mut self, take: TakeEntry<'_>) -> Result<()> {
         self.survey_all(take).map_err(Missing::files_or)?;
-        self.measuring_took_ns = self.took_ns;
         self.start.namespaces = self.surveyor.reached();
         self.start.namespaces_unreached = self.surveyor.unreached();
         Ok(())
@@ -343,9 +300,9 @@ impl Source for LiveSource<'_> {
         self.collector.be_prompt(wait.promptly);
         let now_ns = monotonic_ns();
         let boundary_ns = wait.until_ns.unwrap_or(u64::MAX);
-        let measure_ns = boundary_ns.saturating_sub(self.lead_ns());
+        let measure_ns = self.pace.measure_at(boundary_ns);
         let measures = self.costs || self.sockets.connecting().next().is_some();
-        let is_measured = !measures || self.measured_for_ns == boundary_ns;
+        let is_measured = !measures || self.pace.is_measured(boundary_ns);
         let wake_ns = if is_measured { boundary_ns } else { measure_ns };
         let end = self.wait(wake_ns.min(now_ns + WAIT_MOST_NS))?;
         if end != Some(End::ReaderGone) {
@@ -356,13 +313,14 @@ impl Source for LiveSource<'_> {
             }
             let now_ns = monotonic_ns();
             if is_last || now_ns >= boundary_ns {
-                self.take_until(if is_last { now_ns } else { boundary_ns.max(self.measured_ns) })?;
+                let ends_ns = boundary_ns.max(self.pace.measured_ns());
+                self.take_until(if is_last { now_ns } else { ends_ns })?;
             } else {
                 self.take_waiting()?;
             }
             self.hand_over(take)?;
         }
-        Ok(Reached { until_ns: self.until_ns, not_before_ns: self.measured_ns, end })
+        Ok(Reached { until_ns: self.until_ns, not_before_ns: self.pace.measured_ns(), end })
     }
 
     fn wall(&self, at_ns: u64) -> Timestamp {
@@ -376,7 +334,9 @@ impl Source for LiveSource<'_> {
         let calls_lost = self.shared.calls_lost();
         // What was missed is found by looking, the sooner the fewer intervals are wrong.
         let before = (self.recursion_misses, self.calls_lost);
-        self.look_again |= before != (recursion_misses, calls_lost);
+        if before != (recursion_misses, calls_lost) {
+            self.pace.look_again();
+        }
         (self.recursion_misses, self.calls_lost) = (recursion_misses, calls_lost);
         let flows_refused = self.shared.sockets_refused();
         let losses = Losses { flows_refused, recursion_misses, calls_lost, ..Losses::default() };
@@ -384,7 +344,7 @@ impl Source for LiveSource<'_> {
     }
 
     fn look_again(&mut self) {
-        self.look_again = true;
+        self.pace.look_again();
     }
 
     #[expect(

@@ -10,6 +10,7 @@ mod log;
 mod method;
 mod missing;
 mod options;
+mod pace;
 pub(crate) mod privilege;
 mod programs;
 mod raw;

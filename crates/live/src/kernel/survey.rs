@@ -1,5 +1,5 @@
 //! Meets every socket of every namespace, or of some: at the start, and again at times,
-//! to find what no event told. When is `live`'s business.
+//! to find what no event told. When is `pace`'s business.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
