@@ -9,8 +9,10 @@ mod record;
 mod replay;
 #[cfg(feature = "page")]
 mod report;
+mod reports;
 #[cfg(feature = "serve")]
 mod serve;
+mod shown;
 mod why;
 
 use std::any::Any;
@@ -27,22 +29,18 @@ pub use export::export;
 #[cfg(feature = "serve")]
 use crate::cli::ServeConfig;
 use crate::cli::{
-    CaseConfig, Config, Format, Origin, Range, Request, TopConfig, TransitionsConfig, WhyConfig,
+    CaseConfig, Config, Origin, Range, Request, TopConfig, TransitionsConfig, WhyConfig,
 };
 use crate::demo::{Stage, cases};
 use crate::interrupt::Interrupts;
-use crate::output::{Spool, SpoolBacklog, Unwritten};
 use crate::path::PathSpec;
 use crate::recordings::NewFile;
 use crate::screen::ScreenView;
-use crate::view::{
-    ColumnsView, CsvView, HistogramView, JsonView, RunParams, Style, TableView, TransitionsView,
-    WithExtras,
-};
-use tcpcong_core::model::{AddressPrefix, LedgerOptions, Lookups, PortRange, RejectedMethod};
+use crate::view::{RunParams, TransitionsView};
+use tcpcong_core::model::{AddressPrefix, Lookups, PortRange, RejectedMethod};
 use tcpcong_core::recording::Recorder;
-use tcpcong_core::session::{Backlog, Ending, Plan, Product, Session};
-use tcpcong_core::sink::{Output, Sink};
+use tcpcong_core::session::{Backlog, Ending, Plan};
+use tcpcong_core::sink::Sink;
 use tcpcong_core::source::{Enrichment, Source};
 use tcpcong_live::{self, NotThere};
 use tcpcong_live::{
@@ -56,8 +54,11 @@ pub use record::record;
 use replay::{Opened, Pace, plan_of_lives};
 #[cfg(feature = "page")]
 pub use report::report;
+pub use reports::reports;
+use reports::{plan_reports, view};
 #[cfg(feature = "serve")]
 pub use serve::serve;
+use shown::Shown;
 pub use why::why;
 use why::{paper, plan_why, why_view};
 
@@ -99,12 +100,6 @@ pub fn resolve(request: &mut Request) -> Result<(), NotThere> {
     tcpcong_live::resolve(filter)?;
     options.selection = Selection::of(filter);
     Ok(())
-}
-
-/// `tcpcong`: reports on this machine's connections.
-pub fn reports(config: &Config) -> Result<()> {
-    let how = How::of(&config.origin, &config.options);
-    run(&how, &mut plan_reports(config), view(config).as_mut())
 }
 
 /// `tcpcong demo`: the same, for connections of its own making.
@@ -190,28 +185,6 @@ fn plan_transitions(config: &TransitionsConfig) -> Plan {
 fn transitions_view(config: &TransitionsConfig) -> TransitionsView {
     let params = RunParams { filters: config.filter.clone(), ..RunParams::default() };
     TransitionsView::new(config.form.clone(), params)
-}
-
-fn plan_reports(config: &Config) -> Plan {
-    let lengths_unit_ns = config.histogram_unit_ns;
-    let of_rows = config.lengths_of_some();
-    Plan {
-        product: Product::Reports,
-        interval: config.pace.interval,
-        outputs: config.pace.outputs,
-        ledger: LedgerOptions {
-            list_quiet: config.list_quiet,
-            spells: config.extras.any() || of_rows,
-            lengths_unit_ns: lengths_unit_ns.filter(|_| !of_rows),
-            tick_ns: config.lookups.costs.then(LiveSource::tick_ns),
-            ..LedgerOptions::default()
-        },
-        filter: config.filter.clone(),
-        arrangement: config.arrangement.clone(),
-        lookups: config.lookups,
-        lengths_of_rows: lengths_unit_ns.filter(|_| of_rows),
-        ..Plan::default()
-    }
 }
 
 /// How a run goes.
@@ -354,53 +327,6 @@ fn on_recording(
     shown.finish(ending?, interrupts)
 }
 
-/// What is printed in a run.
-struct Shown {
-    data: Spool,
-    backlog: SpoolBacklog,
-    remarks: Remarks,
-}
-
-impl Shown {
-    fn new() -> Result<Self> {
-        let data = Spool::new(io::stdout())?;
-        let backlog = data.backlog();
-        Ok(Self { data, remarks: Remarks(Some(backlog.clone())), backlog })
-    }
-
-    fn session(
-        &mut self,
-        source: &mut dyn Source,
-        enrichment: &mut dyn Enrichment,
-        sink: &mut dyn Sink,
-        plan: &Plan,
-        backlog: &dyn Backlog,
-    ) -> Result<Ending> {
-        Session { source, enrichment, sink, out: self.out(), backlog }.run(plan)
-    }
-
-    fn out(&mut self) -> Output<'_> {
-        Output { data: &mut self.data, remarks: &mut self.remarks }
-    }
-
-    /// Waits until all is written, and says what is not.
-    fn finish(self, ending: Ending, interrupts: &mut Interrupts) -> Result<Ending> {
-        if ending == Ending::ReaderGone {
-            return Ok(ending);
-        }
-        let Unwritten { lines, bytes } =
-            self.data.finish(interrupts, ending == Ending::Interrupted)?;
-        if bytes > 0 {
-            _ = writeln!(
-                io::stderr(),
-                "tcpcong: the reader of stdout was too slow: {lines} lines ({bytes} bytes) were \
-                 not written"
-            );
-        }
-        Ok(ending)
-    }
-}
-
 /// Says on stderr how the source attached.
 fn say_how_attached(source: &LiveSource<'_>, remarks: &mut dyn Write) {
     let start = source.start();
@@ -410,60 +336,6 @@ fn say_how_attached(source: &LiveSource<'_>, remarks: &mut dyn Write) {
     }
     for Verified { program, instructions } in source.verified() {
         _ = writeln!(remarks, "tcpcong: verifier: {program} processed {instructions} instructions");
-    }
-}
-
-/// stderr, whose loss does not end a run. What was printed on stdout before comes before.
-#[derive(Default)]
-struct Remarks(Option<SpoolBacklog>);
-
-impl Write for Remarks {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(printed) = &self.0 {
-            printed.settle();
-        }
-        _ = io::stderr().write_all(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn view(config: &Config) -> Box<dyn Sink> {
-    let view: Box<dyn Sink> = match config.format {
-        Format::Table => Box::new(TableView::new(config.unit, config.timestamp)),
-        Format::Histogram => Box::new(HistogramView::new(config.unit, config.timestamp)),
-        Format::Columns => Box::new(ColumnsView::new(
-            config.columns.clone(),
-            config.unit,
-            config.timestamp,
-            config.colour.shows(io::stdout().is_terminal(), |name| std::env::var_os(name)),
-        )),
-        Format::Csv => Box::new(CsvView::new(config.columns.clone())),
-        Format::Json => Box::new(JsonView::new(
-            params(config),
-            &config.columns,
-            config.histogram_unit_ns.is_some(),
-        )),
-    };
-    if !config.extras.any() {
-        return view;
-    }
-    let style = if config.format == Format::Json { Style::Json } else { Style::Table };
-    Box::new(WithExtras::new(view, config.extras, style, config.unit))
-}
-
-/// What the first line of JSON says of the run.
-fn params(config: &Config) -> RunParams {
-    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    RunParams {
-        interval_ns: config.pace.interval.map(nanoseconds),
-        filters: config.filter.clone(),
-        by: config.arrangement.by.as_ref().map(ToString::to_string),
-        sort: config.arrangement.order.map(|order| order.to_string()),
-        top: config.arrangement.top,
     }
 }
 

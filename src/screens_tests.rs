@@ -11,6 +11,8 @@ use std::rc::Rc;
 use tcpcong_core::compare;
 use tcpcong_core::model::sample::{Script, account, figures, start};
 use tcpcong_core::model::{Body, Entry, Figures, State};
+use tcpcong_core::session::Session;
+use tcpcong_core::sink::Output;
 use tcpcong_core::source::{End, NoEnrichment, Replay};
 
 use super::diff::{diff_view, plan_diff};

@@ -18,7 +18,8 @@ use sd_notify::NotifyState;
 use signal_hook::consts::SIGHUP;
 
 use super::replay::{Opened, Pace, SignalsAlone};
-use super::{Remarks, Traced, trace};
+use super::shown::Remarks;
+use super::{Traced, trace};
 use crate::cli::{self, Origin, ServeConfig};
 use crate::interrupt::Interrupts;
 use crate::lines::{Kinds, LinesSink, Reopener, Target};

@@ -27,6 +27,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tcpcong_core::recording::Recording;
+use tcpcong_core::session::{Product, Session};
+use tcpcong_core::sink::Output;
 
 use super::*;
 use crate::cli;
