@@ -2,229 +2,35 @@
 //! of the same socket, which `TCP_INFO` gives: read before the tool starts and after
 //! the last byte was acknowledged, so that nothing goes on at either reading.
 
+#[path = "costs/shown.rs"]
+mod shown;
 mod support;
 
-use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::process::{Child, ChildStdout, Stdio};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{SockaddrStorage, connect, getsockopt};
+use nix::sys::socket::{SockaddrStorage, connect};
 use nix::time::{ClockId, clock_getres};
-use nix::unistd::Pid;
-use nix::{getsockopt_impl, sockopt_impl};
-use serde_json::Value;
+use shown::{COUNTS, Costs, OF_OPEN, Rows, TIMES};
+use support::account::{Account, until_acknowledged};
 use support::lab::Lab;
 use support::needs::need_root;
 use support::server::{Appetite, Counts, Server};
-use support::tool::{command, pause};
+use support::tool::pause;
 use support::traffic::{Dial, disconnect};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// Times that are compared with the kernel's account, in the account's order.
-const TIMES: [&str; 3] = ["busy", "rwnd_limited", "sndbuf_limited"];
-/// Counts that are.
-const COUNTS: [&str; 2] = ["delivered", "retrans"];
-const STATES: [&str; 5] = ["open", "disorder", "cwr", "recovery", "loss"];
-/// What becomes of the time in Open.
-const OF_OPEN: [&str; 4] =
-    ["open_sending", "open_rwnd_limited", "open_sndbuf_limited", "open_idle"];
-
-/// The beginning of `struct tcp_info` (include/uapi/linux/tcp.h), as far as it is the
-/// same since 4.18.
-#[repr(C)]
-#[derive(Clone, Copy)]
-#[allow(unreachable_pub, reason = "as public as the macro makes the option")]
-pub struct Info {
-    bytes: [u8; 8],
-    until_unacked: [u32; 4],
-    unacked: u32,
-    until_total_retrans: [u32; 18],
-    total_retrans: u32,
-    until_segs_out: [u64; 4],
-    segs: [u32; 2],
-    notsent_bytes: u32,
-    until_delivery_rate: [u32; 3],
-    delivery_rate: u64,
-    busy_us: u64,
-    rwnd_limited_us: u64,
-    sndbuf_limited_us: u64,
-    delivered: u32,
-    delivered_ce: u32,
-}
-
-sockopt_impl!(
-    /// The option that reads it.
-    TcpInfo,
-    GetOnly,
-    libc::IPPROTO_TCP,
-    libc::TCP_INFO,
-    Info
-);
-
-/// The kernel's account of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Account {
-    /// As [`TIMES`].
-    times_ns: [u64; 3],
-    /// As [`COUNTS`].
-    counts: [u64; 2],
-}
-
-impl Account {
-    const NOTHING: Self = Self { times_ns: [0; 3], counts: [0; 2] };
-
-    fn of(stream: &TcpStream) -> Result<Self> {
-        let info = getsockopt(stream, TcpInfo)?;
-        let times_us = [info.busy_us, info.rwnd_limited_us, info.sndbuf_limited_us];
-        Ok(Self {
-            times_ns: times_us.map(|us| us * 1000),
-            counts: [info.delivered, info.total_retrans].map(u64::from),
-        })
-    }
-
-    fn since(mut self, earlier: Self) -> Self {
-        self.times_ns.iter_mut().zip(earlier.times_ns).for_each(|(now, then)| *now -= then);
-        self.counts.iter_mut().zip(earlier.counts).for_each(|(now, then)| *now -= then);
-        self
-    }
-}
-
 /// What the kernel counts these times in, nanoseconds.
 fn tick_ns() -> Result<u64> {
     let tick = Duration::from(clock_getres(ClockId::CLOCK_MONOTONIC_COARSE)?);
     Ok(u64::try_from(tick.as_nanos())?)
-}
-
-/// Waits until all that was written is acknowledged: no clock of the account runs then.
-fn until_acknowledged(stream: &TcpStream) -> Result<()> {
-    let deadline = Instant::now() + 30 * SECOND;
-    loop {
-        let info = getsockopt(stream, TcpInfo)?;
-        if info.unacked == 0 && info.notsent_bytes == 0 {
-            return Ok(());
-        }
-        ensure!(Instant::now() < deadline, "not all is acknowledged");
-        pause(Duration::from_millis(5));
-    }
-}
-
-/// The tool at work, with the columns of this file.
-struct Costs {
-    child: Child,
-    reading: Option<JoinHandle<Result<Vec<Value>>>>,
-}
-
-impl Costs {
-    /// Starts it for what goes to `raddr`; returns once it traces.
-    fn start(raddr: &SocketAddr, arguments: &[&str]) -> Result<Self> {
-        let by_state =
-            COUNTS.iter().flat_map(|count| STATES.map(|sender| format!("{count}_{sender}")));
-        let columns = ["laddr", "lport", "ended"].iter().chain(&STATES).chain(&OF_OPEN);
-        let columns = columns.chain(&TIMES).chain(&COUNTS).map(|name| (*name).to_owned());
-        let columns: Vec<_> = columns.chain(by_state).collect();
-        let raddr = raddr.ip().to_string();
-        let usual = ["--format", "json", "--all", "--raddr", &raddr, "-o", &columns.join(",")];
-        Self::run(&[&usual[..], arguments].concat())
-    }
-
-    fn run(arguments: &[&str]) -> Result<Self> {
-        let mut child = command().args(arguments).stdout(Stdio::piped()).spawn()?;
-        let mut output = BufReader::new(child.stdout.take().context("no stdout")?);
-        let mut start = String::new();
-        output.read_line(&mut start)?;
-        ensure!(start.starts_with(r#"{"type":"start""#), "{start}");
-        // As it comes: no pipe has room for all of it.
-        Ok(Self { child, reading: Some(thread::spawn(move || read_flows(output))) })
-    }
-
-    /// Interrupts it, and returns all flow lines.
-    fn finish(mut self) -> Result<Vec<Value>> {
-        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT)?;
-        let reading = self.reading.take().context("it has been read")?;
-        let lines = reading.join().map_err(|_| anyhow!("the reader panicked"))??;
-        let status = self.child.wait()?;
-        ensure!(status.success(), "{status}");
-        Ok(lines)
-    }
-}
-
-impl Drop for Costs {
-    fn drop(&mut self) {
-        // It has ended already, or a test has failed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn read_flows(output: BufReader<ChildStdout>) -> Result<Vec<Value>> {
-    let lines = output.lines().map(|line| Ok(serde_json::from_str(&line?)?));
-    let mut lines = lines.collect::<Result<Vec<Value>>>()?;
-    lines.retain(|line| line["type"] == "flow");
-    Ok(lines)
-}
-
-/// The lines of one flow.
-struct Rows(Vec<Value>);
-
-impl Rows {
-    fn of(lines: &[Value], local: SocketAddr) -> Result<Self> {
-        let own = |line: &&Value| {
-            line["laddr"] == local.ip().to_string() && line["lport"] == local.port()
-        };
-        let rows: Vec<_> = lines.iter().filter(own).cloned().collect();
-        ensure!(!rows.is_empty(), "no row of {local}");
-        Ok(Self(rows))
-    }
-
-    /// What a count came to in all intervals.
-    fn count(&self, name: &str) -> Result<u64> {
-        let of_row = |row: &Value| row[name].as_u64();
-        self.0.iter().map(of_row).sum::<Option<u64>>().with_context(|| format!("no {name}"))
-    }
-
-    /// What a time came to in all intervals, nanoseconds.
-    fn time(&self, name: &str) -> Result<u64> {
-        self.count(&format!("{name}_ns"))
-    }
-
-    /// The same as [`Account`] has.
-    fn account(&self) -> Result<Account> {
-        let [busy, rwnd, sndbuf] = TIMES.map(|name| self.time(name));
-        let [delivered, retrans] = COUNTS.map(|name| self.count(name));
-        Ok(Account { times_ns: [busy?, rwnd?, sndbuf?], counts: [delivered?, retrans?] })
-    }
-
-    /// The parts sum to the whole, in each interval.
-    fn consistent(&self) -> Result<()> {
-        // Sums so far; what is left of Open does not shrink.
-        let (mut open_ns, mut open_busy_ns, mut left_ns) = (0, 0, 0);
-        for row in &self.0 {
-            let row = Self(vec![row.clone()]);
-            for count in COUNTS {
-                let parts = STATES.map(|state| row.count(&format!("{count}_{state}")));
-                let parts = parts.into_iter().sum::<Result<u64>>()?;
-                ensure!(parts == row.count(count)?, "{count}: {:?}", row.0);
-            }
-            let [sending, rwnd, sndbuf, idle] = OF_OPEN.map(|part| row.time(part));
-            let busy = sending? + rwnd? + sndbuf?;
-            open_ns += row.time("open")?;
-            open_busy_ns += busy;
-            let so_far_ns = left_ns + idle?;
-            left_ns = open_ns.saturating_sub(open_busy_ns).max(left_ns);
-            ensure!(so_far_ns == left_ns, "{so_far_ns}, not {left_ns}: {:?}", row.0);
-            ensure!(busy <= row.time("busy")?, "{:?}", row.0);
-        }
-        Ok(())
-    }
 }
 
 /// The figures are those of the account: counts to the segment, times to two ticks

@@ -2,6 +2,7 @@
 //! Not the tests themselves, and nothing of the crate but its binary: the truth owes it no line.
 #![allow(dead_code)] // Every test file includes the whole and uses a part.
 
+pub(crate) mod account;
 pub(crate) mod actor;
 pub(crate) mod calm;
 pub(crate) mod certificates;
