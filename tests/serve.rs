@@ -4,59 +4,29 @@
 #![cfg(feature = "serve")]
 #![allow(clippy::float_cmp)] // Counts are whole, and exact below 2^53.
 
+#[path = "serve/clients.rs"]
+mod clients;
+#[path = "serve/run.rs"]
+mod run;
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use clients::{SCRAPES, dribble, scrape};
+use run::{ROUNDING, Run, STATES, ensure_same, run, sum};
 use support::lab::Lab;
 use support::mixin::{Mixin, need_prometheus, prometheus};
 use support::needs::need_root;
-use support::scene::Scene;
 use support::service::{Metrics, Prometheus, Service};
-use support::tool::{command, pause};
+use support::tool::pause;
 use tempfile::TempDir;
 
-const STATES: [&str; 5] = ["open", "disorder", "cwr", "recovery", "loss"];
-/// What is asked of each flow.
-const FIELDS: [&str; 24] = [
-    "cc",
-    "ended",
-    "open",
-    "disorder",
-    "cwr",
-    "recovery",
-    "loss",
-    "changes",
-    "rtos",
-    "repeated_rtos",
-    "uncertain",
-    "busy",
-    "waited",
-    "acked_bytes",
-    "delivered_disorder",
-    "delivered_cwr",
-    "delivered_recovery",
-    "delivered_loss",
-    "retrans_open",
-    "retrans_disorder",
-    "retrans_cwr",
-    "retrans_recovery",
-    "retrans_loss",
-    "delivered",
-];
-/// Seconds of traffic.
-const TRAFFIC: f64 = 4.0;
-/// Scrapes while it lasts, one each ...
-const SCRAPES: usize = 4_000;
-const PACE: Duration = Duration::from_millis(1);
 /// What is there only where something was asked for, or with a label where it has happened.
 const SWITCHED: [&str; 4] = ["tcpcong_bpf_", "tcpcong_otlp_", "tcpcong_lines_", "tcpcong_undone"];
 /// What has nothing to show here: nothing fires, no SYN is lost, no buffer is too small, nobody
@@ -72,96 +42,6 @@ const SILENT: [&str; 9] = [
     "offset",
     "limit=\"",
 ];
-/// Sums of seconds may differ by so much for being added in another order.
-const ROUNDING: f64 = 1e-6;
-
-/// What came of a run.
-struct Run<T> {
-    /// What was seen while it went on.
-    seen: T,
-    /// The flows of its recording, all of which have ended.
-    flows: Vec<Value>,
-    /// Its transitions.
-    transitions: Vec<Value>,
-}
-
-/// A service of one scene's senders, which records itself. `look` has them send, and looks.
-fn run<T>(
-    name: &str,
-    options: &[&str],
-    look: impl FnOnce(&Service, &dyn Fn() -> Result<()>) -> Result<T>,
-) -> Result<Run<T>> {
-    let scene = Scene::set(name)?;
-    let folder = TempDir::new()?;
-    let recording = folder.path().join("run.jsonl.zst");
-    let (port, file) = (scene.port(), recording.display().to_string());
-    let service =
-        Service::start(&[&["-R", &port, "--interval", "1", "--record", &file], options].concat())?;
-    let seen = look(&service, &|| scene.send(TRAFFIC))?;
-    service.stop()?;
-    let columns = format!("{},delivered_open", FIELDS.join(","));
-    let lines = recorded(&recording, &["--all", "--format", "json", "-o", &columns])?;
-    let flows: Vec<_> = lines.into_iter().filter(|line| line["type"] == "flow").collect();
-    let have_ended = flows.iter().all(|row| row["ended"] == true);
-    ensure!(!flows.is_empty() && flows.len() % 8 == 0 && have_ended, "{flows:#?}");
-    let transitions = recorded(&recording, &["trace", "--format", "json"])?;
-    Ok(Run { seen, flows, transitions })
-}
-
-/// The lines of JSON that these arguments print of a recording.
-fn recorded(recording: &Path, arguments: &[&str]) -> Result<Vec<Value>> {
-    let (first, rest) = arguments.split_at(usize::from(arguments.first() == Some(&"trace")));
-    let output = command().args(first).arg("--from").arg(recording).args(rest).output()?;
-    ensure!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout)?;
-    text.lines().map(|line| serde_json::from_str(line).context("JSON")).collect()
-}
-
-fn sum(rows: &[Value], field: &str) -> f64 {
-    rows.iter().map(|row| row[field].as_f64().unwrap_or(0.0)).sum()
-}
-
-/// That the counters are what the recording's flows add up to, all of which have ended.
-fn ensure_same(metrics: &Metrics, flows: &[Value], transitions: &[Value]) -> Result<()> {
-    let total = |name: &str, labels: &[(&str, &str)]| metrics.sum(name, labels);
-    for state in STATES {
-        let shown = total("tcpcong_state_seconds_total", &[("state", state)]);
-        let recorded = sum(flows, &format!("{state}_ns")) / 1e9;
-        ensure!((shown - recorded).abs() < ROUNDING, "{state}: {shown} and {recorded} s");
-        let by_state = [("delivered", "delivered"), ("retransmitted", "retrans")];
-        for (name, field) in by_state {
-            let shown = total(&format!("tcpcong_{name}_segments_total"), &[("state", state)]);
-            let recorded = sum(flows, &format!("{field}_{state}"));
-            ensure!(shown == recorded, "{name} in {state}: {shown} and {recorded}");
-        }
-    }
-    for (name, field, unit) in [
-        ("tcpcong_rtos_total", "rtos", 1.0),
-        ("tcpcong_repeated_rtos_total", "repeated_rtos", 1.0),
-        ("tcpcong_acked_bytes_total", "acked_bytes", 1.0),
-        ("tcpcong_waited_seconds_total", "waited_ns", 1e9),
-        ("tcpcong_busy_seconds_total", "busy_ns", 1e9),
-        ("tcpcong_uncertain_seconds_total", "uncertain_ns", 1e9),
-    ] {
-        let (shown, recorded) = (total(name, &[]), sum(flows, field) / unit);
-        ensure!((shown - recorded).abs() < ROUNDING, "{name}: {shown} and {recorded}");
-    }
-    let text = |line: &Value, field: &str| line[field].as_str().unwrap_or_default().to_owned();
-    let mut counts: BTreeMap<_, f64> = BTreeMap::new();
-    for line in transitions.iter().filter(|line| line["type"] == "transition") {
-        let key = (text(line, "from"), text(line, "to"), text(line, "cause"));
-        *counts.entry(key).or_default() += 1.0;
-    }
-    ensure!(counts.len() > 4, "there was little loss: {counts:?}");
-    for ((from, to, cause), count) in &counts {
-        let labels = [("from", from.as_str()), ("to", to), ("cause", cause)];
-        let shown = total("tcpcong_transitions_total", &labels);
-        ensure!(shown == *count, "{from} to {to} by {cause}: {shown} and {count}");
-    }
-    let all: f64 = counts.values().sum();
-    ensure!(total("tcpcong_transitions_total", &[]) == all, "more transitions than recorded");
-    Ok(())
-}
 
 #[test]
 fn what_is_scraped_is_what_the_recording_of_the_run_adds_up_to() -> Result<()> {
@@ -317,66 +197,6 @@ fn documented() -> impl Iterator<Item = &'static str> {
         include_str!("../docs/metrics.md").lines().filter_map(|line| line.strip_prefix("| `"));
     rows.flat_map(|row| row.split(" |").next().unwrap_or_default().split(", "))
         .map(|name| name.trim_matches('`'))
-}
-
-/// Scrapes on one connection, at a quarter of the pace; on another where a server closes it
-/// between two requests, as every client does.
-fn scrape(address: SocketAddr, count: usize) -> Result<()> {
-    let mut stream = TcpStream::connect(address)?;
-    let began = Instant::now();
-    for number in 0..count {
-        pause((PACE * 4 * u32::try_from(number)?).saturating_sub(began.elapsed()));
-        if !ask(&mut stream, address)? {
-            stream = TcpStream::connect(address)?;
-            ensure!(ask(&mut stream, address)?, "a new connection was closed without an answer");
-        }
-    }
-    Ok(())
-}
-
-/// Whether there was an answer, which is as it should be.
-fn ask(stream: &mut TcpStream, address: SocketAddr) -> Result<bool> {
-    // In one piece: what follows an unacknowledged one would wait (RFC 896).
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n\r\n");
-    if stream.write_all(request.as_bytes()).is_err() {
-        return Ok(false);
-    }
-    let mut reader = BufReader::new(stream);
-    let (mut lines, mut length) = (0, 0);
-    loop {
-        let mut line = String::new();
-        if !reader.read_line(&mut line).is_ok_and(|read| read > 0) && lines == 0 {
-            return Ok(false);
-        }
-        let line = line.trim().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        ensure!(lines > 0 || line.contains(" 200 "), "{line}");
-        if let Some(bytes) = line.strip_prefix("content-length: ") {
-            length = bytes.parse()?;
-        }
-        lines += 1;
-    }
-    ensure!(length > 0, "an empty answer");
-    let read = std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
-    ensure!(read == length, "{read} bytes of {length}");
-    Ok(true)
-}
-
-/// Sends a request's head a byte at a time, as slowly as will do to hold up who waits for it.
-fn dribble(address: SocketAddr, is_over: &AtomicBool) {
-    while !is_over.load(Ordering::SeqCst) {
-        let Ok(mut stream) = TcpStream::connect(address) else { return };
-        for byte in
-            b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: ".iter().chain([b'x'; 60].iter())
-        {
-            if is_over.load(Ordering::SeqCst) || stream.write_all(&[*byte]).is_err() {
-                break;
-            }
-            pause(Duration::from_millis(100));
-        }
-    }
 }
 
 #[test]
