@@ -272,8 +272,11 @@ fn what_is_left_of_open_is_idle_and_no_more() -> Result<()> {
             let idle = Rows::of(&lines, idle.local)?;
             idle.consistent()?;
             ensure!(idle.time("open_idle")? == idle.time("open")? && idle.time("busy")? == 0);
-            let busy = Rows::of(&lines, line.local)?;
+            let mut busy = Rows::of(&lines, line.local)?;
             busy.consistent()?;
+            // What passed until it was first looked at is in the first one, and how long a look
+            // takes is known from then on: before, one may come long before an interval's end.
+            busy.0.drain(..2);
             let (open, busy_ns) = (busy.time("open")?, busy.time("busy")?);
             let rest = busy.time("open_idle")?;
             println!("{} rows, open {open}, busy {busy_ns}, rest {rest}", busy.0.len());

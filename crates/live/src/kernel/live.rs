@@ -196,9 +196,10 @@ impl<'w> LiveSource<'w> {
         self.pace.looks();
         let began_ns = monotonic_ns();
         self.surveyor.find_namespaces();
+        let found_ns = monotonic_ns();
         let all = self.surveyor.namespaces().collect();
         self.survey(&all, take)?;
-        self.pace.looked(began_ns, monotonic_ns());
+        self.pace.looked(began_ns, found_ns, monotonic_ns());
         for netns in self.sockets.take_unknown() {
             if self.surveyor.is_new(netns) {
                 self.surveyor.note_unreached(netns);

@@ -16,11 +16,11 @@ const LEAD_NS: u64 = 1_000_000;
 /// The pace of surveys.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// When the last survey of all ended (0: there was none), and how long it and the last one
-    /// of the wanted namespaces alone took.
+    /// When the last survey of all ended (0: there was none), and how long it took.
     surveyed_ns: u64,
     took_ns: u64,
-    measuring_took_ns: u64,
+    /// How long the last two of the wanted namespaces alone took.
+    measuring_took_ns: [u64; 2],
     /// Another one would help.
     look_again: bool,
     /// Entries were lost: it does not even wait.
@@ -68,19 +68,21 @@ impl Pace {
         (self.look_again, self.look_now) = (false, false);
     }
 
-    /// A survey of all began and ended then.
-    pub(super) fn looked(&mut self, began_ns: u64, ended_ns: u64) {
-        let took_ns = ended_ns - began_ns;
+    /// A survey of all began, had found the namespaces, and ended then.
+    pub(super) fn looked(&mut self, began_ns: u64, found_ns: u64, ended_ns: u64) {
         if !self.has_looked() {
             // One of some is taken to last as long, until that is known.
-            self.measuring_took_ns = took_ns;
+            self.measuring_took_ns = [ended_ns - found_ns; 2];
         }
-        (self.surveyed_ns, self.took_ns) = (ended_ns, took_ns);
+        (self.surveyed_ns, self.took_ns) = (ended_ns, ended_ns - began_ns);
     }
 
-    /// When the survey for the interval's end at `boundary_ns` is to begin.
+    /// When the survey for the interval's end at `boundary_ns` is to begin. One that took long,
+    /// as others wanted the CPU, does not have the next one begin long before the end: what comes
+    /// after it is the next interval's, but for the time.
     pub(super) fn measure_at(&self, boundary_ns: u64) -> u64 {
-        let lead_ns = LEAD_NS + self.measuring_took_ns + self.measuring_took_ns / 2;
+        let takes_ns = self.measuring_took_ns[0].min(self.measuring_took_ns[1]);
+        let lead_ns = LEAD_NS + takes_ns + takes_ns / 2;
         boundary_ns.saturating_sub(lead_ns)
     }
 
@@ -96,7 +98,7 @@ impl Pace {
 
     /// It began and ended then.
     pub(super) fn measured(&mut self, began_ns: u64, ended_ns: u64) {
-        self.measuring_took_ns = ended_ns - began_ns;
+        self.measuring_took_ns = [self.measuring_took_ns[1], ended_ns - began_ns];
         let boundary_ns = self.measured_for_ns;
         // An interval that must wait for this ends so many whole units late.
         let late_ns = ended_ns.saturating_sub(boundary_ns).next_multiple_of(UNIT_NS);
@@ -118,7 +120,7 @@ mod tests {
     #[test]
     fn a_survey_takes_a_hundredth_of_the_time_unless_entries_were_lost() {
         let mut pace = Pace::default();
-        pace.looked(10 * SECOND, 10 * SECOND + SECOND / 50);
+        pace.looked(10 * SECOND, 10 * SECOND, 10 * SECOND + SECOND / 50);
         let ended_ns = 10 * SECOND + SECOND / 50;
         pace.look_again();
         assert!(!pace.is_due(ended_ns + 2 * SECOND - 1));
@@ -133,7 +135,7 @@ mod tests {
     #[test]
     fn an_interval_waits_for_its_survey_and_ends_whole_units_late() {
         let mut pace = Pace::default();
-        pace.looked(SECOND, SECOND + 2_000_000);
+        pace.looked(SECOND, SECOND + 40_000_000, SECOND + 42_000_000);
         let boundary_ns = 5 * SECOND;
         assert_eq!(pace.measure_at(boundary_ns), boundary_ns - 4_000_000, "it takes as long");
         pace.measures(boundary_ns);
@@ -142,5 +144,7 @@ mod tests {
         assert_eq!(pace.measured_ns(), boundary_ns - 1_000_000);
         pace.measured(boundary_ns - 4_000_000, boundary_ns + 1);
         assert_eq!(pace.measured_ns(), boundary_ns + 1_000_000);
+        let next_ns = boundary_ns + SECOND;
+        assert_eq!(pace.measure_at(next_ns), next_ns - 5_500_000, "one was slow: 3 ms, not 4");
     }
 }
