@@ -285,18 +285,15 @@ pub static RULES: &[Rule] = &[
     Rule {
         verdict: Verdict::EcnMarking,
         when: "CWR takes 2 % of the time or more, or the window was smaller after it by 10 % over all \
-               of the time; most of it began with an ECN mark, and after one the window was the \
-               limit, and smaller: a congestion control that goes by the rate, as bbr does, is \
-               not slowed by marks",
+               of the time; most of it began with an ECN mark; not where two looks or more \
+               have shown that after marks the window was never smaller and the limit, as with \
+               bbr, which goes by the rate",
         strength: |evidence| {
             let marked = evidence.causes.ecn >= evidence.causes.local_drop + evidence.causes.tlp;
             let marked = marked && evidence.causes.ecn > 0;
-            let reduced = evidence.reduced(Trigger::Mark);
-            if marked && (reduced.below_ns > 0 || reduced.count == 0) {
-                slowed(evidence, Trigger::Mark)
-            } else {
-                0.0
-            }
+            let unharmed =
+                evidence.looks.sending >= 2 && evidence.reduced(Trigger::Mark).below_ns == 0;
+            if marked && !unharmed { slowed(evidence, Trigger::Mark) } else { 0.0 }
         },
         cost: "CWR, or the smaller window after marks",
         cost_ns: |evidence| cwr_cost_ns(evidence, Trigger::Mark),

@@ -14,7 +14,7 @@ mod receiving;
 
 use super::*;
 use crate::model::{Limits, SendStats, StateTimes};
-use crate::why::{Confidence, Judgement, Reduced, judge};
+use crate::why::{Confidence, Judgement, judge};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -159,8 +159,10 @@ fn cwr_goes_to_whom_most_of_it_is_due() {
     case.causes.ecn = 2;
     case.causes.local_drop = 1;
     assert_eq!(judged(&case), (Verdict::EcnMarking, Confidence::Medium));
-    case.reductions[Trigger::Mark as usize] = Reduced { count: 2, ..Reduced::default() };
-    assert_eq!(verdict(&case), Verdict::Healthy, "a window that goes by the rate stays as it is");
+    case.looks.sending = 2;
+    assert_eq!(verdict(&case), Verdict::Healthy, "the window was never smaller and the limit");
+    case.reductions[Trigger::Mark as usize].below_ns = 1;
+    assert_eq!(verdict(&case), Verdict::EcnMarking);
     case.causes.local_drop = 3;
     assert_eq!(verdict(&case), Verdict::LocalQueue);
     let mut less = evidence(0, 199, 0, 0);

@@ -187,9 +187,9 @@ fn marks_and_local_drops_slow_down_by_the_smaller_window_after_them() {
     );
     assert_eq!(verdict(&case(Trigger::LocalDrop, SECOND - 1)), Verdict::Healthy);
     let mut unseen = evidence(0, 200, 0, 0);
-    unseen.causes.local_drop = 1;
-    unseen.reductions[Trigger::LocalDrop as usize].count = 1;
-    assert_eq!(because(&unseen), "a drop in this machine's queue made it slow down");
+    unseen.causes.ecn = 1;
+    unseen.reductions[Trigger::Mark as usize].count = 1;
+    assert_eq!(because(&unseen), "a mark on the way made it slow down");
 }
 
 #[test]
