@@ -214,8 +214,9 @@ impl Sink for ServeSink<'_> {
         self.answer_requests();
         self.update();
         self.shared.end();
-        // It pushes what is left.
-        self.exporter = None;
+        if let Some(exporter) = &mut self.exporter {
+            exporter.end();
+        }
         Ok(())
     }
 }

@@ -17,8 +17,7 @@ use super::run::{Counters, Feed, Run};
 use super::{OtlpConfig, resource, tls};
 use crate::serve::metrics::{Snapshot, Value, table};
 
-/// An exporter that pushes. What is left is pushed when this value goes, which takes two seconds
-/// at most.
+/// An exporter that pushes, until it is ended or goes.
 #[derive(Debug)]
 pub struct Exporter {
     feed: watch::Sender<Feed>,
@@ -69,6 +68,16 @@ impl Exporter {
     pub fn offer(&self, snapshot: Arc<Snapshot>) {
         self.feed.send_modify(|feed| feed.latest = Some((snapshot, SystemTime::now())));
     }
+
+    /// Pushes what is left, which takes two seconds at most, and nothing from then on. What it has
+    /// counted stays.
+    pub fn end(&mut self) {
+        self.feed.send_modify(|feed| feed.is_over = true);
+        if let Some(thread) = self.thread.take() {
+            // A panic of it has been shown already.
+            _ = thread.join();
+        }
+    }
 }
 
 impl Counters {
@@ -83,10 +92,6 @@ impl Counters {
 
 impl Drop for Exporter {
     fn drop(&mut self) {
-        self.feed.send_modify(|feed| feed.is_over = true);
-        if let Some(thread) = self.thread.take() {
-            // A panic of it has been shown already.
-            _ = thread.join();
-        }
+        self.end();
     }
 }

@@ -102,6 +102,9 @@ impl Gathered {
         // The flag stays as it was last, so something must be on its way.
         let is_limit = path.cwnd_limited && sample.in_flight > 0;
         self.window.look(sample.at_ns, sample.cwnd, is_limit);
+        if sample.in_flight > 0 {
+            self.window.looked_on();
+        }
         // Smaller segments than before, after timeouts: the kernel has found, by probing or by
         // ICMP, that larger ones do not arrive. In the handshake it is not agreed on yet.
         let timeouts = self.causes.rto - self.causes.syn_timeout + self.causes.pmtu;

@@ -58,10 +58,18 @@ pub struct Reduced {
     pub before: u32,
     /// See `before`; 0: none.
     pub after: u32,
+    /// So often was the flow looked at since the first one, with something on its way; of
+    /// several flows the least that one has.
+    pub looks: u32,
 }
 
 impl Reduced {
     pub(super) fn merge(&mut self, other: &Self) {
+        self.looks = match (self.count, other.count) {
+            (0, _) => other.looks,
+            (_, 0) => self.looks,
+            _ => self.looks.min(other.looks),
+        };
         self.count += other.count;
         self.below_ns += other.below_ns;
         self.deficit_ns += other.deficit_ns;
@@ -116,6 +124,13 @@ impl WindowFollowed {
             }
         }
         (self.cwnd, self.at_ns) = (cwnd, at_ns);
+    }
+
+    /// Something was on its way when it was looked at.
+    pub(super) fn looked_on(&mut self) {
+        for sum in self.sums.iter_mut().filter(|sum| sum.count > 0) {
+            sum.looks += 1;
+        }
     }
 
     pub(super) fn note(&mut self, transition: &Transition) {

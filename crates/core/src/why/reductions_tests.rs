@@ -31,7 +31,7 @@ fn a_window_that_comes_back_step_by_step_costs_what_was_missing() {
     window.look(2000 * MS, 75, true);
     window.look(4000 * MS, 100, true);
     window.look(9000 * MS, 80, true);
-    let Reduced { count, below_ns, deficit_ns, before, after } =
+    let Reduced { count, below_ns, deficit_ns, before, after, .. } =
         window.sums[Trigger::Loss as usize];
     assert_eq!((count, below_ns, deficit_ns), (1, 3000 * MS, 500 * MS + 500 * MS));
     assert_eq!((before, after), (100, 50));
@@ -107,4 +107,16 @@ fn what_was_undone_is_back_at_once() {
     window.note(&undo);
     window.look(1000 * MS, 90, true);
     assert_eq!(window.sums[Trigger::Loss as usize].below_ns, 0);
+}
+
+#[test]
+fn of_several_flows_the_least_looked_at_counts_and_only_those_that_were_reduced() {
+    let reduced = |count, looks| Reduced { count, looks, ..Reduced::default() };
+    let mut sum = reduced(0, 0);
+    sum.merge(&reduced(2, 7));
+    assert_eq!(sum.looks, 7);
+    sum.merge(&reduced(0, 0));
+    assert_eq!(sum.looks, 7, "that one was never reduced");
+    sum.merge(&reduced(1, 1));
+    assert_eq!((sum.count, sum.looks), (3, 1));
 }

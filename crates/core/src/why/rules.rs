@@ -286,13 +286,13 @@ pub static RULES: &[Rule] = &[
         verdict: Verdict::EcnMarking,
         when: "CWR takes 2 % of the time or more, or the window was smaller after it by 10 % over all \
                of the time; most of it began with an ECN mark; not where two looks or more \
-               have shown that after marks the window was never smaller and the limit, as with \
+               at each connection have shown that after marks the window was never smaller and the limit, as with \
                bbr, which goes by the rate",
         strength: |evidence| {
             let marked = evidence.causes.ecn >= evidence.causes.local_drop + evidence.causes.tlp;
             let marked = marked && evidence.causes.ecn > 0;
-            let unharmed =
-                evidence.looks.sending >= 2 && evidence.reduced(Trigger::Mark).below_ns == 0;
+            let reduced = evidence.reduced(Trigger::Mark);
+            let unharmed = reduced.looks >= 2 && reduced.below_ns == 0;
             if marked && !unharmed { slowed(evidence, Trigger::Mark) } else { 0.0 }
         },
         cost: "CWR, or the smaller window after marks",

@@ -160,6 +160,8 @@ fn cwr_goes_to_whom_most_of_it_is_due() {
     case.causes.local_drop = 1;
     assert_eq!(judged(&case), (Verdict::EcnMarking, Confidence::Medium));
     case.looks.sending = 2;
+    assert_eq!(verdict(&case), Verdict::EcnMarking, "both looks were before the marks");
+    case.reductions[Trigger::Mark as usize].looks = 2;
     assert_eq!(verdict(&case), Verdict::Healthy, "the window was never smaller and the limit");
     case.reductions[Trigger::Mark as usize].below_ns = 1;
     assert_eq!(verdict(&case), Verdict::EcnMarking);

@@ -25,7 +25,7 @@ pub(super) fn reductions(evidence: &Evidence, width: usize) -> Option<Section> {
 }
 
 fn of_trigger(trigger: Trigger, reduced: &Reduced) -> Vec<String> {
-    let Reduced { count, below_ns, deficit_ns, before, after } = *reduced;
+    let Reduced { count, below_ns, deficit_ns, before, after, .. } = *reduced;
     let (one, many) = match trigger {
         Trigger::Loss => ("loss", "losses"),
         Trigger::FullQueue => ("loss with a full queue", "losses with a full queue"),
@@ -56,7 +56,7 @@ mod tests {
         let mut evidence = Evidence::default();
         let (below_ns, deficit_ns) = (1_500_000_000, 700_000_000);
         evidence.reductions[Trigger::Mark as usize] =
-            Reduced { count: 2, below_ns, deficit_ns, before: 40, after: 20 };
+            Reduced { count: 2, below_ns, deficit_ns, before: 40, after: 20, looks: 0 };
         (evidence.detection_ns, evidence.repair_ns) = (12_000_000, 80_000_000);
         let section = reductions(&evidence, 120).expect("a section");
         let expected = [

@@ -111,8 +111,14 @@ fn smaller_window(trigger: Trigger) -> Evidence {
     let mut case = at_ten_megabits(&evidence(0, 0, 40, 0));
     case.causes.recovery = 2;
     (case.looks.sending, case.looks.cwnd_limited) = (10, 5);
-    case.reductions[trigger as usize] =
-        Reduced { count: 2, below_ns: 4 * SECOND, deficit_ns: 2 * SECOND, before: 40, after: 12 };
+    case.reductions[trigger as usize] = Reduced {
+        count: 2,
+        below_ns: 4 * SECOND,
+        deficit_ns: 2 * SECOND,
+        before: 40,
+        after: 12,
+        looks: 0,
+    };
     case
 }
 
@@ -167,7 +173,7 @@ fn marks_and_local_drops_slow_down_by_the_smaller_window_after_them() {
         };
         *count = 5;
         case.reductions[trigger as usize] =
-            Reduced { count: 5, below_ns: 2 * SECOND, deficit_ns, before: 40, after: 20 };
+            Reduced { count: 5, below_ns: 2 * SECOND, deficit_ns, before: 40, after: 20, looks: 0 };
         case
     };
     let marked = case(Trigger::Mark, SECOND);
